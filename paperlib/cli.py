@@ -1,0 +1,199 @@
+"""The command line. The Makefile only calls it; whatever is slow to import is imported by the command that needs it."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paperlib.errors import UserError, choose
+
+if TYPE_CHECKING:
+    from paperlib.experiments.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "build" / "site"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. A mistake that the user can mend is one line on standard error and exit status 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except UserError as error:
+        print(f"paperlib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\npaperlib: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Robustness distillation: five papers reproduced."
+    parser = argparse.ArgumentParser("python -m paperlib", description=about)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(command: Any, name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=parents)
+        sub.set_defaults(command=command)
+        return sub
+
+    what = argparse.ArgumentParser(add_help=False)
+    what.add_argument("paper", help="the paper's slug, e.g. dfd")
+    what.add_argument("--profile", help="smoke, demo or paper; default: paper with a GPU and the data, else demo")
+    what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
+    what.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
+    what.add_argument("--seeds", help="number of seeds; default: the profile's")
+    what.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs (default: runs)")
+
+    sub = add(_reproduce, "reproduce", "train what is missing, print the tables, render the chapter", what)
+    sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is")
+    sub.add_argument(
+        "--workers", type=int, default=0, help="runs trained at once; default: 1 on a GPU, else one a core"
+    )
+    sub.add_argument("--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)")
+
+    sub = add(_record, "record", "copy finished runs into data/results/, from which the book is drawn", what)
+    sub.add_argument("run", nargs="*", help="first digits of run hashes; default: all runs of the reproduction")
+    sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
+
+    add(_book, "book", "execute the chapters from the records and build the HTML site")
+    add(_readme, "readme", "write the README's tables anew, from the records")
+    add(_bench, "bench", "measure speed; writes data/results/bench/")
+    add(_test, "test", "lint, type check, tests, notebooks, book")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    """The settings that the command line asks for; checked before anything slow starts."""
+    from paperlib.experiments import paper
+    from paperlib.experiments.settings import select
+
+    experiments = paper(options.paper)
+    names = options.dataset.split(",") if options.dataset else None
+    profile = options.profile or _default_profile(experiments.PROFILES["paper"].datasets, options.data_root)
+    try:
+        seeds = int(options.seeds) if options.seeds else None
+    except ValueError:
+        raise UserError(f"seeds is {options.seeds!r}; it must be a whole number, at least 1") from None
+    return select(experiments.PROFILES, profile, names, seeds)
+
+
+def _default_profile(names: Sequence[str], root: Path | None) -> str:
+    import torch
+
+    from paperlib import datasets
+
+    return "paper" if torch.cuda.is_available() and all(datasets.found(name, root) for name in names) else "demo"
+
+
+def _reproduce(options: argparse.Namespace) -> None:
+    from paperlib import datasets
+    from paperlib.execution import Execution
+    from paperlib.experiments import paper, paper_tables
+    from paperlib.store import Store
+    from paperlib.sweep import Sweep
+
+    started = time.perf_counter()
+    settings = _settings(options)
+    execution = Execution.on(options.device)
+    for name in settings.datasets:
+        datasets.load(name, options.data_root)  # missing data is said before the first training, not after it
+    workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
+    sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
+    print(f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, {settings.seeds} seed(s), "
+          f"{execution.device} in {execution.precision}, {workers} run(s) at once", flush=True)  # fmt: skip
+    experiments, tables = paper(options.paper), paper_tables(options.paper)
+    studies = {name: experiments.study(settings, name, sweep) for name in settings.datasets}
+    for table in tables(settings, studies):
+        print(f"\n{table}")
+    print(f"\n{sweep.trained} run(s) trained, {sweep.reused} reused, in {time.perf_counter() - started:.0f} s")
+    print(f"run records: {_shown(options.runs)}/<hash>/record.json")
+    if not options.no_chapter:
+        _chapter(options, settings)
+
+
+def _chapter(options: argparse.Namespace, settings: "Settings") -> None:
+    from paperlib import notebooks
+
+    names = ",".join(settings.datasets)
+    out = ROOT / "build" / options.paper / f"{settings.profile}-{names.replace(',', '-')}"
+    parameters = {
+        "mode": "run",
+        "profile": settings.profile,
+        "datasets": names,
+        "seeds": settings.seeds,
+        "runs": str(options.runs.resolve()),
+        "data_root": str(options.data_root.resolve()) if options.data_root else "",
+    }
+    source = ROOT / "book" / f"{options.paper}.py"
+    executed = notebooks.execute(source, out / f"{options.paper}.ipynb", parameters)
+    print(f"executed notebook: {_shown(executed)}")
+    site = notebooks.build_site(out / "site", {options.paper: executed})
+    print(f"rendered chapter: {_shown(site.with_name(f'{options.paper}.html'))}")
+
+
+def _shown(path: Path) -> Path:
+    """A path as short as it can be shown here."""
+    path = path.resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _record(options: argparse.Namespace) -> None:
+    from paperlib.experiments import paper
+    from paperlib.records import Archive
+    from paperlib.runs import Record, Run
+    from paperlib.store import Store
+
+    settings, store = _settings(options), Store(options.runs)
+    found: dict[str, Run] = {}
+
+    def finished(runs: Any) -> list[Record]:
+        records = [record for run in runs if (record := store.record(run)) is not None]
+        found.update({record.run.hash: record.run for record in records})
+        return records
+
+    for name in settings.datasets:
+        paper(options.paper).study(settings, name, finished)
+    wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
+    archive = Archive(ROOT / "data" / "results" / options.paper)
+    kept = [archive.promote(found[run], store, options.replace) for run in wanted]
+    print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
+
+
+def _complete(start: str, hashes: Any) -> str:
+    matches = [run for run in hashes if run.startswith(start)]
+    return matches[0] if len(matches) == 1 else start
+
+
+def _book(options: argparse.Namespace) -> None:
+    from paperlib import notebooks
+
+    for source in sorted((ROOT / "book").glob("*.py")):
+        if source.stem != "conf":
+            print(f"executed notebook: {_shown(notebooks.refresh(source))}")
+    print(f"site: {_shown(notebooks.build_site(SITE))}")
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from paperlib import readme
+
+    print(f"{_shown(readme.PATH)}: {'rewritten' if readme.write() else 'up to date'}")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from paperlib import bench
+
+    bench.main()
+
+
+def _test(options: argparse.Namespace) -> int:
+    """Every check; the first that fails ends it. Notebooks and book are tests among the others."""
+    for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["pytest", "-q"]):
+        print("$", *command, flush=True)
+        if status := subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode:
+            return status
+    return 0

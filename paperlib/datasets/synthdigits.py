@@ -1,0 +1,197 @@
+"""synthdigits: 32x32 colour pictures of house-number digits that this file draws, so that nothing need be downloaded.
+
+Made in the manner of SVHN: the digit in the middle is the label; its neighbours on the same house number stick in
+from the left and the right and are cut off by the border. The digits are those of the fonts that matplotlib ships.
+
+The same seed gives the same pictures. All arithmetic is float64 on the CPU, so that what differs between two machines
+(the order of a sum, the last bit of an exponential) is lost when a value is rounded to 8 bits. The glyphs themselves
+come from FreeType through Pillow: another version of those may draw other outlines.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Generator, Tensor
+from torch.nn.functional import grid_sample, interpolate
+from torchvision.transforms.functional import pil_to_tensor
+
+from paperlib.datasets import cache
+
+VERSION = 1  # raise it whenever a change here changes a pixel: it is part of the seed and of the cache's file name
+TRAIN, TEST = 20_000, 5_000
+SIZE = 32  # height and width of a picture, pixels
+CHUNK = 100  # pictures drawn at once from one random stream; a multiple of 10 keeps the labels balanced
+GLYPH, CANVAS = 40, 48  # height of a glyph and side of the square it is centred in, pixels
+
+FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
+    *("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
+    *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
+    *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
+    *("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"),
+)  # all that matplotlib ships with ordinary digits; not the system's fonts, which differ from machine to machine
+
+Arrays = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def load(seed: int = 0) -> Arrays:
+    """What `make(seed)` returns, from the user's cache folder if it is there; else made (seconds) and kept there."""
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    path = cache.folder() / f"synthdigits-{VERSION}-{seed}.safetensors"
+    tensors = cache.load_or_make(path, lambda: dict(zip(names, make(seed), strict=True)))
+    train_images, train_labels, test_images, test_labels = (tensors[name] for name in names)
+    return train_images, train_labels, test_images, test_labels
+
+
+def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> Arrays:
+    """Draw the data set.
+
+    Args:
+        seed: chooses the pictures; training and test pictures come from different random streams of it.
+        train: number of training pictures. Picture i does not depend on how many are drawn.
+        test: number of test pictures.
+
+    Returns:
+        training images, training labels, test images, test labels: images uint8 (N, 3, 32, 32), labels int64 (N,)
+        in 0..9, balanced in every `CHUNK` pictures.
+    """
+    glyphs = _glyphs()
+    return *_draw_many(glyphs, seed, "train", train), *_draw_many(glyphs, seed, "test", test)
+
+
+def _draw_many(glyphs: Tensor, seed: int, part: str, count: int) -> tuple[Tensor, Tensor]:
+    chunks = [_draw(glyphs, stream) for stream in _streams(seed, part, -(-count // CHUNK))]
+    images = torch.cat([torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8), *(images for images, _ in chunks)])
+    labels = torch.cat([torch.empty(0, dtype=torch.int64), *(labels for _, labels in chunks)])
+    return images[:count].clone(), labels[:count].clone()
+
+
+def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
+    """`count` random generators. Hashed seeds, because generators of consecutive seeds are not safely independent."""
+    for chunk in range(count):
+        digest = hashlib.sha256(f"synthdigits {VERSION} {seed} {part} {chunk}".encode()).digest()
+        yield Generator().manual_seed(int.from_bytes(digest[:4], "big"))  # the CPU's generator reads 32 bits
+
+
+@lru_cache(maxsize=1)
+def _glyphs() -> Tensor:
+    """The masks of all digits in all fonts, float64 (fonts, 10, CANVAS, CANVAS) in [0, 1], each GLYPH pixels high."""
+    matplotlib = find_spec("matplotlib")  # found but not imported: that would take a second and is not needed
+    assert matplotlib, "matplotlib is a dependency of paperlib"
+    assert matplotlib.origin, "matplotlib is a regular package"
+    folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
+    masks = torch.empty(len(FONTS), 10, CANVAS, CANVAS, dtype=torch.float64)
+    for i, name in enumerate(FONTS):
+        font = ImageFont.truetype(folder / f"{name}.ttf", 4 * GLYPH, layout_engine=ImageFont.Layout.BASIC)
+        for digit in range(10):
+            masks[i, digit] = pil_to_tensor(_glyph(font, str(digit)))[0] / 255.0
+    return masks
+
+
+def _glyph(font: ImageFont.FreeTypeFont, text: str) -> Image.Image:
+    """`text` in white on a black square; drawn four times too large, cut out and reduced: smooth, of equal height."""
+    large = Image.new("L", (8 * GLYPH, 8 * GLYPH))
+    ImageDraw.Draw(large).text((4 * GLYPH, 4 * GLYPH), text, fill=255, font=font, anchor="mm")
+    large = large.crop(large.getbbox())
+    width = round(GLYPH * large.width / large.height)
+    square = Image.new("L", (CANVAS, CANVAS))
+    square.paste(large.resize((width, GLYPH), Image.Resampling.BOX), ((CANVAS - width) // 2, (CANVAS - GLYPH) // 2))
+    return square
+
+
+def _uniform(stream: Generator, low: float, high: float, *shape: int) -> Tensor:
+    return low + (high - low) * torch.rand(*shape, generator=stream, dtype=torch.float64)
+
+
+def _normal(stream: Generator, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=stream, dtype=torch.float64)
+
+
+def _draw(glyphs: Tensor, stream: Generator) -> tuple[Tensor, Tensor]:
+    """CHUNK pictures uint8 (CHUNK, 3, 32, 32) and their labels int64 (CHUNK,)."""
+    labels = (torch.arange(CHUNK) % 10)[torch.randperm(CHUNK, generator=stream)]
+    ink = _house_numbers(glyphs, labels, stream)
+    wall, paint = _colours(stream)
+    scene = torch.lerp(wall + _texture(stream), paint, ink) + _light(stream)
+    scene = _blur(scene, sigma=_uniform(stream, 0.3, 1.1, CHUNK))
+    scene += _uniform(stream, 0, 0.08, CHUNK, 1, 1, 1) * _normal(stream, *scene.shape)  # the camera's noise
+    return (scene.clamp(0, 1) * 255).round().to(torch.uint8), labels
+
+
+def _house_numbers(glyphs: Tensor, labels: Tensor, stream: Generator) -> Tensor:
+    """How much paint covers each pixel, (CHUNK, 1, 32, 32) in [0, 1]: the label's digit, perhaps with neighbours."""
+    font = torch.randint(len(glyphs), (CHUNK, 1), generator=stream)
+    digits = torch.randint(10, (CHUNK, 3), generator=stream)  # left neighbour, middle, right neighbour
+    digits[:, 1] = labels
+    masks = glyphs[font, digits]
+    present = _uniform(stream, 0, 1, CHUNK, 3) < torch.tensor([0.7, 1.0, 0.7], dtype=torch.float64)
+
+    half = masks.amax(-2).gt(0.5).double().sum(-1) / (2 * GLYPH)  # half the width of each digit, in glyph heights
+    gap = _uniform(stream, 0.05, 0.25, CHUNK)
+    left, middle, right = half.unbind(1)
+    along = torch.stack([-(left + gap + middle), torch.zeros_like(gap), middle + gap + right], dim=1)  # digits' centres
+
+    x, y = _number_coordinates(stream)
+    x = x[:, None] - along[:, :, None, None]  # (CHUNK, 3, 32, 32): each digit sees its own centre as 0
+    y = y[:, None] - _uniform(stream, -0.06, 0.06, CHUNK, 3, 1, 1)  # digits are screwed on by hand
+    grid = torch.stack([x, y], dim=-1) * (2 * GLYPH / CANVAS)  # grid_sample's canvas goes from -1 to 1
+    painted = grid_sample(masks.flatten(0, 1)[:, None], grid.flatten(0, 1), align_corners=False)
+    painted = painted.view(CHUNK, 3, SIZE, SIZE) * present[:, :, None, None]
+    return painted.amax(1, keepdim=True)
+
+
+def _number_coordinates(stream: Generator) -> tuple[Tensor, Tensor]:
+    """Where on the house number each pixel lies: x along the number and y down, (CHUNK, 32, 32), in glyph heights."""
+    pixel = (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE - 0.5  # in picture heights, 0 in the middle
+    x = pixel.view(1, 1, SIZE) - _uniform(stream, -0.08, 0.08, CHUNK, 1, 1)
+    y = pixel.view(1, SIZE, 1) - _uniform(stream, -0.08, 0.08, CHUNK, 1, 1)
+    angle = _uniform(stream, -0.3, 0.3, CHUNK, 1, 1)  # radians
+    x, y = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
+    x = x + y * _uniform(stream, -0.25, 0.25, CHUNK, 1, 1)  # shear
+    height = _uniform(stream, 0.45, 0.8, CHUNK, 1, 1)  # of a digit, in picture heights
+    aspect = _uniform(stream, 0.8, 1.25, CHUNK, 1, 1)
+    bent_x, bent_y = _smooth(_uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 2, 5, 5)).unbind(1)
+    return x / (height * aspect) + bent_x, y / height + bent_y
+
+
+def _colours(stream: Generator) -> tuple[Tensor, Tensor]:
+    """Colours of wall and paint, each (CHUNK, 3, 1, 1), about in [0, 1]; their grey levels are 0.16 or more apart."""
+    wall = _uniform(stream, 0, 1, CHUNK, 1, 1, 1)
+    paint = (wall + _uniform(stream, 0.2, 0.8, CHUNK, 1, 1, 1)) % 1  # apart on a circle, so on the line as well
+    grey = 0.1 + 0.8 * torch.cat([wall, paint], dim=1)  # room for what light and shadow add
+    colour = grey[:, :, None] + 0.07 * _normal(stream, CHUNK, 2, 3, 1, 1)
+    return colour[:, 0], colour[:, 1]
+
+
+def _texture(stream: Generator) -> Tensor:
+    """Blotches on the wall, (CHUNK, 1, 32, 32), around 0."""
+    return _smooth(_uniform(stream, 0, 0.1, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 1, 6, 6))
+
+
+def _light(stream: Generator) -> Tensor:
+    """Brightness that changes from side to side, and perhaps the edge of a shadow, (CHUNK, 1, 32, 32), around 0."""
+    pixel = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
+    angle = _uniform(stream, 0, 2 * torch.pi, CHUNK, 2, 1, 1)
+    across = pixel.view(1, 1, 1, SIZE) * angle.cos() + pixel.view(1, 1, SIZE, 1) * angle.sin()
+    slope, edge = across.unbind(1)
+    shadow = ((edge - _uniform(stream, 0.2, 1.4, CHUNK, 1, 1)) * 16).sigmoid()
+    light = _uniform(stream, 0, 0.15, CHUNK, 1, 1) * slope - _uniform(stream, 0, 0.3, CHUNK, 1, 1) * shadow
+    return light[:, None]
+
+
+def _smooth(coarse: Tensor) -> Tensor:
+    """A coarse grid of values (N, C, h, w) drawn out to (N, C, 32, 32)."""
+    return interpolate(coarse, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
+
+
+def _blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of images (N, C, 32, 32), each with its own sigma (N,) in pixels; as two products with a matrix."""
+    pixel = torch.arange(SIZE, dtype=torch.float64)
+    weights = (-((pixel[:, None] - pixel) ** 2) / (2 * sigma.view(-1, 1, 1, 1) ** 2)).exp()
+    weights = weights / weights.sum(-1, keepdim=True)  # so that the border does not darken
+    return weights @ images @ weights.mT

@@ -1,0 +1,96 @@
+"""CIFAR-10, CIFAR-100 and SVHN through torchvision, which checks their MD5 before it opens a file of theirs."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torchvision import datasets as tv
+
+from paperlib.datasets import cache
+from paperlib.datasets.base import Dataset, Split
+from paperlib.errors import UserError
+
+NAMES = ("cifar10", "cifar100", "svhn")
+PATIENCE = 30  # seconds without a byte after which a download counts as failed
+
+
+def folder(root: Path | None) -> Path:
+    """Where data sets lie: `root`, else $DATA_ROOT, else the project's folder in the user's cache folder."""
+    return Path(root or os.environ.get("DATA_ROOT") or cache.folder()).expanduser()
+
+
+def load(name: str, root: Path) -> Dataset:
+    """One of `NAMES`, from torchvision's layout under `root`; downloaded to there if it is missing.
+
+    Raises:
+        UserError: it is missing or damaged and cannot be downloaded.
+    """
+    try:
+        return _read(name, root, download=False)
+    except RuntimeError:  # torchvision: missing, or not what it should be
+        pass
+    found = [file for file in _files(name, root) if file.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f"{name}.lock"), _impatient():  # two downloads at once would write to the same file
+            return _read(name, root, download=True)
+    except (OSError, RuntimeError, HTTPException) as error:
+        state = "incomplete or damaged" if found else "not found"
+        raise UserError(
+            f"{name}: {state} in {root}, and the download failed ({_one_line(error)}); "
+            f"set DATA_ROOT=... to a folder that holds {_files(name, root)[0].name}, "
+            "or use the embedded data set synthdigits"
+        ) from error
+
+
+def found(name: str, root: Path) -> bool:
+    """Whether the files of one of `NAMES` are under `root`, checked or not."""
+    return all(file.exists() for file in _files(name, root))
+
+
+def _read(name: str, root: Path, download: bool) -> Dataset:
+    """Raises what torchvision raises: RuntimeError if the files are not right, OSError and others from a download."""
+    if name == "svhn":
+        parts = [tv.SVHN(root, part, download=download) for part in ("train", "test")]
+        train, test = (_split(part.data, part.labels) for part in parts)
+        return Dataset(name, train, test, tuple("0123456789"))
+    kind = {"cifar10": tv.CIFAR10, "cifar100": tv.CIFAR100}[name]
+    cifar = [kind(root, train=part, download=download) for part in (True, False)]
+    train, test = (_split(part.data.transpose(0, 3, 1, 2), part.targets) for part in cifar)
+    return Dataset(name, train, test, tuple(cifar[0].classes))
+
+
+def _split(images: Any, labels: Any) -> Split:
+    """From a numpy array uint8 (N, 3, H, W) and N labels."""
+    return Split(torch.from_numpy(images).contiguous(), torch.as_tensor(labels, dtype=torch.int64))
+
+
+def _files(name: str, root: Path) -> list[Path]:
+    """What torchvision wants to find under `root`."""
+    if name == "svhn":
+        return [root / tv.SVHN.split_list[part][1] for part in ("train", "test")]
+    kind = {"cifar10": tv.CIFAR10, "cifar100": tv.CIFAR100}[name]
+    return [root / kind.base_folder]
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Sockets made inside time out after `PATIENCE` seconds; torchvision sets no limit and may wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _one_line(error: Exception) -> str:
+    if type(error) is RuntimeError:  # torchvision's "File not found or corrupted." about what it has just downloaded
+        return "what came has a wrong MD5"
+    return " ".join(str(error).split()) or type(error).__name__

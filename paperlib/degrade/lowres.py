@@ -1,0 +1,77 @@
+"""Low resolution: images lose their fine detail by going through a smaller size (DFD, section 2.2)."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from paperlib.errors import UserError, choose
+
+# PyTorch's antialiased modes are Pillow's filters (bicubic with a = -0.5).
+KERNELS = {"bicubic": True, "bilinear": True, "area": False, "nearest": False}
+
+
+@torch.compiler.assume_constant_result  # compiled code takes the matrix in, and does not make it anew every step
+@lru_cache(maxsize=64)
+def _matrix(size: int, out: int, kernel: str, device: torch.device) -> Tensor:
+    """The (out, size) matrix that resizes one axis: PyTorch's own interpolation, applied to the identity."""
+    mode = "nearest-exact" if kernel == "nearest" else kernel
+    with torch.inference_mode(False):  # it is kept: whoever asks first must not decide that it can have no gradient
+        eye = torch.eye(size)[None, None]
+        return F.interpolate(eye, (out, size), mode=mode, antialias=KERNELS[kernel])[0, 0].to(device)
+
+
+def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
+    """Resize square images by two small matrix products, one an axis.
+
+    For a fixed pair of sizes this is `F.interpolate(..., antialias=True)` to rounding, at matrix-product speed and with
+    the same bits for an image whatever the batch around it.
+
+    Args:
+        images: (B, C, H, H) float. size: the new height and width. kernel: one of `KERNELS`.
+    Returns:
+        (B, C, size, size) float32, inside autocast too; bicubic may leave the range of its input.
+    Raises:
+        UserError: unknown kernel, or images that are not square.
+    """
+    choose("kernel", kernel, KERNELS)
+    if images.shape[-1] != images.shape[-2]:
+        raise UserError(f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}")
+    matrix = _matrix(images.shape[-1], size, kernel, images.device)
+    with torch.autocast(images.device.type, enabled=False):
+        return matrix @ (images.float() @ matrix.T)
+
+
+def to_8_bit(images: Tensor) -> Tensor:
+    """Clip to [0, 1] and round to the 256 levels that an image file can hold."""
+    return images.clamp(0, 1).mul(255).round().div(255)
+
+
+class LowResolution:
+    """Downsample by an integer factor and, unless `up` is "none", resize back to the original size.
+
+    The paper gives the sizes (32/s x 32/s and back to 32 x 32) and not the kernels. Both steps end in 8 bits, as
+    they do for a camera or an image file.
+
+    Args:
+        factor: s, at least 1; the image size must be divisible by it.
+        down: kernel of the downsampling. up: kernel of the way back, or "none" to keep the small image.
+    """
+
+    def __init__(self, factor: int = 4, down: str = "bicubic", up: str = "bicubic") -> None:
+        if factor < 1:
+            raise UserError(f"factor is {factor}; it must be at least 1")
+        self.factor, self.down, self.up = (
+            factor,
+            choose("kernel", down, KERNELS),
+            choose("kernel", up, [*KERNELS, "none"]),
+        )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, 3, H, H) float in [0, 1] -> the same, or (B, 3, H/s, H/s) with `up="none"`."""
+        size = images.shape[-1]
+        if size % self.factor:
+            raise UserError(f"images of {size} pixels cannot be reduced by the factor {self.factor}")
+        small = to_8_bit(resize(images, size // self.factor, self.down))
+        return small if self.up == "none" else to_8_bit(resize(small, size, self.up))

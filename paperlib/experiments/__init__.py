@@ -1,0 +1,20 @@
+"""Per paper one module with its profiles and the runs behind each table and figure, and one with its tables."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+from paperlib.errors import choose
+from paperlib.experiments import dfd, dfd_tables
+from paperlib.report import Table
+
+PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {"dfd": (dfd, dfd_tables)}
+
+
+def paper(slug: str) -> ModuleType:
+    """The experiments of a paper: `PROFILES` and `study`. Raises `UserError` for an unknown slug."""
+    return PAPERS[choose("paper", slug, PAPERS)][0]
+
+
+def paper_tables(slug: str) -> Callable[..., list[Table]]:
+    """The function that makes all tables of a paper from the records of its study."""
+    return PAPERS[choose("paper", slug, PAPERS)][1].tables

@@ -1,0 +1,61 @@
+"""What a profile decides, for every paper: data, sizes, schedule, seeds."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paperlib import datasets
+from paperlib.errors import UserError, choose
+from paperlib.runs import Record, Run
+
+# Runs -> their records, in the same order. A sweep trains what is missing; a reader of committed records leaves out
+# what was never measured.
+Results = Callable[[Iterable[Run]], list[Record]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One profile of one paper on chosen data.
+
+    Attributes:
+        profile: its name. datasets: data sets by name; tables have a column for each, figures show the first.
+        seeds: how many; they count from 0. networks: classifiers by name.
+        recipe: fields of `Run` that all classifiers share. by_network: fields of `Run` that differ by network, those of
+            further networks of the paper (super-resolution) among them.
+        holdout: training images kept out while a hyper-parameter is tuned; the final runs train on all.
+    """
+
+    profile: str
+    datasets: tuple[str, ...]
+    seeds: int
+    networks: tuple[str, ...]
+    recipe: Mapping[str, Any]
+    by_network: Mapping[str, Mapping[str, Any]]
+    holdout: int
+
+    def run(self, dataset: str, network: str, seed: int, method: str = "supervised", **fields: Any) -> Run:
+        """A run under this profile; `fields` win over `by_network`, and that over `recipe`."""
+        flip = dataset.startswith("cifar")  # a mirrored digit is no digit: flipping is for photographs
+        return Run(
+            method, dataset, network, seed, **{"flip": flip, **self.recipe, **self.by_network[network], **fields}
+        )
+
+
+def select(
+    profiles: Mapping[str, Settings], profile: str, names: Iterable[str] | None = None, seeds: int | None = None
+) -> Settings:
+    """A profile's settings with data sets and number of seeds of one's own.
+
+    Raises:
+        UserError: unknown profile or data set, or fewer than one seed.
+    """
+    settings = profiles[choose("profile", profile, profiles)]
+    if names is not None:
+        names = tuple(choose("data set", name, datasets.NAMES) for name in names)
+        settings = dataclasses.replace(settings, datasets=names)
+    if seeds is not None:
+        if seeds < 1:
+            raise UserError(f"seeds is {seeds}; it must be at least 1")
+        settings = dataclasses.replace(settings, seeds=seeds)
+    return settings

@@ -1,0 +1,35 @@
+"""Methods by name: one file a paper."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from paperlib.errors import UserError, choose
+from paperlib.methods.base import Batch, Method, Task, frozen
+from paperlib.methods.dfd import DFD
+from paperlib.methods.super_resolution import SRGAN, SuperResolution
+from paperlib.methods.supervised import Supervised
+from paperlib.runs import Run
+
+METHODS: dict[str, type[Method]] = {
+    "supervised": Supervised,
+    "dfd": DFD,
+    "super_resolution": SuperResolution,
+    "srgan": SRGAN,
+}
+
+__all__ = ["METHODS", "Batch", "Method", "Task", "build", "build_network", "frozen"]
+
+
+def build(run: Run, task: Task, parents: Mapping[str, nn.Module]) -> Method:
+    """The method that a run names, with the run's options. Raises `UserError` for an unknown name or option."""
+    make = METHODS[choose("method", run.method, METHODS)]
+    try:
+        return make(run, task, parents, **run.options)
+    except TypeError as error:
+        raise UserError(f"method {run.method!r}: {error}") from error
+
+
+def build_network(run: Run, task: Task) -> nn.Module:
+    """Only the network that a run trains, freshly initialised: to load its weights into."""
+    return METHODS[choose("method", run.method, METHODS)].build(run, task)

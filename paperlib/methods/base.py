@@ -1,0 +1,72 @@
+"""What the loop calls: a method has a network, a loss for a batch, and scores for a batch. Nothing else."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.runs import Run
+
+
+class Task(NamedTuple):
+    """What a method must know of the data set: number of classes, channel means and deviations on [0, 1]."""
+
+    classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Batch(NamedTuple):
+    """One step's images. `clean` and `degraded` show the same crop and flip of the same images."""
+
+    clean: Tensor  # (B, 3, H, W) float in [0, 1]
+    degraded: Tensor  # (B, 3, h, w) float in [0, 1]; h, w differ from H, W where the degradation keeps its own size
+    labels: Tensor  # (B,) int64
+
+
+class Method(nn.Module):
+    """Base class of the methods. A subclass defines `build`, `loss` and `scores`.
+
+    Its parameters are what is trained: `self.network` (what the run hands on to others) and any auxiliary module.
+    `parents` are networks of the runs in `run.uses`, in eval mode and without gradients; they are kept out of
+    `parameters()` and `state_dict()`, so no optimizer or weights file ever sees them.
+
+    Args:
+        run: the run. task: what the data set looks like. parents: network by role.
+
+    A parent named "init" gives the network its initial weights. The keyword arguments of a subclass are the names
+    that `Run.options` may hold.
+    """
+
+    def __init__(self, run: Run, task: Task, parents: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.network = self.build(run, task)
+        self.parents = dict(parents)  # a plain dict: not registered as sub-modules
+        if "init" in parents:
+            self.network.load_state_dict(parents["init"].state_dict())
+
+    @staticmethod
+    def build(run: Run, task: Task) -> nn.Module:
+        """The network to train, freshly initialised from the global generator."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalar tensors by name: "loss" is minimised, the others are its terms, for the history."""
+        raise NotImplementedError
+
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        """One value an image (B,) by name; their means over a split are the run's metrics."""
+        raise NotImplementedError
+
+    def samples(self, batch: Batch) -> dict[str, Tensor]:
+        """A few uint8 images worth looking at, made of the first test images; kept beside the record."""
+        return {}
+
+
+def frozen(network: nn.Module, images: Tensor) -> Any:
+    """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as constants."""
+    with torch.inference_mode():
+        out = network(images)
+    # Inference tensors may not be saved for a backward pass; their clones may.
+    return type(out)(*(t.clone() for t in out)) if isinstance(out, tuple) else out.clone()

@@ -1,0 +1,71 @@
+"""What every classifier here shares: normalisation inside, one call for the logits and the last feature."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from paperlib.errors import choose
+
+
+class Output(NamedTuple):
+    """What a classifier returns."""
+
+    logits: Tensor  # (N, classes), unnormalised log-probabilities
+    feature: Tensor  # (N, d), what the last linear layer reads (or the same before its ReLU)
+
+
+class Classifier(nn.Module):
+    """A convolutional body, the last ReLU, a pooling layer, dropout and one linear layer.
+
+    The body ends *before* its last ReLU, so that the feature can be had on either side of it: DFD's text
+    ("output feature ... up to their last feature layer") does not say which side is meant.
+
+    Args:
+        body: maps normalised images (N, 3, H, W) to feature maps (N, width, h, w), last ReLU left out.
+        pool: maps feature maps to (N, width, 1, 1).
+        width: channels of the feature, d in DFD's section 2.2.
+        classes: number of classes, C.
+        dropout: probability of dropping a feature before the linear layer.
+        feature: "post" returns the pooled feature after the last ReLU, which is what the linear layer reads;
+            "pre" returns the pooled feature before it. The logits are the same for both.
+
+    The network takes images in [0, 1] and normalises them itself with `mean` and `std`, so that a teacher and a
+    student that see different degradations still agree on what a pixel is, and saved weights are complete.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        body: nn.Module,
+        pool: nn.Module,
+        width: int,
+        classes: int,
+        dropout: float = 0.0,
+        feature: str = "post",
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.pool = pool
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, classes)
+        self.feature = choose("feature", feature, ("post", "pre"))
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+
+    def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the training images."""
+        self.mean.copy_(torch.tensor(mean))
+        self.std.copy_(torch.tensor(std))
+
+    def forward(self, images: Tensor) -> Output:
+        """Logits (N, classes) and feature (N, d) of float images (N, 3, H, W) in [0, 1]."""
+        maps = self.body((images - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1))
+        feature = self.pool(maps.relu()).flatten(1)
+        logits = self.head(self.dropout(feature))
+        if self.feature == "pre":
+            feature = self.pool(maps).flatten(1)
+        return Output(logits, feature)

@@ -1,0 +1,55 @@
+"""Committed results: records of finished runs, promoted into `data/results/<slug>/` and read from there."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch import Tensor
+
+from paperlib.errors import UserError
+from paperlib.runs import Corrupt, Record, Run
+from paperlib.store import SAMPLES, Store, unpack, write_atomically
+
+
+class Archive:
+    """The committed records below one folder; as `Results`, it leaves out runs that it has no record of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # A file's name ends in its run's hash, so nothing needs reading to find it.
+        self._paths = {path.stem.rsplit("-", 1)[-1]: path for path in sorted(folder.glob("*.json"))}
+
+    def __call__(self, runs: Iterable[Run]) -> list[Record]:
+        """The records there are, in the order of the runs. Raises `UserError` for a record that was tampered with."""
+        return [self._read(self._paths[run.hash]) for run in runs if run.hash in self._paths]
+
+    def samples(self, run: Run) -> dict[str, Tensor]:
+        """The sample images beside a record, uint8 by name; empty if there are none."""
+        path = self._paths[run.hash].with_suffix(".safetensors")
+        return unpack(path)[0] if path.exists() else {}
+
+    def promote(self, run: Run, store: Store, replace: bool = False) -> Path:
+        """Copy a finished run's record and samples here.
+
+        Raises:
+            UserError: the run is not finished, or has a record already and `replace` is False.
+        """
+        record = store.record(run)
+        if record is None:
+            raise UserError(f"{run.hash} ({run.label}) is not finished in {store.root}")
+        name = re.sub(r"[^a-zA-Z0-9.=]+", "-", run.label)
+        path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
+        if path.exists() and not replace:
+            raise UserError(f"{path} exists; a record is replaced only with --replace")
+        if SAMPLES in record.files:
+            write_atomically(path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes())
+        write_atomically(path, record.to_json().encode())
+        self._paths[run.hash] = path
+        return path
+
+    @staticmethod
+    def _read(path: Path) -> Record:
+        try:
+            return Record.from_json(path.read_text(encoding="utf-8"))
+        except Corrupt as error:
+            raise UserError(f"{path}: {error}; records are not edited by hand") from error

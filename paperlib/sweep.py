@@ -1,0 +1,224 @@
+"""From a list of runs to their records: what is finished is read, what is missing is trained, parents first."""
+
+import functools
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from paperlib import datasets, degrade, methods
+from paperlib.degrade.lowres import resize, to_8_bit
+from paperlib.execution import Execution
+from paperlib.methods import Batch, Task
+from paperlib.runs import Record, Run, in_order
+from paperlib.store import Store
+from paperlib.training import Tick, Trainer, View, evaluate
+
+CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end of an epoch
+
+
+def task(dataset: datasets.Dataset) -> Task:
+    """What a method must know of a data set."""
+    return Task(len(dataset.classes), dataset.mean, dataset.std)
+
+
+def load_network(run: Run, store: Store, dataset: datasets.Dataset, execution: Execution) -> nn.Module:
+    """The trained network of a finished run: eval mode, no gradients, on the device."""
+    network = methods.build_network(run, task(dataset))
+    prefix = "network."
+    tensors = store.weights(run)
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    return execution.place(network).eval().requires_grad_(False)
+
+
+def make_view(spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution) -> View:
+    """The degradation and, where a run uses a "frontend", the restoration before the classifier sees the image.
+
+    A restored image that is smaller than the original goes back to its size with the bicubic kernel, as the
+    low-resolution images do.
+    """
+    degradation = degrade.build(spec)
+    if "frontend" not in parents:
+        return degradation
+
+    def view(clean: Tensor) -> Tensor:
+        with execution.autocast():
+            restored = methods.frozen(parents["frontend"], degradation(clean))
+        return to_8_bit(resize(to_8_bit(restored.float()), clean.shape[-1]))
+
+    return view
+
+
+def train(run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None) -> Record:
+    """The run's record: read if the run is finished, else trained, from its checkpoint if there is one.
+
+    The parents must be finished. Whoever comes second to a run that is being trained waits and then reads.
+    """
+    with store.lock(run), torch.random.fork_rng():
+        record = store.record(run)
+        if record is not None:
+            return record
+        dataset = datasets.load(run.dataset, root, execution.device)
+        training, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
+        torch.manual_seed(run.seed)
+        parents = {role: load_network(parent, store, dataset, execution) for role, parent in run.uses.items()}
+        method = execution.place(methods.build(run, task(dataset), parents))
+        view = make_view(run.degrade, parents, execution)
+        trainer = Trainer(run, method, training, view, execution)
+        if (saved := store.checkpoint(run)) is not None:
+            trainer.restore(*saved)
+            tick(trainer.progress.epoch * trainer.batches.steps * trainer.batches.batch_size)
+        last_save = time.monotonic()
+        while not trainer.done:
+            trainer.epoch(tick)
+            if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
+                tensors, values = trainer.state()
+                store.save_checkpoint(run, tensors, **values)
+                last_save = time.monotonic()
+        metrics = evaluate(method, test, view, execution)
+        if run.holdout:
+            scores = evaluate(method, validation, view, execution)
+            metrics |= {f"validation_{name}": value for name, value in scores.items()}
+        for spec in run.evaluate:
+            scores = evaluate(method, test, make_view(spec, parents, execution), execution)
+            metrics |= {f"{name}@{spec['name']}": value for name, value in scores.items()}
+        record = Record(run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution))
+        return store.finish(record, method.state_dict(), _samples(method, test, view))
+
+
+def _samples(method: methods.Method, test: datasets.Split, view: View) -> dict[str, Tensor]:
+    method.eval()
+    clean = test.images[:8].float() / 255
+    with torch.inference_mode():
+        return method.samples(Batch(clean, view(clean), test.labels[:8]))
+
+
+def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
+    batches, seconds = trainer.batches, trainer.progress.seconds
+    if torch.device(execution.device).type == "cuda":
+        memory = torch.cuda.max_memory_allocated(execution.device)
+    else:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        **execution.provenance(),
+        "seconds": round(seconds, 2),
+        "images_per_second": round(trainer.run.epochs * batches.steps * batches.batch_size / seconds, 1),
+        "peak_memory_bytes": memory,
+    }
+
+
+@functools.lru_cache(maxsize=256)
+def flops(network: str, width: float, method: str, size: int) -> int:
+    """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
+    run = Run(method=method, dataset="", network=network, width=width)
+    with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        module = methods.METHODS[method].build(run, Task(10, (0.5,) * 3, (0.5,) * 3)).eval()
+        module(torch.empty(1, 3, size, size))
+    return counter.get_total_flops()
+
+
+class Sweep:
+    """Trains lists of runs, with one progress bar over all that is missing.
+
+    Args:
+        store: where runs are kept. root: folder of the data sets, see `datasets.load`. execution: how to run.
+        workers: processes that train at once. Small networks do not fill a machine: on a CPU, one thread for each of
+            several runs beats several threads for one; on a GPU, several runs share it.
+        bar: False never draws a progress bar; None draws one if standard error is a terminal; True always.
+    """
+
+    def __init__(
+        self, store: Store, root: Path | None, execution: Execution, workers: int = 1, bar: bool | None = None
+    ) -> None:
+        self.store, self.root, self.execution, self.workers, self.bar = store, root, execution, workers, bar
+        self.trained, self.reused = 0, 0  # how many runs were not there yet, and how many were
+
+    def __call__(self, runs: Iterable[Run]) -> list[Record]:
+        """The records of the runs, in their order. Raises what a training raises, after stopping the others."""
+        runs = list(runs)
+        needed = in_order(runs)
+        missing = [run for run in needed if self.store.record(run) is None]
+        self.trained += len(missing)
+        self.reused += len(needed) - len(missing)
+        if missing:
+            disable = None if self.bar is None else not self.bar
+            with tqdm(total=sum(map(self._cost, missing)), disable=disable, bar_format=BAR) as bar:
+                if self.workers == 1 or len(missing) == 1:
+                    self._one_by_one(missing, bar)
+                else:
+                    self._at_once(missing, bar)
+        records = [self.store.record(run) for run in runs]
+        assert all(record is not None for record in records)
+        return records  # type: ignore[return-value]
+
+    def _cost(self, run: Run) -> float:
+        """Expected work: images times floating-point operations, forward and backward; enough for a time left."""
+        dataset = datasets.load(run.dataset, self.root)
+        count = run.train_size or len(dataset.train.labels) - run.holdout
+        return count * run.epochs * self._cost_of_image(run)
+
+    def _cost_of_image(self, run: Run) -> float:
+        size = 8 if run.degrade.get("up") == "none" and run.method != "supervised" else 32
+        work = 3 * flops(run.network, run.width, run.method, size)
+        return work + sum(flops(p.network, p.width, p.method, 32) for p in run.uses.values())
+
+    def _one_by_one(self, runs: list[Run], bar: tqdm) -> None:
+        for i, run in enumerate(runs):
+            bar.set_description(f"run {i + 1}/{len(runs)}: {run.label}")
+            cost = self._cost_of_image(run)
+
+            def tick(count: int, cost: float = cost) -> None:
+                bar.update(count * cost)
+
+            train(run, self.store, self.root, self.execution, tick)
+
+    def _at_once(self, runs: list[Run], bar: tqdm) -> None:
+        context = multiprocessing.get_context("spawn")
+        ticks = context.Queue()
+        threads = max(1, (os.cpu_count() or 1) // self.workers)
+        waiting, finished = dict.fromkeys(runs), 0
+        running: dict[Future[Run], Run] = {}
+        with ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)) as pool:
+            try:
+                while waiting or running:
+                    for run in [
+                        r for r in waiting if not any(p in waiting or p in running.values() for p in r.uses.values())
+                    ]:
+                        del waiting[run]
+                        job = pool.submit(_work, run, self.store, self.root, self.execution, self._cost_of_image(run))
+                        running[job] = run
+                    done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                    while not ticks.empty():
+                        bar.update(ticks.get())
+                    for job in done:
+                        del running[job]
+                        finished += 1
+                        bar.set_description(f"run {finished}/{len(runs)}: {job.result().label}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"
+_ticks: Any = None
+
+
+def _start_worker(ticks: Any, threads: int) -> None:
+    global _ticks
+    _ticks = ticks
+    torch.set_num_threads(threads)
+
+
+def _work(run: Run, store: Store, root: Path | None, execution: Execution, cost: float) -> Run:
+    train(run, store, root, execution, lambda count: _ticks.put(count * cost))
+    return run

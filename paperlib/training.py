@@ -1,0 +1,183 @@
+"""The one training loop: batches -> augment -> degrade -> method.loss -> step. It knows no paper by name.
+
+The training images live on the device as uint8; an epoch is one shuffle and one gather a step, and nothing waits for
+the device before the epoch ends.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from paperlib.datasets import Split
+from paperlib.errors import UserError, choose
+from paperlib.execution import Execution
+from paperlib.methods import Batch, Method
+from paperlib.runs import Run
+
+View = Callable[[Tensor], Tensor]  # clean images (B, 3, H, W) in [0, 1] -> what the network is to see
+Tick = Callable[[int], None]  # called after every step with the number of images
+
+
+def learning_rate(run: Run, progress: float) -> float:
+    """The learning rate after a fraction `progress` in [0, 1) of all steps."""
+    match choose("schedule", run.schedule, ("step", "cosine", "onecycle", "constant")):
+        case "step":
+            return run.lr * 0.1 ** ((progress >= 0.5) + (progress >= 0.75))
+        case "cosine":
+            return run.lr * 0.5 * (1 + math.cos(math.pi * progress))
+        case "onecycle":
+            return run.lr * min(progress / 0.2, (1 - progress) / 0.8)
+    return run.lr
+
+
+def make_optimizer(run: Run, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The run's optimizer, as one fused kernel."""
+    if choose("optimizer", run.optimizer, ("sgd", "adam")) == "adam":
+        return torch.optim.Adam(parameters, run.lr, weight_decay=run.weight_decay, fused=True)
+    return torch.optim.SGD(parameters, run.lr, momentum=run.momentum, weight_decay=run.weight_decay, fused=True)
+
+
+class Batches:
+    """Shuffled, cropped and flipped training batches, made on the device.
+
+    Images are kept zero-padded and channels-last, so that a crop and a flip are one gather.
+    """
+
+    def __init__(self, split: Split, run: Run, generator: torch.Generator) -> None:
+        pad = run.crop
+        self.images = F.pad(split.images, (pad,) * 4).permute(0, 2, 3, 1).contiguous()
+        self.labels = split.labels
+        self.size = split.images.shape[-2:]
+        self.run, self.generator = run, generator
+        self.batch_size = min(run.batch_size, len(split.labels))
+        self.steps = len(split.labels) // self.batch_size  # the last, smaller batch of a shuffle is left out
+
+    def _random(self, high: int, count: int) -> Tensor:
+        device = self.images.device
+        return torch.randint(high, (count,), generator=self.generator, device=device)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch of (images (B, 3, H, W) float in [0, 1], labels (B,))."""
+        device, count = self.images.device, len(self.labels)
+        order = torch.randperm(count, generator=self.generator, device=device)
+        top, left = self._random(2 * self.run.crop + 1, count), self._random(2 * self.run.crop + 1, count)
+        flip = self._random(2, count).bool() if self.run.flip else torch.zeros(count, dtype=torch.bool, device=device)
+        rows, columns = (torch.arange(n, device=device) for n in self.size)
+        for step in range(self.steps):
+            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            index = order[part]
+            across = torch.where(flip[part, None], columns.flip(0), columns) + left[part, None]
+            down = rows + top[part, None]
+            crop = self.images[index[:, None, None], down[:, :, None], across[:, None, :]]
+            yield crop.permute(0, 3, 1, 2).float().div_(255), self.labels[index]
+
+
+@dataclass
+class Progress:
+    """Where a training is: all that is needed, with the tensors of method and optimizer, to go on from here."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains one method on one split, an epoch at a time.
+
+    Args:
+        run: the recipe. method: what to train, with its parents, on the device of `execution`.
+        split: training images, on that device. view: what turns clean images into what the network sees.
+    """
+
+    def __init__(self, run: Run, method: Method, split: Split, view: View, execution: Execution) -> None:
+        self.run, self.method, self.view, self.execution = run, method, view, execution
+        self.generator = torch.Generator(execution.device).manual_seed(run.seed)
+        self.batches = Batches(split, run, self.generator)
+        self.parameters = [p for p in method.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(run, self.parameters)
+        self.progress = Progress()
+        self._loss = torch.compile(method.loss) if execution.compile else method.loss
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are trained."""
+        return self.progress.epoch >= self.run.epochs
+
+    def epoch(self, tick: Tick = lambda count: None) -> None:
+        """Train one epoch. Raises `UserError` if the loss is no longer finite."""
+        start = time.perf_counter()
+        self.method.train()
+        total_steps = self.run.epochs * self.batches.steps
+        sums: dict[str, Tensor] = {}
+        for step, (clean, labels) in enumerate(self.batches, self.progress.epoch * self.batches.steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.run, step / total_steps)
+            batch = Batch(clean, self.view(clean), labels)
+            with self.execution.autocast():
+                losses = self._loss(batch)
+            losses["loss"].backward()
+            if self.run.clip:
+                nn.utils.clip_grad_norm_(self.parameters, self.run.clip)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            for name, loss in losses.items():  # stays on the device: no step waits for it
+                sums[name] = sums.get(name, 0) + loss.detach()
+            tick(len(labels))
+        means = {name: float(value) / self.batches.steps for name, value in sums.items()}
+        if not math.isfinite(means["loss"]):
+            raise UserError(f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}; lower lr?")
+        self.progress.epoch += 1
+        self.progress.seconds += time.perf_counter() - start
+        self.progress.history.append({"lr": float(self.optimizer.param_groups[0]["lr"]), **means})
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values from which `restore` goes on, to the same bits on a CPU."""
+        tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
+        for i, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{name}": slot for name, slot in slots.items() if slot is not None}
+        tensors["generator.batches"] = self.generator.get_state()
+        tensors["generator.cpu"] = torch.get_rng_state()  # dropout draws from the global generators
+        if torch.device(self.execution.device).type == "cuda":
+            tensors["generator.cuda"] = torch.cuda.get_rng_state(self.execution.device)
+        return tensors, vars(self.progress).copy()
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on from a state that `state` gave."""
+        method = {name.removeprefix("method."): t for name, t in tensors.items() if name.startswith("method.")}
+        self.method.load_state_dict(method)
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, i, slot = name.split(".")
+                parameter = self.parameters[int(i)]
+                # A slot has its parameter's memory layout (channels-last): fused kernels walk both alike.
+                same = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+                slots.setdefault(int(i), {})[slot] = same.copy_(tensor)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        self.generator.set_state(tensors["generator.batches"])
+        torch.set_rng_state(tensors["generator.cpu"])
+        if "generator.cuda" in tensors and torch.device(self.execution.device).type == "cuda":
+            torch.cuda.set_rng_state(tensors["generator.cuda"], self.execution.device)
+        self.progress = Progress(**values)
+
+
+@torch.inference_mode()
+def evaluate(method: Method, split: Split, view: View, execution: Execution, batch_size: int = 512) -> dict[str, float]:
+    """Mean scores of a method over a split, in eval mode, images as they are (no crop, no flip)."""
+    method.eval()
+    sums: dict[str, Tensor] = {}
+    for start in range(0, len(split.labels), batch_size):
+        clean = split.images[start : start + batch_size].float().div_(255)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        batch = Batch(clean, view(clean), split.labels[start : start + batch_size])
+        with execution.autocast():
+            scores = method.scores(batch)
+        for name, score in scores.items():
+            sums[name] = sums.get(name, 0) + score.double().sum()
+    return {name: float(value) / len(split.labels) for name, value in sums.items()}

@@ -1,7 +1,9 @@
 """The command line. The Makefile only calls it; whatever is slow to import is imported by the command that needs it."""
 
 import argparse
+import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "site"
+COSTS = ROOT / "data" / "results" / "cost"  # what profiles cost, measured by whole reproductions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +97,7 @@ def _reproduce(options: argparse.Namespace) -> None:
     from paperlib import datasets
     from paperlib.execution import Execution
     from paperlib.experiments import paper, paper_tables
-    from paperlib.store import Store
+    from paperlib.store import Store, write_atomically
     from paperlib.sweep import Sweep
 
     started = time.perf_counter()
@@ -110,21 +113,39 @@ def _reproduce(options: argparse.Namespace) -> None:
     studies = {name: experiments.study(settings, name, sweep) for name in settings.datasets}
     for table in tables(settings, studies):
         print(f"\n{table}")
-    print(f"\n{sweep.trained} run(s) trained, {sweep.reused} reused, in {time.perf_counter() - started:.0f} s")
-    print(f"run records: {_shown(options.runs)}/<hash>/record.json")
+    print(f"\nrun records: {_shown(options.runs)}/<hash>/record.json")
+    out = _built(options.paper, settings)
     if not options.no_chapter:
-        _chapter(options, settings)
+        _chapter(options, settings, out)
+    seconds = time.perf_counter() - started
+    print(f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all")
+    if not sweep.reused:  # only a reproduction from nothing tells what the profile costs
+        cost = {"seconds": round(seconds), "workers": workers, **_peak_memory(execution.device)}
+        write_atomically(out / "cost.json", json.dumps({**cost, **execution.provenance()}, indent=1).encode())
 
 
-def _chapter(options: argparse.Namespace, settings: "Settings") -> None:
+def _built(paper: str, settings: "Settings") -> Path:
+    """The folder of what a reproduction renders."""
+    return ROOT / "build" / paper / "-".join([settings.profile, *settings.datasets])
+
+
+def _peak_memory(device: str) -> dict[str, int]:
+    """Bytes of the largest process of this reproduction and, on a GPU, of the device memory that this process took."""
+    import torch
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own = {} if device == "cpu" else {"peak_device_bytes": torch.cuda.max_memory_allocated(device)}
+    return {"peak_process_bytes": largest * unit, **own}
+
+
+def _chapter(options: argparse.Namespace, settings: "Settings", out: Path) -> None:
     from paperlib import notebooks
 
-    names = ",".join(settings.datasets)
-    out = ROOT / "build" / options.paper / f"{settings.profile}-{names.replace(',', '-')}"
     parameters = {
         "mode": "run",
         "profile": settings.profile,
-        "datasets": names,
+        "datasets": ",".join(settings.datasets),
         "seeds": settings.seeds,
         "runs": str(options.runs.resolve()),
         "data_root": str(options.data_root.resolve()) if options.data_root else "",
@@ -146,7 +167,7 @@ def _record(options: argparse.Namespace) -> None:
     from paperlib.experiments import paper
     from paperlib.records import Archive
     from paperlib.runs import Record, Run
-    from paperlib.store import Store
+    from paperlib.store import Store, write_atomically
 
     settings, store = _settings(options), Store(options.runs)
     found: dict[str, Run] = {}
@@ -161,6 +182,9 @@ def _record(options: argparse.Namespace) -> None:
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
     archive = Archive(ROOT / "data" / "results" / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
+    built = _built(options.paper, settings)
+    if (cost := built / "cost.json").exists():
+        write_atomically(COSTS / f"{options.paper}-{built.name}.json", cost.read_bytes())
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
 
 

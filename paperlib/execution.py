@@ -1,6 +1,7 @@
 """How a run is executed: device, precision, compilation. It changes speed and last bits, never the recipe."""
 
 import datetime
+import os
 import platform
 import subprocess
 from contextlib import AbstractContextManager
@@ -59,6 +60,7 @@ class Execution:
         cuda = torch.device(self.device).type == "cuda"
         return {
             "device": torch.cuda.get_device_name(self.device) if cuda else _cpu_name(),
+            "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "precision": self.precision,
             "compile": self.compile,

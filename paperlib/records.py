@@ -29,17 +29,17 @@ class Archive:
         return unpack(path)[0] if path.exists() else {}
 
     def promote(self, run: Run, store: Store, replace: bool = False) -> Path:
-        """Copy a finished run's record and samples here.
+        """Copy a finished run's record and samples here; the same record twice is no mistake.
 
         Raises:
-            UserError: the run is not finished, or has a record already and `replace` is False.
+            UserError: the run is not finished, or has another record already and `replace` is False.
         """
         record = store.record(run)
         if record is None:
             raise UserError(f"{run.hash} ({run.label}) is not finished in {store.root}")
         name = re.sub(r"[^a-zA-Z0-9.=]+", "-", run.label)
         path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
-        if path.exists() and not replace:
+        if path.exists() and not replace and path.read_text(encoding="utf-8") != record.to_json():
             raise UserError(f"{path} exists; a record is replaced only with --replace")
         if SAMPLES in record.files:
             write_atomically(path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes())

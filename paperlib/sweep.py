@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -141,15 +142,16 @@ class Sweep:
         self, store: Store, root: Path | None, execution: Execution, workers: int = 1, bar: bool | None = None
     ) -> None:
         self.store, self.root, self.execution, self.workers, self.bar = store, root, execution, workers, bar
-        self.trained, self.reused = 0, 0  # how many runs were not there yet, and how many were
+        self.trained: set[Run] = set()
+        self.reused: set[Run] = set()  # finished before this sweep was made
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order. Raises what a training raises, after stopping the others."""
         runs = list(runs)
         needed = in_order(runs)
         missing = [run for run in needed if self.store.record(run) is None]
-        self.trained += len(missing)
-        self.reused += len(needed) - len(missing)
+        self.reused |= set(needed) - set(missing) - self.trained
+        self.trained |= set(missing)
         if missing:
             disable = None if self.bar is None else not self.bar
             with tqdm(total=sum(map(self._cost, missing)), disable=disable, bar_format=BAR) as bar:
@@ -217,6 +219,15 @@ def _start_worker(ticks: Any, threads: int) -> None:
     global _ticks
     _ticks = ticks
     torch.set_num_threads(threads)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would otherwise train on, and then wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(run: Run, store: Store, root: Path | None, execution: Execution, cost: float) -> Run:

@@ -109,26 +109,31 @@ class Trainer:
         """Whether all epochs are trained."""
         return self.progress.epoch >= self.run.epochs
 
+    def step(self, images: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Train one step on clean images and their labels; returns the losses, still on the device."""
+        clean, labels = images
+        batch = Batch(clean, self.view(clean), labels)
+        with self.execution.autocast():
+            losses = self._loss(batch)
+        losses["loss"].backward()
+        if self.run.clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.run.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return losses
+
     def epoch(self, tick: Tick = lambda count: None) -> None:
         """Train one epoch. Raises `UserError` if the loss is no longer finite."""
         start = time.perf_counter()
         self.method.train()
         total_steps = self.run.epochs * self.batches.steps
         sums: dict[str, Tensor] = {}
-        for step, (clean, labels) in enumerate(self.batches, self.progress.epoch * self.batches.steps):
+        for step, images in enumerate(self.batches, self.progress.epoch * self.batches.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.run, step / total_steps)
-            batch = Batch(clean, self.view(clean), labels)
-            with self.execution.autocast():
-                losses = self._loss(batch)
-            losses["loss"].backward()
-            if self.run.clip:
-                nn.utils.clip_grad_norm_(self.parameters, self.run.clip)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            for name, loss in losses.items():  # stays on the device: no step waits for it
+            for name, loss in self.step(images).items():  # summed on the device: no step waits for it
                 sums[name] = sums.get(name, 0) + loss.detach()
-            tick(len(labels))
+            tick(self.batches.batch_size)
         means = {name: float(value) / self.batches.steps for name, value in sums.items()}
         if not math.isfinite(means["loss"]):
             raise UserError(f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}; lower lr?")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from paperlib.experiments.dfd import INIT, LAMBDAS, MAIN, NAMES, SIZES
+from paperlib.experiments.dfd import LAMBDAS, MAIN, NAMES, SIZES
 from paperlib.experiments.settings import Settings
 from paperlib.report import Estimate, Table, accuracy_table, claims_table, effect, read_claims, read_numbers, top1
 from paperlib.runs import Record
@@ -64,10 +64,10 @@ def silences(dataset: str, cells: Mapping[str, list[Record]], settings: Settings
     """What the paper leaves open: each variant's accuracy and its gain over the base network, paired by seed."""
     base = cells.get(f"{MAIN}/lr/8", [])
     names = {
-        f"{MAIN}/lr/8": "base network, from scratch",
-        f"{MAIN}/lr/8/init=teacher": "base network, from the teacher's weights, no distillation",
-        f"{MAIN}/dfd/8": f"DFD with our defaults (from the {INIT}'s weights)",
-        f"{MAIN}/dfd/8/init=scratch": "DFD from scratch",
+        f"{MAIN}/lr/8": "base network",
+        f"{MAIN}/dfd/8": "DFD with our defaults, from scratch",
+        f"{MAIN}/lr/8/init=teacher": "base network from the teacher's weights: the control of the next row",
+        f"{MAIN}/dfd/8/init=teacher": "DFD from the teacher's weights",
         f"{MAIN}/dfd/8/init=lr": "DFD from the base network's weights",
         f"{MAIN}/dfd/8/reduction=sum": "DFD, sum over the feature's entries",
         f"{MAIN}/dfd/8/feature=pre": "DFD, feature before the ReLU",

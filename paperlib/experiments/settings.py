@@ -35,11 +35,11 @@ class Settings:
     holdout: int
 
     def run(self, dataset: str, network: str, seed: int, method: str = "supervised", **fields: Any) -> Run:
-        """A run under this profile; `fields` win over `by_network`, and that over `recipe`."""
+        """A run under this profile; `fields` win over `by_network`, and that over `recipe`; options are joined."""
         flip = dataset.startswith("cifar")  # a mirrored digit is no digit: flipping is for photographs
-        return Run(
-            method, dataset, network, seed, **{"flip": flip, **self.recipe, **self.by_network[network], **fields}
-        )
+        own = self.by_network[network]
+        options = {**own.get("options", {}), **fields.pop("options", {})}
+        return Run(method, dataset, network, seed, **{"flip": flip, **self.recipe, **own, "options": options, **fields})
 
 
 def select(

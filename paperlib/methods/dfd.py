@@ -48,9 +48,9 @@ class DFD(Supervised):
 
     Args:
         lambda_: the weight of equation (4), tuned in the paper over {0.1, 0.2, 0.5, 1, 2, 5, 10}.
-        reduction: of equation (1), "sum" as printed, or "mean". The default is "mean": with the sum, the paper's larger
-            lambdas make AlexNet diverge at learning rates that train it, while Fig. 2 is said to be steady.
+        reduction: of equation (1), "sum" as printed, or "mean", with which the whole grid of lambdas trains.
         feature: the side of the last ReLU on which features are compared, "post" or "pre".
+        dropout: of the student's network, see `Supervised`.
     """
 
     def __init__(
@@ -58,11 +58,13 @@ class DFD(Supervised):
         run: Run,
         task: Task,
         parents: Mapping[str, nn.Module],
+        *,
         lambda_: float = 2.0,
         reduction: str = "mean",
         feature: str = "post",
+        dropout: float | None = None,
     ) -> None:
-        super().__init__(run, task, parents)
+        super().__init__(run, task, parents, feature=feature, dropout=dropout)
         if "teacher" not in parents:
             raise UserError("dfd needs a teacher: uses={'teacher': Run(...)}")
         self.lambda_ = lambda_

@@ -1,5 +1,7 @@
 """Cross-entropy on what the network sees: the teachers (clean images) and the baselines (degraded images)."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -10,12 +12,29 @@ from paperlib.runs import Run
 
 
 class Supervised(Method):
-    """A classifier trained with cross-entropy alone, on the degraded images."""
+    """A classifier trained with cross-entropy alone, on the degraded images.
+
+    Args:
+        feature: the side of the last ReLU on which the network's feature is taken, "post" or "pre".
+        dropout: probability before the last linear layer; None is the network's own.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        task: Task,
+        parents: Mapping[str, nn.Module],
+        *,
+        feature: str = "post",
+        dropout: float | None = None,
+    ) -> None:
+        super().__init__(run, task, parents)  # `build` has taken both options from the run
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
         """The classifier that the run names, normalising with the statistics of the training images."""
-        network = networks.build(run.network, task.classes, run.width, str(run.options.get("feature", "post")))
+        options = {name: value for name, value in run.options.items() if name in ("feature", "dropout")}
+        network = networks.build(run.network, task.classes, run.width, **options)  # type: ignore[arg-type]
         network.normalise_with(task.mean, task.std)
         return network
 

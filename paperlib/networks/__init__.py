@@ -11,6 +11,9 @@ CLASSIFIERS = {"alexnet": alexnet, "vgg16": vgg16, "resnet18": resnet18}
 __all__ = ["CLASSIFIERS", "Classifier", "Output", "build"]
 
 
-def build(name: str, classes: int, width: float = 1.0, feature: str = "post") -> Classifier:
-    """A freshly initialised classifier. Raises `UserError` for an unknown name."""
-    return CLASSIFIERS[choose("network", name, CLASSIFIERS)](classes, width, feature=feature)
+def build(
+    name: str, classes: int, width: float = 1.0, feature: str = "post", dropout: float | None = None
+) -> Classifier:
+    """A freshly initialised classifier; `dropout` None is the network's own. Raises `UserError` for an unknown name."""
+    own = {} if dropout is None else {"dropout": dropout}
+    return CLASSIFIERS[choose("network", name, CLASSIFIERS)](classes, width, feature=feature, **own)

@@ -31,6 +31,9 @@ class Classifier(nn.Module):
         feature: "post" returns the pooled feature after the last ReLU, which is what the linear layer reads;
             "pre" returns the pooled feature before it. The logits are the same for both.
 
+    Convolutions start from He et al.'s (2015) normal distribution: PyTorch's default shrinks the signal from layer to
+    layer, and a network without batch norm (AlexNet) then learns nothing for many epochs.
+
     The network takes images in [0, 1] and normalises them itself with `mean` and `std`, so that a teacher and a
     student that see different degradations still agree on what a pixel is, and saved weights are complete.
     """
@@ -53,6 +56,11 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, classes)
         self.feature = choose("feature", feature, ("post", "pre"))
+        for module in body.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         self.register_buffer("mean", torch.zeros(3))
         self.register_buffer("std", torch.ones(3))
 

@@ -1,0 +1,90 @@
+"""The README's tables, written from committed records: a test checks that they are up to date."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from paperlib.experiments import dfd, dfd_tables
+from paperlib.experiments.settings import select
+from paperlib.records import Archive
+from paperlib.report import DATA, claims_table
+
+PATH = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def write() -> bool:
+    """Write every marked block of the README anew; returns whether anything changed."""
+    before = PATH.read_text(encoding="utf-8")
+    after = render(before)
+    PATH.write_text(after, encoding="utf-8")
+    return after != before
+
+
+def render(text: str) -> str:
+    """The text with each block between `<!-- name -->` and `<!-- end -->` replaced by what its function gives.
+
+    Raises ValueError if the text has lost a block.
+    """
+    for name, make in BLOCKS.items():
+        head, rest = text.split(f"<!-- {name} -->\n")
+        text = f"{head}<!-- {name} -->\n{make()}\n<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
+    return text
+
+
+def _results() -> str:
+    """The verdicts on DFD, from the records that the chapter shows."""
+    archive = Archive(DATA / "results" / "dfd")
+    settings = select(dfd.PROFILES, "demo", ["cifar10"])
+    items = dfd.study(settings, "cifar10", archive)
+    table = claims_table("dfd", "cifar10", {**items["table1"], **items["table2"]}, paper_setting=False)
+    return f"{dfd_tables.describe(settings)}.\n\n{_pipe(table.headers, table.rows)}"
+
+
+def _profiles() -> str:
+    """What profiles cost, measured by whole reproductions from nothing."""
+    rows = []
+    for path in sorted((DATA / "results" / "cost").glob("*.json")):
+        cost = json.loads(path.read_text(encoding="utf-8"))
+        paper, profile, dataset = path.stem.split("-", 2)
+        memory = f"{cost['peak_process_bytes'] / 2**30:.1f} GiB × {cost['workers']}"
+        seconds = f"{cost['seconds'] // 60} min {cost['seconds'] % 60} s"
+        rows.append(
+            (paper, profile, dataset, seconds, memory, f"{cost['device']}, {cost['cores']} cores", cost["date"])
+        )
+    headers = ("paper", "profile", "data", "time", "peak memory (process × processes)", "on", "measured")
+    return _pipe(headers, rows)
+
+
+def _speed() -> str:
+    """The student step of DFD against the usual one, from the benchmark's records."""
+    rows = []
+    for path in sorted((DATA / "results" / "bench").glob("dfd-step-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for r in record["results"]:
+            mode = r["precision"] + (", compiled" if r["compile"] else "")
+            ours, usual = (_range(r[f"{who}_images_per_second"]) for who in ("ours", "usual"))
+            outside = f"{100 * r['share_outside']:.1f} %"
+            rows.append((record["provenance"]["device"], r["batch"], mode, ours, usual, f"{r['ratio']:.2f}×", outside))
+    headers = (
+        "device",
+        "batch",
+        "ours in",
+        "ours, images/s",
+        "usual, images/s",
+        "ratio",
+        "outside networks and optimizer",
+    )
+    return _pipe(headers, rows)
+
+
+def _range(values: list[float]) -> str:
+    return f"{min(values):.0f} to {max(values):.0f}"
+
+
+def _pipe(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"results": _results, "profiles": _profiles, "speed": _speed}

@@ -1,0 +1,55 @@
+"""The benchmark's parts on a network that takes no time; its numbers are not tested, they are measured."""
+
+import itertools
+import json
+
+import pytest
+import torch
+
+from paperlib import bench
+from paperlib.execution import Execution
+
+TINY = Execution("cpu", "fp32")
+
+
+@pytest.fixture
+def run():
+    return bench.student(16, width=0.0625)
+
+
+def test_both_contestants_train_batches_of_the_same_size(run):
+    trainer = bench.ours(run, TINY)
+    before = [p.clone() for p in trainer.parameters]
+    assert list(itertools.islice(bench.our_steps(trainer), 2)) == [16, 16]
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
+    assert next(bench.usual_steps(run, "cpu")) == 16
+
+
+def test_contestants_take_turns():
+    turns = []
+
+    def steps(name):
+        while True:
+            turns.append(name)
+            yield 10
+
+    speeds = bench.race({"a": steps("a"), "b": steps("b")}, "cpu", rounds=2, seconds=0.001)
+    assert [name for name, _ in itertools.groupby(turns)] == ["a", "b", "a", "b", "a", "b"]
+    assert all(len(values) == 2 and min(values) > 0 for values in speeds.values())
+
+
+def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
+    trainer = bench.ours(run, TINY)
+    backward = torch.Tensor.backward
+    quick = bench.share_outside(trainer, 3, "cpu")
+    view = trainer.view
+    trainer.view = lambda images: [view(images) for _ in range(500)].pop()
+    assert 0 < quick < bench.share_outside(trainer, 3, "cpu") < 1
+    assert torch.Tensor.backward is backward, "measuring leaves nothing behind"
+
+
+def test_committed_records_have_provenance():
+    for path in bench.FOLDER.glob("*.json"):
+        record = json.loads(path.read_text())
+        assert {"device", "torch", "commit", "date"} <= set(record["provenance"])
+        assert all(len(r["ours_images_per_second"]) == len(r["usual_images_per_second"]) for r in record["results"])

@@ -1,0 +1,153 @@
+"""Lists of runs: what is trained, in which order, how often, and in which process."""
+
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+
+from paperlib import sweep
+from paperlib.errors import UserError
+from paperlib.execution import Execution
+from paperlib.networks.super_resolution import build
+from paperlib.store import WEIGHTS, Store
+from paperlib.sweep import Sweep
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The runs that this process is asked to train, in order."""
+    runs, train = [], sweep.train
+    monkeypatch.setattr(sweep, "train", lambda run, *rest: runs.append(run) or train(run, *rest))
+    return runs
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_parents_are_trained_first_once_and_never_again(store, cpu, tiny, tiny_student, trained):
+    students = [tiny_student(options={"lambda_": value}) for value in (0.5, 2.0)]
+    first = Sweep(store, None, cpu)
+    records = first(students)
+    assert trained == [tiny(), *students]
+    assert [record.run for record in records] == students
+    assert (first.trained, first.reused) == ({tiny(), *students}, set())
+
+    del trained[:]
+    second = Sweep(store, None, cpu)
+    assert second([students[1], students[0], students[1]]) == [records[1], records[0], records[1]]
+    assert trained == []
+    assert (second.trained, second.reused) == (set(), {tiny(), *students})
+
+
+def test_a_sweep_does_not_call_its_own_runs_reused(store, cpu, tiny):
+    sweeping = Sweep(store, None, cpu)
+    sweeping([tiny()])
+    sweeping([tiny(), tiny(seed=1)])
+    assert (sweeping.trained, sweeping.reused) == ({tiny(), tiny(seed=1)}, set())
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(store, cpu, tiny, trained):
+    diverges = tiny(seed=1, lr=1e30)
+    with pytest.raises(UserError, match="the loss is not finite"):
+        Sweep(store, None, cpu)([tiny(), diverges, tiny(seed=2)])
+    Sweep(store, None, cpu)([tiny(), tiny(seed=2)])
+    assert trained == [tiny(), diverges, tiny(seed=2)]
+
+
+def test_the_bar_reaches_its_end(store, cpu, tiny, tiny_student, capsys):
+    """What is expected of all runs together is what their steps add up to."""
+    Sweep(store, None, cpu, bar=True)([tiny_student(), tiny(network="alexnet", width=0.125)])
+    assert "run 3/3: synthdigits alexnet supervised seed=0:  100%|" in capsys.readouterr().err
+    Sweep(store, None, cpu, bar=True)([tiny_student()])
+    assert capsys.readouterr().err == ""  # nothing to do, nothing to show
+
+
+def test_a_teacher_whose_weights_are_corrupt_is_made_again(store, cpu, tiny, tiny_student):
+    (record,) = Sweep(store, None, cpu)([tiny_student()])
+    expected, path = store.weights(tiny()), store.folder(tiny()) / WEIGHTS
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()  # `expected` is mapped from this file
+    path.write_bytes(content)
+    again = Sweep(store, None, cpu)
+    with pytest.warns(UserWarning, match="does not match its checksum; set aside"):
+        assert again([tiny_student()]) == [record]
+    assert again.trained == {tiny()}
+    assert same(store.weights(tiny()), expected)
+
+
+def test_several_workers_give_the_same_bits_as_one(tmp_path, cpu, tiny, tiny_student, one_thread, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)  # one thread for each of two workers
+    runs = [tiny_student(), tiny(network="vgg16"), tiny(seed=1)]
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    expected, records = Sweep(one, None, cpu)(runs), Sweep(two, None, cpu, workers=2)(runs)
+    assert [record.metrics for record in records] == [record.metrics for record in expected]
+    assert all(same(one.weights(run), two.weights(run)) for run in [tiny(), *runs])
+
+
+def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
+    runs = [tiny(seed=seed, lr=1e30) for seed in range(2)]
+    with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
+        Sweep(store, None, cpu, workers=2)(runs)
+
+
+CHILD = """
+    import sys, time
+    from pathlib import Path
+    from paperlib import sweep
+    from paperlib.execution import Execution
+    from paperlib.runs import Run
+    from paperlib.store import Store
+
+    mine, theirs = Path(sys.argv[2], "child"), Path(sys.argv[2], "parent")
+
+    def tick(count):  # holds the run until the other process has asked for it
+        mine.touch()
+        while not theirs.exists():
+            time.sleep(0.01)
+
+    sweep.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+"""
+
+
+def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_path):
+    run, ticks = tiny(), []
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), store.root, tmp_path, repr(run.to_dict())]
+    with subprocess.Popen(command) as child:
+        while not (tmp_path / "child").exists() and child.poll() is None:
+            time.sleep(0.01)
+        (tmp_path / "parent").touch()
+        record = sweep.train(run, store, None, cpu, ticks.append)
+    assert child.returncode == 0
+    assert ticks == []  # nothing was trained here
+    assert store.record(run) == record
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_frontend_restores_what_the_classifier_sees(precision):
+    execution, images = Execution("cpu", precision), torch.rand(2, 3, 32, 32)
+    torch.manual_seed(0)
+    parents = {"frontend": build("espcn", 0.25).eval()}
+    view = sweep.make_view({"name": "lowres", "factor": 4, "up": "none"}, parents, execution)
+    seen = view(images)
+    assert seen.shape == images.shape
+    assert seen.dtype == torch.float32
+    assert torch.isin(seen, torch.arange(256.0).div(255)).all()
+    torch.manual_seed(1)
+    other = sweep.make_view({"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution)
+    assert not torch.equal(other(images), seen)
+
+
+def test_without_a_frontend_the_degradation_is_all():
+    images = torch.rand(2, 3, 32, 32)
+    assert sweep.make_view({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(images) is images
+
+
+def test_costs_are_those_of_the_convolutions():
+    # AlexNet at 1/16: 4, 12, 24, 16 and 16 channels on maps of 8x8, 4x4 and 2x2; a multiplication and an addition each.
+    multiplications = 64 * 4 * 3 * 121 + 16 * 12 * 4 * 25 + 4 * 9 * (24 * 12 + 16 * 24 + 16 * 16) + 16 * 10
+    assert sweep.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications

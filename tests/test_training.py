@@ -1,0 +1,351 @@
+"""The loop: its batches, its schedules, and that a training which is interrupted ends with the same bits."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from paperlib import degrade, methods, sweep
+from paperlib.datasets import Split
+from paperlib.errors import UserError
+from paperlib.methods import Task
+from paperlib.store import CHECKPOINT, Store, pack, unpack
+from paperlib.training import Batches, Trainer, evaluate, learning_rate
+
+TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+def make_split(count=96, size=32):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    return Split(images, torch.arange(count) % 10)
+
+
+def make_trainer(run, cpu, seed=0):
+    """A trainer whose method starts from `seed`, with a teacher that is always the same."""
+    torch.manual_seed(99)
+    parents = {role: methods.build_network(parent, TASK).eval() for role, parent in run.uses.items()}
+    torch.manual_seed(seed)
+    method = cpu.place(methods.build(run, TASK, parents))
+    return Trainer(run, method, make_split(), degrade.build(run.degrade), cpu)
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+# Batches
+
+
+def shuffled(run, split, epochs=1, seed=0):
+    """All images and labels of some epochs, in the order in which they come."""
+    batches = Batches(split, run, torch.Generator().manual_seed(seed))
+    images, labels = zip(*(batch for _ in range(epochs) for batch in batches), strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def numbered(count, size=8):
+    """Images whose labels are their numbers."""
+    return Split(make_split(count, size).images, torch.arange(count))
+
+
+def test_an_epoch_shows_every_image_at_most_once(tiny):
+    split = numbered(20)
+    images, labels = shuffled(tiny(batch_size=6, crop=0, flip=False), split)
+    assert len(labels) == 18  # three whole batches
+    assert len(labels.unique()) == 18
+    assert labels.tolist() != sorted(labels.tolist())
+    assert torch.equal(images, split.images[labels].float() / 255)  # neither cropped nor flipped
+
+
+def test_every_epoch_has_its_own_order(tiny):
+    _, labels = shuffled(tiny(batch_size=20), numbered(20), epochs=2)
+    assert sorted(labels[:20].tolist()) == sorted(labels[20:].tolist())
+    assert labels[:20].tolist() != labels[20:].tolist()
+
+
+def test_the_seed_decides_everything(tiny):
+    run, split = tiny(batch_size=10), numbered(20)
+    first, again, other = (shuffled(run, split, seed=seed)[0] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_augmented_images_are_crops_of_the_padded_image(tiny, flip):
+    """Compared with every crop there is; in 200 images, each of the 9 (flipped: 18) must have come up."""
+    split = numbered(200)
+    images, labels = shuffled(tiny(batch_size=50, crop=1, flip=flip), split)
+    padded = F.pad(split.images.float() / 255, (1, 1, 1, 1))
+    crops = torch.stack([padded[:, :, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], dim=1)
+    if flip:
+        crops = torch.cat([crops, crops.flip(-1)], dim=1)
+    hits = (crops[labels] == images[:, None]).flatten(2).all(2)
+    assert (hits.sum(1) == 1).all()
+    assert hits.any(0).all()
+
+
+def test_images_come_channels_last_and_in_range(tiny):
+    images, _ = shuffled(tiny(batch_size=20), numbered(20))
+    first = next(iter(Batches(numbered(20), tiny(batch_size=20), torch.Generator())))[0]
+    assert first.is_contiguous(memory_format=torch.channels_last)
+    assert images.min() == 0
+    assert images.max() == 1
+
+
+def test_fewer_images_than_a_batch_are_one_batch(tiny):
+    assert len(shuffled(tiny(batch_size=128), numbered(20))[0]) == 20
+
+
+# Schedules and steps
+
+
+@pytest.mark.parametrize(
+    ("schedule", "points"),
+    [
+        ("constant", {0: 2.0, 0.5: 2.0, 0.99: 2.0}),
+        ("step", {0: 2.0, 0.499: 2.0, 0.5: 0.2, 0.749: 0.2, 0.75: 0.02, 0.99: 0.02}),
+        ("cosine", {0: 2.0, 1 / 3: 1.5, 0.5: 1.0, 2 / 3: 0.5, 1: 0.0}),
+        ("onecycle", {0: 0.0, 0.1: 1.0, 0.2: 2.0, 0.6: 1.0, 0.8: 0.5, 1: 0.0}),
+    ],
+)
+def test_schedules(tiny, schedule, points):
+    run = tiny(schedule=schedule, lr=2.0)
+    assert {x: learning_rate(run, x) for x in points} == pytest.approx(points)
+
+
+def test_the_schedule_runs_over_all_steps_and_not_over_each_epoch(tiny, cpu):
+    trainer = make_trainer(tiny(epochs=4, schedule="step", lr=0.1), cpu)
+    while not trainer.done:
+        trainer.epoch()
+    assert [epoch["lr"] for epoch in trainer.progress.history] == pytest.approx([0.1, 0.1, 0.01, 0.001])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"schedule": "poly"}, "unknown schedule 'poly'; choose from: step, cosine, onecycle, constant"),
+        ({"optimizer": "lamb"}, "unknown optimizer 'lamb'; choose from: sgd, adam"),
+    ],
+)
+def test_wrong_recipes(tiny, cpu, fields, message):
+    with pytest.raises(UserError, match=message):
+        make_trainer(tiny(**fields), cpu).epoch()
+
+
+def test_clipping_bounds_a_step(tiny, cpu):
+    def change(clip):
+        run = tiny(batch_size=96, schedule="constant", momentum=0.0, weight_decay=0.0, lr=1.0, clip=clip)
+        trainer = make_trainer(run, cpu)
+        before = torch.cat([p.detach().flatten() for p in trainer.parameters])
+        trainer.epoch()
+        return (torch.cat([p.detach().flatten() for p in trainer.parameters]) - before).norm().item()
+
+    assert change(0.0) > 0.1
+    assert change(0.01) == pytest.approx(0.01, rel=1e-3)  # differences of float32 weights about 1
+
+
+def test_a_diverged_training_is_said_and_not_recorded(tiny, cpu, store):
+    run = tiny(lr=1e30, epochs=3)
+    with pytest.raises(UserError, match=r"synthdigits resnet18 supervised seed=0: the loss is not finite in epoch 1"):
+        sweep.train(run, store, None, cpu)
+    assert store.record(run) is None
+
+
+def test_history_holds_the_means_of_the_losses(tiny_student, cpu):
+    trainer = make_trainer(tiny_student(epochs=1, options={"lambda_": 0.5}), cpu)
+    steps = []
+    step = trainer.step
+    trainer.step = lambda images: steps.append(step(images)) or steps[-1]
+    trainer.epoch()
+    (means,) = trainer.progress.history
+    for name in ("loss", "recognition", "distillation"):
+        assert means[name] == pytest.approx(sum(losses[name].item() for losses in steps) / 3)
+    assert means["loss"] == pytest.approx(means["recognition"] + 0.5 * means["distillation"])
+
+
+def test_ticks_count_the_images(tiny, cpu):
+    ticks = []
+    make_trainer(tiny(batch_size=40), cpu).epoch(ticks.append)
+    assert ticks == [40, 40]
+
+
+# Evaluation
+
+
+def test_evaluation_by_brute_force(tiny, cpu):
+    trainer, split = make_trainer(tiny(degrade={"name": "lowres"}), cpu), make_split(50)
+    trainer.epoch()  # leaves the method in train mode
+    metrics = evaluate(trainer.method, split, trainer.view, cpu, batch_size=7)
+    network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
+    for image, label in zip(split.images, split.labels.tolist(), strict=True):
+        log_p = network(trainer.view(image[None] / 255)).logits[0].log_softmax(0).tolist()
+        rank = sum(value > log_p[label] for value in log_p)
+        hits, best_five, losses = hits + (rank == 0), best_five + (rank < 5), losses - log_p[label]
+    assert 0 < hits < best_five < 50
+    assert metrics["top1"] == 100 * hits / 50
+    assert metrics["top5"] == 100 * best_five / 50
+    assert metrics["cross_entropy"] == pytest.approx(losses / 50, rel=1e-5)  # float32 logits
+
+
+def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
+    trainer, split = make_trainer(tiny(), cpu), make_split(50)
+    trainer.epoch()
+    one, other = (evaluate(trainer.method, split, trainer.view, cpu, size) for size in (1, 512))
+    assert one == pytest.approx(other, rel=1e-5)  # convolutions may sum in another order for other batch sizes
+
+
+# Resume
+
+RUNS = pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"network": "vgg16"},  # dropout draws from the global generator
+        {"optimizer": "adam", "lr": 1e-3, "clip": 1.0, "schedule": "onecycle"},
+        {"network": "alexnet", "width": 0.125, "momentum": 0.0},  # an optimizer without any state
+    ],
+    ids=["resnet18", "vgg16", "adam", "plain-sgd"],
+)
+
+
+def check_resume(run, cpu, tmp_path):
+    """Train `run` at one go, and again from its state before and after every epoch; all must end alike."""
+    whole, saved = make_trainer(run, cpu), []
+    while not whole.done:
+        saved.append(pack(whole.state()[0], **whole.state()[1]))
+        whole.epoch()
+    saved.append(pack(whole.state()[0], **whole.state()[1]))
+    expected, values = whole.state()
+
+    undisturbed = make_trainer(run, cpu)  # whoever asks for the state must not change what follows
+    while not undisturbed.done:
+        undisturbed.epoch()
+    assert same(undisturbed.state()[0], expected)
+
+    for epoch, data in enumerate(saved):
+        (tmp_path / "state").write_bytes(data)
+        resumed = make_trainer(run, cpu, seed=epoch + 1)  # other weights, other generators
+        resumed.restore(*unpack(tmp_path / "state"))
+        assert resumed.progress.epoch == epoch
+        while not resumed.done:
+            resumed.epoch()
+        assert same(resumed.state()[0], expected)
+        assert resumed.progress.history == values["history"]
+
+
+@RUNS
+def test_resumed_after_any_epoch_is_uninterrupted(tiny, cpu, tmp_path, fields):
+    check_resume(tiny(epochs=3, **fields), cpu, tmp_path)
+
+
+def test_a_student_resumes_too(tiny_student, cpu, tmp_path):
+    check_resume(tiny_student(epochs=3), cpu, tmp_path)
+
+
+def test_a_state_holds_everything_that_moves(tiny, cpu):
+    trainer = make_trainer(tiny(optimizer="adam", lr=1e-3), cpu)
+    trainer.epoch()
+    names = trainer.state()[0].keys()
+    count = len(trainer.parameters)
+    for slot in ("step", "exp_avg", "exp_avg_sq"):
+        assert {f"optimizer.{i}.{slot}" for i in range(count)} <= names
+    assert {"generator.batches", "generator.cpu", "method.network.head.weight"} <= names
+    assert "method.network.body.stem.1.running_mean" in names
+
+
+CHILD = """
+    import sys, time
+    from pathlib import Path
+    import torch
+    from paperlib import sweep
+    from paperlib.execution import Execution
+    from paperlib.runs import Run
+    from paperlib.store import Store
+
+    torch.set_num_threads(1)
+    sweep.CHECKPOINT_SECONDS = -1.0  # after every epoch
+    checkpoint = Path(sys.argv[2])
+
+    def tick(count):  # once there is something to go on from, this never comes to an end
+        while checkpoint.exists():
+            time.sleep(1)
+
+    sweep.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+"""
+
+
+def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_thread):
+    run = tiny(network="vgg16", epochs=3)
+    expected = sweep.train(run, Store(tmp_path / "whole"), None, cpu)
+    checkpoint = store.folder(run) / CHECKPOINT
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), store.root, checkpoint, repr(run.to_dict())]
+    with subprocess.Popen(command) as child:
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    assert store.record(run) is None
+
+    ticks = []
+    record = sweep.train(run, store, None, cpu, ticks.append)
+    assert ticks == [64, *[32] * 4]  # the first epoch was there already, in one piece
+    assert record.metrics == expected.metrics
+    assert record.history == expected.history
+    assert same(store.weights(run), Store(tmp_path / "whole").weights(run))
+    assert not checkpoint.exists()
+
+
+def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(tiny, cpu, store, tmp_path, monkeypatch):
+    run, finish = tiny(), store.finish
+    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(store, "finish", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sweep.train(run, store, None, cpu)
+    monkeypatch.setattr(store, "finish", finish)
+    checkpoint = store.folder(run) / CHECKPOINT
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="set aside"):
+        record = sweep.train(run, store, None, cpu)
+    expected = sweep.train(run, Store(tmp_path / "whole"), None, cpu)
+    assert record.metrics == expected.metrics
+    assert same(store.weights(run), Store(tmp_path / "whole").weights(run))
+
+
+# What a run says of itself
+
+
+def test_training_leaves_the_global_generator_alone(tiny, cpu, store):
+    before = torch.get_rng_state()
+    sweep.train(tiny(), store, None, cpu)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_global_generator_leaves_training_alone(tiny, cpu, store, tmp_path):
+    torch.manual_seed(1)
+    first = sweep.train(tiny(), store, None, cpu)
+    torch.manual_seed(2)
+    assert sweep.train(tiny(), Store(tmp_path / "again"), None, cpu).metrics == first.metrics
+
+
+def test_other_seed_other_weights(tiny, cpu, store):
+    records = [sweep.train(tiny(seed=seed), store, None, cpu) for seed in (0, 1)]
+    assert not same(*(store.weights(record.run) for record in records))
+
+
+def test_a_record_says_what_was_measured(tiny, cpu, store):
+    run = dataclasses.replace(tiny(holdout=32), evaluate=({"name": "lowres"},))
+    record = sweep.train(run, store, None, cpu)
+    scores = ("top1", "top5", "cross_entropy")
+    names = {f"{before}{score}{behind}" for score in scores for before, behind in (("", ""), ("validation_", ""))}
+    assert record.metrics.keys() == names | {f"{score}@lowres" for score in scores}
+    assert record.metrics["cross_entropy"] != record.metrics["cross_entropy@lowres"]
+    assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2
+    assert {"device", "precision", "torch", "commit", "date", "seconds", "images_per_second"} <= set(record.provenance)

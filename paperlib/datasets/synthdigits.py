@@ -22,7 +22,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from paperlib.datasets import cache
 
-VERSION = 3  # raise it whenever a change here changes a pixel (part of the seed and of the file name), and remake all records
+VERSION = 3  # part of the seed and of the file name: raise it whenever a pixel changes, and remake all records
 TRAIN, TEST = 20_000, 5_000
 SIZE = 32  # height and width of a picture, pixels
 CHUNK = 100  # pictures drawn at once from one random stream; a multiple of 10 keeps the labels balanced

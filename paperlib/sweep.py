@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ class Sweep:
         if missing:
             disable = None if self.bar is None else not self.bar
             with tqdm(total=sum(map(self._cost, missing)), disable=disable, bar_format=BAR) as bar:
-                if self.workers == 1 or len(missing) == 1:
+                if self.workers == 1:
                     self._one_by_one(missing, bar)
                 else:
                     self._at_once(missing, bar)
@@ -185,30 +186,35 @@ class Sweep:
             train(run, self.store, self.root, self.execution, tick)
 
     def _at_once(self, runs: list[Run], bar: tqdm) -> None:
+        pool, ticks = self._pool
+        waiting, finished = dict.fromkeys(runs), 0
+        running: dict[Future[Run], Run] = {}
+        try:
+            while waiting or running:
+                unfinished = {*waiting, *running.values()}
+                for run in [run for run in waiting if unfinished.isdisjoint(run.uses.values())]:
+                    del waiting[run]
+                    job = pool.submit(_work, run, self.store, self.root, self.execution, self._cost_of_image(run))
+                    running[job] = run
+                done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                while not ticks.empty():
+                    bar.update(ticks.get())
+                for job in done:
+                    del running[job]
+                    finished += 1
+                    bar.set_description(f"run {finished}/{len(runs)}: {job.result().label}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            del self._pool
+            raise
+
+    @cached_property
+    def _pool(self) -> tuple[ProcessPoolExecutor, Any]:
+        """The worker processes, started when first needed and kept, and the queue of their ticks."""
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)
-        waiting, finished = dict.fromkeys(runs), 0
-        running: dict[Future[Run], Run] = {}
-        with ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)) as pool:
-            try:
-                while waiting or running:
-                    for run in [
-                        r for r in waiting if not any(p in waiting or p in running.values() for p in r.uses.values())
-                    ]:
-                        del waiting[run]
-                        job = pool.submit(_work, run, self.store, self.root, self.execution, self._cost_of_image(run))
-                        running[job] = run
-                    done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                    while not ticks.empty():
-                        bar.update(ticks.get())
-                    for job in done:
-                        del running[job]
-                        finished += 1
-                        bar.set_description(f"run {finished}/{len(runs)}: {job.result().label}")
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
 
 
 BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"

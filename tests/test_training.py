@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from paperlib import degrade, methods, sweep
+from paperlib import datasets, degrade, methods, sweep
 from paperlib.datasets import Split
 from paperlib.errors import UserError
 from paperlib.methods import Task
@@ -168,6 +168,13 @@ def test_history_holds_the_means_of_the_losses(tiny_student, cpu):
     for name in ("loss", "recognition", "distillation"):
         assert means[name] == pytest.approx(sum(losses[name].item() for losses in steps) / 3)
     assert means["loss"] == pytest.approx(means["recognition"] + 0.5 * means["distillation"])
+
+
+def test_an_epoch_trains_whatever_mode_the_method_is_in(tiny, cpu):
+    trainer = make_trainer(tiny(), cpu)
+    trainer.method.eval()
+    trainer.epoch()
+    assert trainer.method.network.body.stem[1].num_batches_tracked == 3  # of the batch norm, which stands still in eval
 
 
 def test_ticks_count_the_images(tiny, cpu):
@@ -346,6 +353,15 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
     scores = ("top1", "top5", "cross_entropy")
     names = {f"{before}{score}{behind}" for score in scores for before, behind in (("", ""), ("validation_", ""))}
     assert record.metrics.keys() == names | {f"{score}@lowres" for score in scores}
-    assert record.metrics["cross_entropy"] != record.metrics["cross_entropy@lowres"]
+    data = datasets.load(run.dataset)
+    _, validation, test = data.split(run.train_size, run.holdout, run.test_size)
+    network, lowres = sweep.load_network(run, store, data, cpu), degrade.build({"name": "lowres"})
+    for name, part, view in (
+        ("cross_entropy", test, lambda images: images),
+        ("cross_entropy@lowres", test, lowres),
+        ("validation_cross_entropy", validation, lambda images: images),
+    ):
+        loss = F.cross_entropy(network(view(part.images / 255)).logits, part.labels)
+        assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name  # float32, summed in another order
     assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2
     assert {"device", "precision", "torch", "commit", "date", "seconds", "images_per_second"} <= set(record.provenance)

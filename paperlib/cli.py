@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)")
 
     sub = add(_record, "record", "copy finished runs into data/results/, from which the book is drawn", what)
-    sub.add_argument("run", nargs="*", help="first digits of run hashes; default: all runs of the reproduction")
+    sub.add_argument(
+        "--run", nargs="*", default=[], help="first digits of hashes; default: the whole reproduction's runs"
+    )
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
     add(_book, "book", "execute the chapters from the records and build the HTML site")
@@ -105,6 +107,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     execution = Execution.on(options.device)
     for name in settings.datasets:
         datasets.load(name, options.data_root)  # missing data is said before the first training, not after it
+    if options.workers < 0:
+        raise UserError(f"workers is {options.workers}; it must be at least 1, or 0 for the default")
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
     print(f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, {settings.seeds} seed(s), "

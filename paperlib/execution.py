@@ -36,8 +36,8 @@ class Execution:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
+            torch.empty(1, device=device).item()  # "meta" is a device without values
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise UserError(f"device {device!r} is not available here; choose from: {_devices()}") from error
         choose("precision", precision, ["auto", *PRECISIONS])
         on_cpu = torch.device(device).type == "cpu"

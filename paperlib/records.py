@@ -21,12 +21,15 @@ class Archive:
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records there are, in the order of the runs. Raises `UserError` for a record that was tampered with."""
-        return [self._read(self._paths[run.hash]) for run in runs if run.hash in self._paths]
+        return [self._read(self._paths[run.hash], run) for run in runs if run.hash in self._paths]
 
     def samples(self, run: Run) -> dict[str, Tensor]:
         """The sample images beside a record, uint8 by name; empty if there are none."""
         path = self._paths[run.hash].with_suffix(".safetensors")
-        return unpack(path)[0] if path.exists() else {}
+        try:
+            return unpack(path)[0] if path.exists() else {}
+        except Corrupt as error:
+            raise UserError(f"{path}: {error}") from error
 
     def promote(self, run: Run, store: Store, replace: bool = False) -> Path:
         """Copy a finished run's record and samples here; the same record twice is no mistake.
@@ -39,8 +42,9 @@ class Archive:
             raise UserError(f"{run.hash} ({run.label}) is not finished in {store.root}")
         name = re.sub(r"[^a-zA-Z0-9.=]+", "-", run.label)
         path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
-        if path.exists() and not replace and path.read_text(encoding="utf-8") != record.to_json():
+        if path.exists() and not replace and path.read_bytes() != record.to_json().encode():
             raise UserError(f"{path} exists; a record is replaced only with --replace")
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
         if SAMPLES in record.files:
             write_atomically(path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes())
         write_atomically(path, record.to_json().encode())
@@ -48,8 +52,11 @@ class Archive:
         return path
 
     @staticmethod
-    def _read(path: Path) -> Record:
+    def _read(path: Path, run: Run) -> Record:
         try:
-            return Record.from_json(path.read_text(encoding="utf-8"))
+            record = Record.from_json(path.read_bytes())
+            if record.run != run:
+                raise Corrupt("it belongs to another run")
+            return record
         except Corrupt as error:
             raise UserError(f"{path}: {error}; records are not edited by hand") from error

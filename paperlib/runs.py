@@ -76,9 +76,9 @@ class Run:
             if f.name == "uses":
                 value = {role: run.to_dict() for role, run in value.items()}
             elif isinstance(value, tuple):
-                value = [dict(item) for item in value]
+                value = [_canonical(item) for item in value]
             elif isinstance(value, Mapping):
-                value = dict(value)
+                value = _canonical(value)
             elif f.type in (float, "float"):
                 value = float(value)  # 1 and 1.0 are the same run
             out[f.name] = value
@@ -110,6 +110,11 @@ class Run:
 
     def __hash__(self) -> int:
         return hash(self.hash)
+
+
+def _canonical(values: Mapping[str, Plain]) -> dict[str, Plain]:
+    """Plain values in which equal numbers look alike: 2.0 becomes 2."""
+    return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in values.items()}
 
 
 def digest(value: Any) -> str:
@@ -158,7 +163,7 @@ class Record:
         return json.dumps({**body, "sha256": digest(body)}, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Record":
+    def from_json(cls, text: str | bytes) -> "Record":
         """Read and verify. Raises `Corrupt` for anything that `to_json` did not write."""
         try:
             body = json.loads(text)
@@ -168,10 +173,10 @@ class Record:
             record = cls(
                 Run.from_dict(body["run"]), body["metrics"], tuple(body["history"]), body["provenance"], body["files"]
             )
+            if record.run.hash != body["hash"]:
+                raise Corrupt("hash does not match the run")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Corrupt(str(error)) from error
-        if record.run.hash != body["hash"]:
-            raise Corrupt("hash does not match the run")
         return record
 
 

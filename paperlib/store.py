@@ -4,10 +4,11 @@ A record is written last and holds the SHA-256 of the files beside it, so a fold
 Tensors are safetensors: nothing that is read here is unpickled.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,15 +32,15 @@ RECORD, WEIGHTS, SAMPLES, CHECKPOINT = (
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader finds either all of it or what was there before, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -95,7 +96,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            record = Record.from_json(path.read_text())
+            record = Record.from_json(path.read_bytes())
             if record.run != run:
                 raise Corrupt("it belongs to another run")
             for name, sha in record.files.items():
@@ -143,5 +144,6 @@ class Store:
 
     def _set_aside(self, path: Path, error: Corrupt) -> None:
         aside = path.with_name(path.name + ".corrupt")
-        os.replace(path, aside)
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            os.replace(path, aside)
         warnings.warn(f"{path}: {error}; set aside as {aside.name}, the run is made again", stacklevel=3)

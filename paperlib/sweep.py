@@ -1,6 +1,7 @@
 """From a list of runs to their records: what is finished is read, what is missing is trained, parents first."""
 
 import functools
+import math
 import multiprocessing
 import os
 import resource
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from paperlib import datasets, degrade, methods
 from paperlib.degrade.lowres import resize, to_8_bit
+from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.runs import Record, Run, in_order
@@ -72,12 +74,13 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             return record
         dataset = datasets.load(run.dataset, root, execution.device)
         training, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
-        torch.manual_seed(run.seed)
         parents = {role: load_network(parent, store, dataset, execution) for role, parent in run.uses.items()}
+        torch.manual_seed(run.seed)  # after the parents: runs of one seed start alike, whatever they use
         method = execution.place(methods.build(run, task(dataset), parents))
         view = make_view(run.degrade, parents, execution)
         trainer = Trainer(run, method, training, view, execution)
-        if (saved := store.checkpoint(run)) is not None:
+        saved = store.checkpoint(run)
+        if saved is not None and saved[1].pop("device", None) == torch.device(execution.device).type:
             trainer.restore(*saved)
             tick(trainer.progress.epoch * trainer.batches.steps * trainer.batches.batch_size)
         last_save = time.monotonic()
@@ -85,7 +88,7 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             trainer.epoch(tick)
             if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
                 tensors, values = trainer.state()
-                store.save_checkpoint(run, tensors, **values)
+                store.save_checkpoint(run, tensors, **values, device=torch.device(execution.device).type)
                 last_save = time.monotonic()
         metrics = evaluate(method, test, view, execution)
         if run.holdout:
@@ -94,6 +97,8 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
         for spec in run.evaluate:
             scores = evaluate(method, test, make_view(spec, parents, execution), execution)
             metrics |= {f"{name}@{spec['name']}": value for name, value in scores.items()}
+        if not all(map(math.isfinite, metrics.values())):
+            raise UserError(f"{run.label}: the trained network's scores are not finite; lower lr?")
         record = Record(run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution))
         return store.finish(record, method.state_dict(), _samples(method, test, view))
 
@@ -124,7 +129,7 @@ def flops(network: str, width: float, method: str, size: int) -> int:
     """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
     run = Run(method=method, dataset="", network=network, width=width)
     with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        module = methods.METHODS[method].build(run, Task(10, (0.5,) * 3, (0.5,) * 3)).eval()
+        module = methods.build_network(run, Task(10, (0.5,) * 3, (0.5,) * 3)).eval()
         module(torch.empty(1, 3, size, size))
     return counter.get_total_flops()
 
@@ -206,6 +211,8 @@ class Sweep:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             del self._pool
+            for worker in multiprocessing.active_children():  # a shut-down pool still finishes what it has begun
+                worker.terminate()
             raise
 
     @cached_property

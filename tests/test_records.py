@@ -78,3 +78,18 @@ def test_an_edited_record_is_refused(archive, store, tiny, finish):
     path.write_text(path.read_text().replace("50.0", "99.0"))
     with pytest.raises(UserError, match=r"seed=0-.*\.json: checksum does not match; records are not edited by hand"):
         archive([tiny()])
+
+
+def test_a_record_under_the_name_of_another_is_refused(archive, store, tiny, finish):
+    finish(tiny())
+    path = archive.promote(tiny(), store)
+    path.rename(path.with_name(f"renamed-{tiny(seed=1).hash}.json"))
+    with pytest.raises(UserError, match="it belongs to another run; records are not edited by hand"):
+        Archive(archive.folder)([tiny(seed=1)])
+
+
+def test_a_record_that_is_no_text_is_refused(archive, store, tiny, finish):
+    finish(tiny())
+    archive.promote(tiny(), store).write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="records are not edited by hand"):
+        archive([tiny()])

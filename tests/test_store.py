@@ -25,12 +25,12 @@ def finished(store, run):
 
 def damage(path, how):
     content = bytearray(path.read_bytes())
-    if how == "flipped":
-        content[len(content) // 2] ^= 1
+    if how.startswith("flipped"):
+        content[len(content) // 2] ^= 128 if how == "flipped high" else 1  # in a text: no longer UTF-8
     path.write_bytes({"truncated": content[:-10], "empty": b""}.get(how, content))
 
 
-DAMAGE = pytest.mark.parametrize("how", ["flipped", "truncated", "empty"])
+DAMAGE = pytest.mark.parametrize("how", ["flipped", "flipped high", "truncated", "empty"])
 
 
 # Single files

@@ -1,5 +1,7 @@
 """Lists of runs: what is trained, in which order, how often, and in which process."""
 
+import dataclasses
+import multiprocessing
 import subprocess
 import sys
 import textwrap
@@ -58,6 +60,19 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(store, cpu, tiny, trained
     assert trained == [tiny(), diverges, tiny(seed=2)]
 
 
+def test_a_student_without_distillation_is_its_base_network(store, cpu, tiny_student):
+    """Equation (4) with lambda 0: the same weights, bit for bit, so the two differ by distillation alone."""
+    student = tiny_student(options={"lambda_": 0.0})
+    base = dataclasses.replace(student, method="supervised", options={}, uses={})
+    Sweep(store, None, cpu)([student, base])
+    assert same(store.weights(student), store.weights(base))
+
+
+def test_an_unknown_method_is_a_mistake_and_no_crash(store, cpu, tiny):
+    with pytest.raises(UserError, match="unknown method 'sdg'"):
+        Sweep(store, None, cpu)([tiny(method="sdg")])
+
+
 def test_the_bar_reaches_its_end(store, cpu, tiny, tiny_student, capsys):
     """What is expected of all runs together is what their steps add up to."""
     Sweep(store, None, cpu, bar=True)([tiny_student(), tiny(network="alexnet", width=0.125)])
@@ -90,9 +105,12 @@ def test_several_workers_give_the_same_bits_as_one(tmp_path, cpu, tiny, tiny_stu
 
 
 def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
-    runs = [tiny(seed=seed, lr=1e30) for seed in range(2)]
+    runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
         Sweep(store, None, cpu, workers=2)(runs)
+    for worker in multiprocessing.active_children():  # the other run does not keep the program from ending
+        worker.join(10)
+    assert not multiprocessing.active_children()
 
 
 CHILD = """

@@ -310,6 +310,21 @@ def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_
     assert not checkpoint.exists()
 
 
+def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store):
+    run = tiny(lr=1e30, epochs=1, batch_size=64)  # the only loss is that of the first weights
+    with pytest.raises(UserError, match="scores are not finite; lower lr"):
+        sweep.train(run, store, None, cpu)
+    assert store.record(run) is None
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_left(tiny, cpu, store):
+    """Its random generators mean nothing here, and a record can name one device only."""
+    store.save_checkpoint(tiny(), {"generator.batches": torch.zeros(16, dtype=torch.uint8)}, device="cuda")
+    ticks = []
+    sweep.train(tiny(), store, None, cpu, ticks.append)
+    assert ticks == [32] * 4
+
+
 def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(tiny, cpu, store, tmp_path, monkeypatch):
     run, finish = tiny(), store.finish
     monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", -1.0)

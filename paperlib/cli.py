@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from paperlib.experiments.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-SITE = ROOT / "build" / "site"
-COSTS = ROOT / "data" / "results" / "cost"  # what profiles cost, measured by whole reproductions
+BUILD = ROOT / "build"  # what is rendered
+RESULTS = ROOT / "data" / "results"  # records by paper, and in "cost" what whole reproductions cost
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,7 +130,7 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 def _built(paper: str, settings: "Settings") -> Path:
     """The folder of what a reproduction renders."""
-    return ROOT / "build" / paper / "-".join([settings.profile, *settings.datasets])
+    return BUILD / paper / "-".join([settings.profile, *settings.datasets])
 
 
 def _peak_memory(device: str) -> dict[str, int]:
@@ -184,11 +184,11 @@ def _record(options: argparse.Namespace) -> None:
     for name in settings.datasets:
         paper(options.paper).study(settings, name, finished)
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
-    archive = Archive(ROOT / "data" / "results" / options.paper)
+    archive = Archive(RESULTS / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
     built = _built(options.paper, settings)
     if (cost := built / "cost.json").exists():
-        write_atomically(COSTS / f"{options.paper}-{built.name}.json", cost.read_bytes())
+        write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
 
 
@@ -203,7 +203,7 @@ def _book(options: argparse.Namespace) -> None:
     for source in sorted((ROOT / "book").glob("*.py")):
         if source.stem != "conf":
             print(f"executed notebook: {_shown(notebooks.refresh(source))}")
-    print(f"site: {_shown(notebooks.build_site(SITE))}")
+    print(f"site: {_shown(notebooks.build_site(BUILD / 'site'))}")
 
 
 def _readme(options: argparse.Namespace) -> None:

@@ -67,7 +67,7 @@ class Execution:
             "torch": torch.__version__,
             "cuda": torch.version.cuda if cuda else None,
             "python": platform.python_version(),
-            "commit": _commit(),
+            "commit": COMMIT,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
 
@@ -97,3 +97,6 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head[:12] + ("+" if changed.stdout.strip() else "")
+
+
+COMMIT = _commit()  # when the code was imported: files that are edited later are not what runs

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from torchvision import datasets as tv
 
@@ -81,28 +82,52 @@ def test_a_command_starts_without_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def committed():
+    """Every file that a reproduction must leave alone."""
+    folders = (cli.ROOT / "book", cli.ROOT / "data")
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
 def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
-    monkeypatch.setattr(cli, "COSTS", tmp_path / "costs")
+    before = committed()
+    monkeypatch.setattr(cli, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "results")
     runs = ["--runs", str(tmp_path / "runs")]
-    reproduce = ["reproduce", *SMOKE, *runs, "--device", "cpu", "--workers", "1", "--no-chapter"]
+    reproduce = ["reproduce", *SMOKE, *runs, "--device", "cpu"]
     assert cli.main(reproduce) == 0
     first = capsys.readouterr().out
     assert "dfd, profile smoke, on synthdigits, 1 seed(s), cpu in " in first
     for title in ("Table 1.", "Table 2.", "Fig. 2.", "Super-resolution, ", "Claims, ", "What the paper leaves open: "):
         assert f"\n{title}" in first
+    tables = first.split("\nClaims about other data sets")[0]
+    assert len(re.findall(r"  – +", tables)) == 1, "every cell is measured but the base network's gain over itself"
+    assert "not tested" not in tables
     assert "54 run(s) trained, 0 reused" in first
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 54
 
-    assert cli.main(reproduce) == 0
+    executed = tmp_path / "build" / "dfd" / "smoke-synthdigits" / "dfd.ipynb"
+    assert f"executed notebook: {executed}\n" in first
+    notebook = nbformat.read(executed, as_version=4)
+    outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+    assert sum("image/png" in out.get("data", {}) for out in outputs) == 3, "Fig. 1, Fig. 2, Fig. 3"
+    assert "No record yet" not in executed.read_text()
+    assert (executed.parent / "site" / "dfd.html").exists()
+    assert committed() == before
+
+    assert cli.main([*reproduce, "--no-chapter"]) == 0
     second = capsys.readouterr().out
     assert "0 run(s) trained, 54 reused" in second
-    tables = [re.split(r"\n.*run\(s\) trained", out)[0] for out in (first, second)]
-    assert tables[0] == tables[1]
+    assert second.startswith(first.split("\nrun records: ")[0])
 
     one = min(path.parent.name for path in (tmp_path / "runs").glob("*/record.json"))
-    assert cli.main(["record", "dfd", one[:12], "--profile", "smoke", *runs]) == 0
-    (path,) = (tmp_path / "data" / "results" / "dfd").glob("*.json")
+    assert cli.main(["record", "dfd", "--run", one[:12], "--profile", "smoke", *runs]) == 0
+    (path,) = (tmp_path / "results" / "dfd").glob("*.json")
     assert Record.from_json(path.read_text()).run.hash == one
-    assert cli.main(["record", "dfd", "zz", "--profile", "smoke", *runs]) == 2
+    assert (tmp_path / "results" / "cost" / "dfd-smoke-synthdigits.json").exists()
+    assert cli.main(["record", "dfd", "--run", "zz", "--profile", "smoke", *runs]) == 2
     assert "unknown run 'zz'; choose from: " in capsys.readouterr().err
+
+
+def test_a_wrong_number_of_workers(capsys):
+    assert cli.main(["reproduce", *SMOKE, "--workers", "-1"]) == 2
+    assert capsys.readouterr().err == "paperlib: workers is -1; it must be at least 1, or 0 for the default\n"

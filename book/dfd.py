@@ -38,6 +38,7 @@ from IPython.display import Markdown
 
 from paperlib import degrade, figures, report
 from paperlib.datasets import load
+from paperlib.errors import choose
 from paperlib.execution import Execution
 from paperlib.experiments import dfd, dfd_tables
 from paperlib.experiments.settings import select
@@ -49,10 +50,11 @@ from paperlib.sweep import Sweep
 names = datasets.split(",")
 first = names[0]
 settings = select(dfd.PROFILES, profile, names, seeds)
+choose("mode", mode, ("records", "run"))
 root = Path(data_root) if data_root else None
 if mode == "records":
-    results = archive = Archive(report.DATA / "results" / "dfd")
-    samples = archive.samples
+    results = Archive(report.DATA / "results" / "dfd")
+    samples = results.samples
 else:
     store = Store(runs)
     results = Sweep(store, root, Execution.on())
@@ -158,7 +160,8 @@ dfd_tables.fig2_claims(first, fig2)
 # The other way to recognise a small image is to enlarge it well first. The paper trains three super-resolution
 # networks from 8×8 to 16×16 and a ResNet-18 on what they produce. We do the same: VDSR and ESPCN with the pixel loss,
 # SRGAN from a network trained with the pixel loss (SRResNet), with its discriminator and a content loss. Its content
-# loss compares features of our own VGG-16, since the ImageNet-trained one of the original may not see other data.
+# loss compares features of our own VGG-16, trained on the same images: ImageNet weights would bring in other data.
+# Each super-resolution network is trained once, the classifier behind it with every seed.
 
 # %% tags=["remove-input"]
 dfd_tables.table2(settings, all_cells)
@@ -214,6 +217,9 @@ else:
 dfd_tables.silences(first, {**studies[first]["table1"], **studies[first]["silences"]}, settings)
 
 # %% [markdown]
+# The control decides how the rows from trained weights are to be read: a student that gains no more over its base
+# network than the control does owes its gain to the head start, not to the distillation.
+#
 # ## What reproduced and what did not
 #
 # Differences are paired by seed; [how to read a verdict](index.md#how-to-read-a-verdict). In a reduced setting, or on

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats has the same and takes a second to import
 from tabulate import tabulate
 
 from paperlib.runs import Record
@@ -33,7 +33,7 @@ class Estimate:
     def of(cls, values: Sequence[float]) -> "Estimate":
         """From independent values, at least one."""
         n = len(values)
-        half = math.inf if n == 1 else stats.t.ppf(0.975, n - 1) * statistics.stdev(values) / math.sqrt(n)
+        half = math.inf if n == 1 else stdtrit(n - 1, 0.975) * statistics.stdev(values) / math.sqrt(n)
         return cls(statistics.fmean(values), float(half), n)
 
     def contains(self, value: float) -> bool:

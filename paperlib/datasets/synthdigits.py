@@ -14,11 +14,11 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample, interpolate
-from torchvision.transforms.functional import pil_to_tensor
 
 from paperlib.datasets import cache
 
@@ -89,7 +89,7 @@ def _glyphs() -> Tensor:
     for i, name in enumerate(FONTS):
         font = ImageFont.truetype(folder / f"{name}.ttf", 4 * GLYPH, layout_engine=ImageFont.Layout.BASIC)
         for digit in range(10):
-            masks[i, digit] = pil_to_tensor(_glyph(font, str(digit)))[0] / 255.0
+            masks[i, digit] = torch.from_numpy(np.array(_glyph(font, str(digit)))) / 255.0
     return masks
 
 

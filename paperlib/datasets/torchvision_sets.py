@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from filelock import FileLock
-from torchvision import datasets as tv
 
 from paperlib.datasets import cache
 from paperlib.datasets.base import Dataset, Split
@@ -56,6 +56,7 @@ def found(name: str, root: Path) -> bool:
 
 def _read(name: str, root: Path, download: bool) -> Dataset:
     """Raises what torchvision raises: RuntimeError if the files are not right, OSError and others from a download."""
+    tv = _torchvision()
     if name == "svhn":
         parts = [tv.SVHN(root, part, download=download) for part in ("train", "test")]
         train, test = (_split(part.data, part.labels) for part in parts)
@@ -73,10 +74,18 @@ def _split(images: Any, labels: Any) -> Split:
 
 def _files(name: str, root: Path) -> list[Path]:
     """What torchvision wants to find under `root`."""
+    tv = _torchvision()
     if name == "svhn":
         return [root / tv.SVHN.split_list[part][1] for part in ("train", "test")]
     kind = {"cifar10": tv.CIFAR10, "cifar100": tv.CIFAR100}[name]
     return [root / kind.base_folder]
+
+
+def _torchvision() -> ModuleType:
+    """Imported when it is needed: it takes longer than a run of the embedded data set takes to be looked up."""
+    from torchvision import datasets
+
+    return datasets
 
 
 @contextmanager

@@ -12,14 +12,11 @@ from paperlib.errors import UserError, choose
 KERNELS = {"bicubic": True, "bilinear": True, "area": False, "nearest": False}
 
 
-@torch.compiler.assume_constant_result  # compiled code takes the matrix in, and does not make it anew every step
 @lru_cache(maxsize=64)
 def _matrix(size: int, out: int, kernel: str, device: torch.device) -> Tensor:
     """The (out, size) matrix that resizes one axis: PyTorch's own interpolation, applied to the identity."""
-    mode = "nearest-exact" if kernel == "nearest" else kernel
     with torch.inference_mode(False):  # it is kept: whoever asks first must not decide that it can have no gradient
-        eye = torch.eye(size)[None, None]
-        return F.interpolate(eye, (out, size), mode=mode, antialias=KERNELS[kernel])[0, 0].to(device)
+        return _interpolate(torch.eye(size)[None, None], (out, size), kernel)[0, 0].to(device)
 
 
 def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
@@ -38,9 +35,16 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
     choose("kernel", kernel, KERNELS)
     if images.shape[-1] != images.shape[-2]:
         raise UserError(f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}")
+    if torch.compiler.is_compiling():  # a compiler does not see the cache and would make the matrix in every step
+        return _interpolate(images.float(), (size, size), kernel)
     matrix = _matrix(images.shape[-1], size, kernel, images.device)
     with torch.autocast(images.device.type, enabled=False):
         return matrix @ (images.float() @ matrix.T)
+
+
+def _interpolate(images: Tensor, size: tuple[int, int], kernel: str) -> Tensor:
+    mode = "nearest-exact" if kernel == "nearest" else kernel
+    return F.interpolate(images, size, mode=mode, antialias=KERNELS[kernel])
 
 
 def to_8_bit(images: Tensor) -> Tensor:

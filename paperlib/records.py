@@ -40,7 +40,7 @@ class Archive:
         record = store.record(run)
         if record is None:
             raise UserError(f"{run.hash} ({run.label}) is not finished in {store.root}")
-        name = re.sub(r"[^a-zA-Z0-9.=]+", "-", run.label)
+        name = re.sub(r"[^a-zA-Z0-9.=_]+", "-", run.label)
         path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
         if path.exists() and not replace and path.read_bytes() != record.to_json().encode():
             raise UserError(f"{path} exists; a record is replaced only with --replace")

@@ -103,16 +103,15 @@ def test_only_photographs_are_mirrored(dataset, flipped):
 
 @PROFILES
 def test_lambda_is_chosen_on_images_that_no_network_behind_it_has_seen(profile):
-    tuned = []
-    study = dfd.Study(dfd.PROFILES[profile], "synthdigits", lambda runs: tuned.extend(runs) or [])
-    study.fig2()
+    cells = dfd.Study(dfd.PROFILES[profile], "synthdigits").fig2()
+    tuned = [run for runs in cells.values() for run in runs]
     assert len(tuned) == 3 * 8
     assert {run.holdout for run in in_order(tuned)} == {dfd.PROFILES[profile].holdout} != {0}  # parents, too
 
 
 @pytest.mark.parametrize("init", ["scratch", "teacher", "lr"])
 def test_a_held_out_student_has_held_out_parents(init):
-    run = dfd.Study(dfd.PROFILES["smoke"], "synthdigits", fake).student("alexnet", 8, 0, 1.0, init, holdout=7)
+    run = dfd.Study(dfd.PROFILES["smoke"], "synthdigits").student("alexnet", 8, 0, 1.0, init, holdout=7)
     assert {parent.holdout for parent in in_order([run])} == {7}
     assert set(run.uses) == ({"teacher"} if init == "scratch" else {"teacher", "init"})
 

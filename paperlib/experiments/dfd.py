@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from paperlib.experiments.settings import Results, Settings
+from paperlib.experiments.settings import Cells, Results, Settings, collect
 from paperlib.runs import Record, Run
 
 LAMBDAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # section 3.2
+PAPERS_LAMBDA = 2.0  # section 3.4
 SIZES = {8: 4, 16: 2}  # resolution -> s, section 3.1
 MAIN = "resnet18"  # the network of Table 2
 NAMES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "resnet18": "ResNet-18"}
@@ -93,8 +94,8 @@ class Study:
     `data/papers/dfd/` and the claims use the same names.
     """
 
-    def __init__(self, settings: Settings, dataset: str, results: Results) -> None:
-        self.settings, self.dataset, self.results = settings, dataset, results
+    def __init__(self, settings: Settings, dataset: str) -> None:
+        self.settings, self.dataset = settings, dataset
 
     # The runs.
 
@@ -148,40 +149,39 @@ class Study:
         uses = {"frontend": self.super_resolver(super_resolver)}
         return self.settings.run(self.dataset, network, seed, degrade=low(8, up="none"), uses=uses)
 
-    # The tables and figures: lists of the runs above, and their records.
+    # The tables and figures: lists of the runs above, by cell.
 
-    def fig2(self) -> dict[str, list[Record]]:
+    def fig2(self) -> Cells:
         """Per network: the base network and the student at every lambda, 8x8, seed 0, with a held-out part."""
         held = self.settings.holdout
-        runs = {
+        return {
             network: [
                 self.base(network, 8, seed=0, holdout=held),
                 *(self.student(network, 8, 0, value, holdout=held) for value in LAMBDAS),
             ]
             for network in self.settings.networks
         }
-        return self._cells(runs)
 
-    def table1(self, lambdas: Mapping[str, float]) -> dict[str, list[Record]]:
-        """Cells "<network>/hr", "<network>/lr/<size>", "<network>/dfd/<size>", a record a seed."""
-        runs: dict[str, list[Run]] = {}
+    def table1(self, lambdas: Mapping[str, float]) -> Cells:
+        """Cells "<network>/hr", "<network>/lr/<size>", "<network>/dfd/<size>", a run a seed."""
+        cells: Cells = {}
         for network in self.settings.networks:
-            runs[f"{network}/hr"] = self._seeds(self.high, network)
+            cells[f"{network}/hr"] = self._seeds(self.high, network)
             for size in SIZES:
-                runs[f"{network}/lr/{size}"] = self._seeds(self.base, network, size)
-                runs[f"{network}/dfd/{size}"] = self._seeds(self.student, network, size, lambda_=lambdas[network])
-        return self._cells(runs)
+                cells[f"{network}/lr/{size}"] = self._seeds(self.base, network, size)
+                cells[f"{network}/dfd/{size}"] = self._seeds(self.student, network, size, lambda_=lambdas[network])
+        return cells
 
-    def table2(self) -> dict[str, list[Record]]:
+    def table2(self) -> Cells:
         """Cells "resnet18/<super-resolution network>/8"; the other rows of Table 2 are cells of Table 1."""
         names = ("vdsr", "espcn", "srgan")
-        return self._cells({f"{MAIN}/{name}/8": self._seeds(self.on_super_resolved, MAIN, name) for name in names})
+        return {f"{MAIN}/{name}/8": self._seeds(self.on_super_resolved, MAIN, name) for name in names}
 
-    def fig3(self) -> dict[str, list[Record]]:
-        """Per super-resolution network its one record; the images lie beside it."""
-        return self._cells({name: [self.super_resolver(name)] for name in ("espcn", "srresnet", "srgan", "vdsr")})
+    def fig3(self) -> Cells:
+        """Per super-resolution network its one run; the images lie beside its record."""
+        return {name: [self.super_resolver(name)] for name in ("espcn", "srresnet", "srgan", "vdsr")}
 
-    def silences(self, lambda_: float) -> dict[str, list[Record]]:
+    def silences(self, lambda_: float) -> Cells:
         """What the paper leaves open, ResNet-18 at 8x8: each variant changes one default of the student.
 
         The student from the teacher's weights has a control, the base network from the same weights without
@@ -194,19 +194,14 @@ class Study:
         for option, value in (("init", "lr"), ("reduction", "sum"), ("feature", "pre")):
             change: dict[str, Any] = {option: value}
             cells[f"{MAIN}/dfd/8/{option}={value}"] = [self.student(MAIN, 8, 0, lambda_, **change)]
-        return self._cells(cells)
+        return cells
 
     def _seeds(self, make: Callable[..., Run], *cell: str | int, **changes: Any) -> list[Run]:
         """The same cell once a seed."""
         return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
 
-    def _cells(self, runs: Mapping[str, list[Run]]) -> dict[str, list[Record]]:
-        """Ask for all runs at once, so that a sweep sees everything that is missing, and sort the records by cell."""
-        records = {record.run: record for record in self.results([run for group in runs.values() for run in group])}
-        return {cell: [records[run] for run in group if run in records] for cell, group in runs.items()}
 
-
-def best_lambda(records: list[Record], default: float = 2.0) -> float:
+def best_lambda(records: list[Record], default: float = PAPERS_LAMBDA) -> float:
     """The lambda with the highest top-1 on the held-out training images; of equals, the smaller one.
 
     `default` (the paper's finding) stands in where nothing was tuned.
@@ -219,14 +214,18 @@ def best_lambda(records: list[Record], default: float = 2.0) -> float:
 
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything, in order of need: what `make reproduce PAPER=dfd` trains. Returns records by item and cell."""
-    runs = Study(settings, dataset, results)
-    fig2 = runs.fig2()
-    lambdas = {network: best_lambda(records) for network, records in fig2.items()}
-    return {
-        "fig2": fig2,
+    """Everything that `make reproduce PAPER=dfd` trains, in two steps: lambda is tuned, then all the rest.
+
+    Returns records by item ("fig2", "table1", "fig3", "table2", "silences") and cell; a cell that `results` knows
+    nothing of is empty.
+    """
+    runs = Study(settings, dataset)
+    tuned = collect(results, {"fig2": runs.fig2()})
+    lambdas = {network: best_lambda(records) for network, records in tuned["fig2"].items()}
+    rest = {
         "table1": runs.table1(lambdas),
         "fig3": runs.fig3(),
         "table2": runs.table2(),
-        "silences": runs.silences(lambdas[MAIN]),
+        "silences": runs.silences(lambdas.get(MAIN, PAPERS_LAMBDA)),
     }
+    return tuned | collect(results, rest)

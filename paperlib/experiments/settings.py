@@ -13,6 +13,8 @@ from paperlib.runs import Record, Run
 # what was never measured.
 Results = Callable[[Iterable[Run]], list[Record]]
 
+Cells = dict[str, list[Run]]  # what one number of a table is measured on, and the runs that measure it
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -59,3 +61,16 @@ def select(
             raise UserError(f"seeds is {seeds}; it must be at least 1")
         settings = dataclasses.replace(settings, seeds=seeds)
     return settings
+
+
+def collect(results: Results, items: Mapping[str, Cells]) -> dict[str, dict[str, list[Record]]]:
+    """The records of all cells of some tables and figures, by item and cell.
+
+    All runs are asked for at once: a sweep then keeps its workers busy to the end.
+    """
+    wanted = [run for cells in items.values() for runs in cells.values() for run in runs]
+    records = {record.run: record for record in results(wanted)}
+    return {
+        item: {cell: [records[run] for run in runs if run in records] for cell, runs in cells.items()}
+        for item, cells in items.items()
+    }

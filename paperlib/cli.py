@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--run", nargs="*", default=[], help="first digits of hashes; default: the whole reproduction's runs"
     )
+    sub.add_argument("--cost", action="store_true", help="only what the whole reproduction cost, for the README")
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
     add(_book, "book", "execute the chapters from the records and build the HTML site")
@@ -174,6 +175,11 @@ def _record(options: argparse.Namespace) -> None:
     from paperlib.store import Store, write_atomically
 
     settings, store = _settings(options), Store(options.runs)
+    built = _built(options.paper, settings)
+    if (cost := built / "cost.json").exists():
+        write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
+    if options.cost:
+        return
     found: dict[str, Run] = {}
 
     def finished(runs: Any) -> list[Record]:
@@ -186,9 +192,6 @@ def _record(options: argparse.Namespace) -> None:
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
     archive = Archive(RESULTS / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
-    built = _built(options.paper, settings)
-    if (cost := built / "cost.json").exists():
-        write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from paperlib import degrade
 from paperlib.errors import UserError
 from paperlib.evaluation import classification
 from paperlib.methods import Batch, Task, build, build_network
@@ -177,3 +178,21 @@ def test_a_student_needs_a_teacher(tiny):
 def test_unknown_method(tiny):
     with pytest.raises(UserError, match="unknown method 'sgd'; choose from: supervised, dfd, super_resolution, srgan"):
         build(tiny(method="sgd"), TASK, {})
+
+
+def test_the_compiled_loss_is_the_loss(tiny_student):
+    """Traced as on a GPU, without the compiler's last stage; the teacher has run eagerly before."""
+    run, task = tiny_student(), Task(10, (0.5,) * 3, (0.25,) * 3)
+    torch.manual_seed(0)
+    teacher = build_network(run.uses["teacher"], task).eval().requires_grad_(False)
+    method = build(run, task, {"teacher": teacher}).train()
+    clean = torch.rand(8, 3, 32, 32)
+    batch = Batch(clean, degrade.build(run.degrade)(clean), torch.arange(8))
+    eager = method.loss(batch)
+    compiled = torch.compile(method.loss, backend="aot_eager")(batch)
+    assert compiled.keys() == eager.keys()
+    for name in eager:
+        torch.testing.assert_close(compiled[name], eager[name])
+    compiled["loss"].backward()
+    assert all(p.grad is None for p in teacher.parameters())
+    assert all(p.grad is not None for p in method.parameters())

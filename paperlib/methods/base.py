@@ -66,6 +66,9 @@ class Method(nn.Module):
 
 def frozen(network: nn.Module, images: Tensor) -> Any:
     """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as constants."""
+    if torch.compiler.is_compiling():  # traces no inference mode, and leaves no bookkeeping to be saved
+        with torch.no_grad():
+            return network(images)
     with torch.inference_mode():
         out = network(images)
     # Inference tensors may not be saved for a backward pass; their clones may.

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
+from torch.nn import functional as F
 
 sns.set_theme(style="whitegrid", context="paper")
 TEACHER, STUDENT, LOSS = sns.color_palette("deep")[:3]
@@ -83,4 +86,38 @@ def image_grid(rows: Mapping[str, Tensor]) -> Figure:
             ax.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")
         line[0].text(-0.15, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=8)
     fig.subplots_adjust(wspace=0.05, hspace=0.05, left=0.16, right=0.995, top=0.99, bottom=0.01)
+    return fig
+
+
+def photograph(size: int) -> Tensor:
+    """(3, size, size) uint8: the face of a public-domain portrait of Grace Hopper, which matplotlib brings along."""
+    from matplotlib.cbook import get_sample_data
+    from PIL import Image
+
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as file:
+        square = file.convert("RGB").crop((64, 8, 464, 408)).resize((size, size), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+
+
+def gallery(rows: Mapping[str, Tensor], size: int) -> Figure:
+    """Rows of images by name, each (n, 3, H, W) uint8, at `size` pixels each, one picture pixel a screen pixel.
+
+    Larger images are averaged down, smaller ones enlarged without smoothing.
+    """
+    gap, label = 3, 150
+    count = max(len(images) for images in rows.values())
+    width, height = label + count * (size + gap), len(rows) * (size + gap)
+    canvas = torch.full((height, width, 3), 255, dtype=torch.uint8)
+    for row, images in enumerate(rows.values()):
+        mode = "area" if images.shape[-1] > size else "nearest"
+        resized = F.interpolate(images.float(), (size, size), mode=mode).round().to(torch.uint8).permute(0, 2, 3, 1)
+        for column, image in enumerate(resized):
+            top, left = row * (size + gap), label + column * (size + gap)
+            canvas[top : top + size, left : left + size] = image
+    fig = plt.figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.imshow(canvas.numpy(), interpolation="nearest", aspect="auto")
+    ax.axis("off")
+    for row, name in enumerate(rows):
+        ax.text(label - 8, row * (size + gap) + size / 2, name, ha="right", va="center", fontsize=8)
     return fig

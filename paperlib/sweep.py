@@ -20,13 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from paperlib import datasets, degrade, methods
+from paperlib.degrade import Degradation, Which
 from paperlib.degrade.lowres import resize, to_8_bit
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.runs import Record, Run, in_order
 from paperlib.store import Store
-from paperlib.training import Tick, Trainer, View, evaluate
+from paperlib.training import Tick, Trainer, evaluate
 
 CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end of an epoch
 
@@ -45,22 +46,28 @@ def load_network(run: Run, store: Store, dataset: datasets.Dataset, execution: E
     return execution.place(network).eval().requires_grad_(False)
 
 
-def make_view(spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution) -> View:
-    """The degradation and, where a run uses a "frontend", the restoration before the classifier sees the image.
+class Restored:
+    """A degradation and the restoration of a "frontend" before the classifier sees the image.
 
     A restored image that is smaller than the original goes back to its size with the bicubic kernel, as the
     low-resolution images do.
     """
+
+    def __init__(self, degradation: Degradation, frontend: nn.Module, execution: Execution) -> None:
+        self.degradation, self.frontend, self.execution = degradation, frontend, execution
+        self.fixed = degradation.fixed
+
+    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+        """(B, 3, H, W) float in [0, 1] -> the same."""
+        with self.execution.autocast():
+            restored = methods.frozen(self.frontend, self.degradation(images, which))
+        return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
+
+
+def make_view(spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution) -> Degradation:
+    """What the network sees of clean images: the degradation, restored where a run uses a "frontend"."""
     degradation = degrade.build(spec)
-    if "frontend" not in parents:
-        return degradation
-
-    def view(clean: Tensor) -> Tensor:
-        with execution.autocast():
-            restored = methods.frozen(parents["frontend"], degradation(clean))
-        return to_8_bit(resize(to_8_bit(restored.float()), clean.shape[-1]))
-
-    return view
+    return Restored(degradation, parents["frontend"], execution) if "frontend" in parents else degradation
 
 
 def train(run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None) -> Record:
@@ -92,7 +99,7 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
                 last_save = time.monotonic()
         metrics = evaluate(method, test, view, execution)
         if run.holdout:
-            scores = evaluate(method, validation, view, execution)
+            scores = evaluate(method, validation, view, execution, "validation")
             metrics |= {f"validation_{name}": value for name, value in scores.items()}
         for spec in run.evaluate:
             scores = evaluate(method, test, make_view(spec, parents, execution), execution)
@@ -103,11 +110,12 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
         return store.finish(record, method.state_dict(), _samples(method, test, view))
 
 
-def _samples(method: methods.Method, test: datasets.Split, view: View) -> dict[str, Tensor]:
+def _samples(method: methods.Method, test: datasets.Split, view: Degradation) -> dict[str, Tensor]:
     method.eval()
     clean = test.images[:8].float() / 255
     with torch.inference_mode():
-        return method.samples(Batch(clean, view(clean), test.labels[:8]))
+        which = Which(torch.arange(8, device=clean.device)[: len(clean)], ("test",))
+        return method.samples(Batch(clean, view(clean, which), test.labels[:8]))
 
 
 def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:

@@ -8,19 +8,19 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib.datasets import Split
+from paperlib.degrade import Degradation, Which
 from paperlib.errors import UserError, choose
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Method
 from paperlib.runs import Run
 
-View = Callable[[Tensor], Tensor]  # clean images (B, 3, H, W) in [0, 1] -> what the network is to see
 Tick = Callable[[int], None]  # called after every step with the number of images
 
 
@@ -43,15 +43,28 @@ def make_optimizer(run: Run, parameters: list[nn.Parameter]) -> torch.optim.Opti
     return torch.optim.SGD(parameters, run.lr, momentum=run.momentum, weight_decay=run.weight_decay, fused=True)
 
 
+class Step(NamedTuple):
+    """The images of one step, before the degradation unless that was made beforehand."""
+
+    clean: Tensor  # (B, 3, H, W) float in [0, 1]
+    degraded: Tensor | None  # the same crop and flip of the degraded images, where those were given
+    labels: Tensor  # (B,) int64
+    number: Tensor  # (B,) int64: positions in the split
+
+
 class Batches:
     """Shuffled, cropped and flipped training batches, made on the device.
 
     Images are kept zero-padded and channels-last, so that a crop and a flip are one gather.
+
+    Args:
+        degraded: (N, 3, H, W) uint8, the split's images degraded once and for all: cropped and flipped alike.
     """
 
-    def __init__(self, split: Split, run: Run, generator: torch.Generator) -> None:
+    def __init__(self, split: Split, run: Run, generator: torch.Generator, degraded: Tensor | None = None) -> None:
         pad = run.crop
-        self.images = F.pad(split.images, (pad,) * 4).permute(0, 2, 3, 1).contiguous()
+        images = split.images if degraded is None else torch.cat([split.images, degraded], dim=1)
+        self.images = F.pad(images, (pad,) * 4).permute(0, 2, 3, 1).contiguous()
         self.labels = split.labels
         self.size = split.images.shape[-2:]
         self.run, self.generator = run, generator
@@ -62,8 +75,8 @@ class Batches:
         device = self.images.device
         return torch.randint(high, (count,), generator=self.generator, device=device)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch of (images (B, 3, H, W) float in [0, 1], labels (B,))."""
+    def __iter__(self) -> Iterator[Step]:
+        """One epoch."""
         device, count = self.images.device, len(self.labels)
         order = torch.randperm(count, generator=self.generator, device=device)
         top, left = self._random(2 * self.run.crop + 1, count), self._random(2 * self.run.crop + 1, count)
@@ -75,7 +88,9 @@ class Batches:
             across = torch.where(flip[part, None], columns.flip(0), columns) + left[part, None]
             down = rows + top[part, None]
             crop = self.images[index[:, None, None], down[:, :, None], across[:, None, :]]
-            yield crop.permute(0, 3, 1, 2).float().div_(255), self.labels[index]
+            images = crop.permute(0, 3, 1, 2).float().div_(255)
+            clean, degraded = (images, None) if images.shape[1] == 3 else images.split(3, dim=1)
+            yield Step(clean, degraded, self.labels[index], index)
 
 
 @dataclass
@@ -92,13 +107,14 @@ class Trainer:
 
     Args:
         run: the recipe. method: what to train, with its parents, on the device of `execution`.
-        split: training images, on that device. view: what turns clean images into what the network sees.
+        split: training images, on that device. view: what turns clean images into what the network sees: at every
+            step with fresh draws, or once before the first if it is `fixed`.
     """
 
-    def __init__(self, run: Run, method: Method, split: Split, view: View, execution: Execution) -> None:
+    def __init__(self, run: Run, method: Method, split: Split, view: Degradation, execution: Execution) -> None:
         self.run, self.method, self.view, self.execution = run, method, view, execution
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
-        self.batches = Batches(split, run, self.generator)
+        self.batches = Batches(split, run, self.generator, degrade_all(view, split) if view.fixed else None)
         self.parameters = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(run, self.parameters)
         self.progress = Progress()
@@ -109,10 +125,12 @@ class Trainer:
         """Whether all epochs are trained."""
         return self.progress.epoch >= self.run.epochs
 
-    def step(self, images: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Train one step on clean images and their labels; returns the losses, still on the device."""
-        clean, labels = images
-        batch = Batch(clean, self.view(clean), labels)
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """Train one step; returns the losses, still on the device."""
+        degraded = step.degraded
+        if degraded is None:
+            degraded = self.view(step.clean, Which(step.number, ("train", self.run.seed, self.progress.epoch)))
+        batch = Batch(step.clean, degraded, step.labels)
         with self.execution.autocast():
             losses = self._loss(batch)
         losses["loss"].backward()
@@ -172,15 +190,31 @@ class Trainer:
         self.progress = Progress(**values)
 
 
+def degrade_all(view: Degradation, split: Split, batch_size: int = 512) -> Tensor:
+    """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's device."""
+    parts = []
+    for start in range(0, len(split), batch_size):
+        images = split.images[start : start + batch_size]
+        index = torch.arange(start, start + len(images), device=images.device)
+        parts.append(view(images.float().div_(255), Which(index, ("train",))).mul(255).round_().to(torch.uint8))
+    return torch.cat(parts)
+
+
 @torch.inference_mode()
-def evaluate(method: Method, split: Split, view: View, execution: Execution, batch_size: int = 512) -> dict[str, float]:
-    """Mean scores of a method over a split, in eval mode, images as they are (no crop, no flip)."""
+def evaluate(
+    method: Method, split: Split, view: Degradation, execution: Execution, part: str = "test", batch_size: int = 512
+) -> dict[str, float]:
+    """Mean scores of a method over a split, in eval mode, images as they are (no crop, no flip).
+
+    Random degradations depend on the image and on `part`, not on the run: all runs are tested on the same images.
+    """
     method.eval()
     sums: dict[str, Tensor] = {}
     for start in range(0, len(split.labels), batch_size):
         clean = split.images[start : start + batch_size].float().div_(255)
         clean = clean.contiguous(memory_format=torch.channels_last)
-        batch = Batch(clean, view(clean), split.labels[start : start + batch_size])
+        index = torch.arange(start, start + len(clean), device=clean.device)
+        batch = Batch(clean, view(clean, Which(index, (part,))), split.labels[start : start + batch_size])
         with execution.autocast():
             scores = method.scores(batch)
         for name, score in scores.items():

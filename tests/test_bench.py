@@ -43,7 +43,7 @@ def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
     backward = torch.Tensor.backward
     quick = bench.share_outside(trainer, 3, "cpu")
     view = trainer.view
-    trainer.view = lambda images: [view(images) for _ in range(500)].pop()
+    trainer.view = lambda images, which: [view(images, which) for _ in range(500)].pop()
     assert 0 < quick < bench.share_outside(trainer, 3, "cpu") < 1
     assert torch.Tensor.backward is backward, "measuring leaves nothing behind"
 

@@ -94,9 +94,9 @@ def test_a_state_brings_back_weights_slots_and_batches(tiny_student, cuda, tmp_p
     resumed = make_trainer(run, cuda)
     resumed.restore(*unpack(tmp_path / "state"))
     assert all(torch.equal(a, b) for a, b in zip(trainer.state()[0].values(), resumed.state()[0].values(), strict=True))
-    for (images, labels), (again, same) in zip(trainer.batches, resumed.batches, strict=True):
-        assert torch.equal(images, again)
-        assert torch.equal(labels, same)
+    for step, again in zip(trainer.batches, resumed.batches, strict=True):
+        assert torch.equal(step.clean, again.clean)
+        assert torch.equal(step.labels, again.labels)
 
 
 def test_a_run_from_beginning_to_end(tiny, tiny_student, store, cpu, cuda):

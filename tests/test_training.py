@@ -1,4 +1,4 @@
-"""The loop: its batches, its schedules, and that a training which is interrupted ends with the same bits."""
+"""The loop: its schedules, its steps, and that a training which is interrupted ends with the same bits."""
 
 import dataclasses
 import signal
@@ -16,7 +16,7 @@ from paperlib.datasets import Split
 from paperlib.errors import UserError
 from paperlib.methods import Task
 from paperlib.store import CHECKPOINT, Store, pack, unpack
-from paperlib.training import Batches, Trainer, evaluate, learning_rate
+from paperlib.training import Trainer, evaluate, learning_rate
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -38,69 +38,6 @@ def make_trainer(run, cpu, seed=0):
 
 def same(left, right):
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
-
-
-# Batches
-
-
-def shuffled(run, split, epochs=1, seed=0):
-    """All images and labels of some epochs, in the order in which they come."""
-    batches = Batches(split, run, torch.Generator().manual_seed(seed))
-    images, labels = zip(*(batch for _ in range(epochs) for batch in batches), strict=True)
-    return torch.cat(images), torch.cat(labels)
-
-
-def numbered(count, size=8):
-    """Images whose labels are their numbers."""
-    return Split(make_split(count, size).images, torch.arange(count))
-
-
-def test_an_epoch_shows_every_image_at_most_once(tiny):
-    split = numbered(20)
-    images, labels = shuffled(tiny(batch_size=6, crop=0, flip=False), split)
-    assert len(labels) == 18  # three whole batches
-    assert len(labels.unique()) == 18
-    assert labels.tolist() != sorted(labels.tolist())
-    assert torch.equal(images, split.images[labels].float() / 255)  # neither cropped nor flipped
-
-
-def test_every_epoch_has_its_own_order(tiny):
-    _, labels = shuffled(tiny(batch_size=20), numbered(20), epochs=2)
-    assert sorted(labels[:20].tolist()) == sorted(labels[20:].tolist())
-    assert labels[:20].tolist() != labels[20:].tolist()
-
-
-def test_the_seed_decides_everything(tiny):
-    run, split = tiny(batch_size=10), numbered(20)
-    first, again, other = (shuffled(run, split, seed=seed)[0] for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_augmented_images_are_crops_of_the_padded_image(tiny, flip):
-    """Compared with every crop there is; in 200 images, each of the 9 (flipped: 18) must have come up."""
-    split = numbered(200)
-    images, labels = shuffled(tiny(batch_size=50, crop=1, flip=flip), split)
-    padded = F.pad(split.images.float() / 255, (1, 1, 1, 1))
-    crops = torch.stack([padded[:, :, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], dim=1)
-    if flip:
-        crops = torch.cat([crops, crops.flip(-1)], dim=1)
-    hits = (crops[labels] == images[:, None]).flatten(2).all(2)
-    assert (hits.sum(1) == 1).all()
-    assert hits.any(0).all()
-
-
-def test_images_come_channels_last_and_in_range(tiny):
-    images, _ = shuffled(tiny(batch_size=20), numbered(20))
-    first = next(iter(Batches(numbered(20), tiny(batch_size=20), torch.Generator())))[0]
-    assert first.is_contiguous(memory_format=torch.channels_last)
-    assert images.min() == 0
-    assert images.max() == 1
-
-
-def test_fewer_images_than_a_batch_are_one_batch(tiny):
-    assert len(shuffled(tiny(batch_size=128), numbered(20))[0]) == 20
 
 
 # Schedules and steps

@@ -1,21 +1,37 @@
-"""Image degradations by name: batched, on the device, from plain values."""
+"""Image degradations by name: batched, on the device, seeded by image, from plain values.
+
+To corrupt images outside a training, use `paperlib.degrade.corruptions.corrupt`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
+from paperlib.degrade.base import Degradation, Which
 from paperlib.degrade.lowres import LowResolution
+from paperlib.degrade.specs import Corruption, RandomCorruption
 from paperlib.errors import UserError, choose
 
-Degradation = Callable[[Tensor], Tensor]  # (B, 3, H, W) float in [0, 1] -> (B, 3, h, w) float in [0, 1]
+__all__ = ["DEGRADATIONS", "Degradation", "Which", "build"]
 
 
-def _identity(images: Tensor) -> Tensor:
-    return images
+class Identity:
+    """The images as they are."""
+
+    fixed = False
+
+    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+        """Returns `images` itself."""
+        return images
 
 
-DEGRADATIONS: dict[str, Callable[..., Degradation]] = {"none": lambda: _identity, "lowres": LowResolution}
+DEGRADATIONS: dict[str, Callable[..., Degradation]] = {
+    "none": Identity,
+    "lowres": LowResolution,
+    "corruption": Corruption,
+    "random_corruption": RandomCorruption,
+}
 
 
 def build(spec: Mapping[str, Any]) -> Degradation:

@@ -63,6 +63,8 @@ class LowResolution:
         down: kernel of the downsampling. up: kernel of the way back, or "none" to keep the small image.
     """
 
+    fixed = False  # nothing random: made at every step, after the crop, as the paper does
+
     def __init__(self, factor: int = 4, down: str = "bicubic", up: str = "bicubic") -> None:
         if factor < 1:
             raise UserError(f"factor is {factor}; it must be at least 1")
@@ -72,7 +74,7 @@ class LowResolution:
             choose("kernel", up, [*KERNELS, "none"]),
         )
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, which: object = None) -> Tensor:
         """(B, 3, H, H) float in [0, 1] -> the same, or (B, 3, H/s, H/s) with `up="none"`."""
         size = images.shape[-1]
         if size % self.factor:

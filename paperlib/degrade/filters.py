@@ -1,0 +1,222 @@
+"""Linear filters on batches, with the reference's borders: Gaussian, disk, line, zoom, resize by boxes.
+
+All take and give (B, C, H, W) float32 in any range. Each image's result has the same bits whatever the batch around it.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def separable(images: Tensor, rows: Tensor | None, columns: Tensor | None) -> Tensor:
+    """`rows @ image @ columns.T`: for every channel a product of its own, so that a batch changes no bits."""
+    maps = images.flatten(0, 1)
+    with torch.autocast(images.device.type, enabled=False):
+        if columns is not None:
+            maps = torch.bmm(maps, columns.T.expand(len(maps), -1, -1))
+        if rows is not None:
+            maps = torch.bmm(rows.expand(len(maps), -1, -1), maps)
+    return maps.unflatten(0, images.shape[:2])
+
+
+def gaussian_kernel(sigma: float, radius: int) -> Tensor:
+    """(2 radius + 1,) float64, sum 1."""
+    x = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    kernel = torch.exp(-0.5 * (x / sigma).square()) if sigma > 0 else (x == 0).double()
+    return kernel / kernel.sum()
+
+
+@lru_cache(maxsize=128)
+def _blur_matrix(size: int, sigma: float, truncate: float, border: str, device: torch.device) -> Tensor:
+    """The (size, size) matrix that blurs one axis; what lies outside is folded back onto what stands for it."""
+    radius = int(truncate * sigma + 0.5)
+    kernel = gaussian_kernel(sigma, radius)
+    target = torch.arange(size)[:, None].expand(-1, len(kernel))
+    source = target + torch.arange(-radius, radius + 1)
+    if border == "nearest":
+        source = source.clamp(0, size - 1)
+    else:  # "reflect": d c b a | a b c d | d c b a
+        source = source.remainder(2 * size)
+        source = torch.minimum(source, 2 * size - 1 - source)
+    matrix = torch.zeros(size, size, dtype=torch.float64)
+    matrix.index_put_((target, source), kernel.expand(size, -1), accumulate=True)
+    return matrix.float().to(device)
+
+
+def gaussian_blur(
+    images: Tensor, sigma: float | tuple[float, float], truncate: float = 4, border: str = "nearest"
+) -> Tensor:
+    """Gaussian blur as scikit-image does it: the kernel ends at `truncate` sigmas, borders are "nearest" or "reflect".
+
+    Args:
+        sigma: in pixels; one number, or one for the height and one for the width. 0 leaves an axis as it is.
+    """
+    vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
+    height, width = images.shape[-2:]
+    rows, columns = (
+        _blur_matrix(size, float(s), float(truncate), border, images.device)
+        for size, s in ((height, vertical), (width, horizontal))
+    )
+    return separable(images, rows, columns)
+
+
+@lru_cache(maxsize=32)
+def disk(radius: float, alias_sigma: float) -> Tensor:
+    """The (K, K) float32 kernel of a camera out of focus: a disk, its edge softened by a small Gaussian (OpenCV's)."""
+    half = 8 if radius <= 8 else math.ceil(radius)
+    taps = 3 if radius <= 8 else 5
+    x = torch.arange(-half, half + 1, dtype=torch.float64)
+    sharp = ((x[:, None].square() + x.square()) <= radius**2).double()
+    soft = gaussian_kernel(alias_sigma, taps // 2)
+    padded = F.pad((sharp / sharp.sum())[None, None], (taps // 2,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, soft.view(1, 1, -1, 1)), soft.view(1, 1, 1, -1))[0, 0].float()
+
+
+@lru_cache(maxsize=32)
+def _spectrum(radius: float, alias_sigma: float, height: int, width: int, device: torch.device) -> Tensor:
+    return torch.fft.rfft2(disk(radius, alias_sigma).to(device), s=(height, width)).conj()
+
+
+def _fast_length(length: int) -> int:
+    """The next length whose only prime factors are 2, 3 and 5: transforms of others take several times as long."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
+
+
+def defocus(images: Tensor, radius: float, alias_sigma: float) -> Tensor:
+    """Correlation with `disk`; outside, the image is mirrored about its outermost pixels (BORDER_REFLECT_101)."""
+    height, width = images.shape[-2:]
+    half = len(disk(radius, alias_sigma)) // 2
+    padded = F.pad(images, (half,) * 4, mode="reflect")
+    size = [_fast_length(n + 2 * half) for n in (height, width)]
+    spectrum = torch.fft.rfft2(padded, s=size) * _spectrum(radius, alias_sigma, *size, images.device)
+    return torch.fft.irfft2(spectrum, s=size)[..., :height, :width]
+
+
+def line_kernel(radius: int, sigma: float) -> list[float]:
+    """The 2 radius + 1 weights of a motion blur: one half of a Gaussian, from the pixel itself backwards; sum 1."""
+    weights = [math.exp(-(i**2) / (2 * sigma**2)) for i in range(2 * radius + 1)]
+    return [weight / sum(weights) for weight in weights]
+
+
+def line_offsets(angles: Tensor, taps: int) -> Tensor:
+    """Where the taps of a motion blur lie.
+
+    Args:
+        angles: (B,) degrees.
+    Returns:
+        (B, taps, 2) int64: rows and columns to add to a pixel's position, rounded as ImageMagick does.
+    """
+    radians = torch.deg2rad(angles.double())
+    along = torch.arange(taps, dtype=torch.float64, device=angles.device)
+    steps = along[:, None] * torch.stack([radians.sin(), radians.cos()], dim=1)[:, None, :]
+    return (steps - 0.5).ceil().long()
+
+
+def motion_blur(images: Tensor, radius: int, sigma: float, angles: Tensor) -> Tensor:
+    """Blur along a line, each image along its own; outside, the nearest pixel stands.
+
+    Args:
+        radius, sigma: of the half Gaussian, in pixels. angles: (B,) degrees.
+    """
+    weights = line_kernel(radius, sigma)
+    offsets = line_offsets(angles, len(weights))
+    padded = F.pad(images, (len(weights),) * 4, mode="replicate")
+    blur = _lines_by_slices if images.device.type == "cpu" else _lines_by_gather
+    return blur(padded, weights, offsets, len(weights), images.shape[-2:])
+
+
+# The reference ends a line where it has left the image, though its weights then sum to less than one.
+
+
+def _lines_by_slices(padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]) -> Tensor:
+    height, width = size
+    out = padded.new_zeros(*padded.shape[:2], height, width)
+    for image, target, steps in zip(padded, out, offsets.tolist(), strict=True):
+        for weight, (down, right) in zip(weights, steps, strict=True):
+            if abs(down) >= height or abs(right) >= width:
+                break
+            top, left = reach + down, reach + right
+            target.add_(image[:, top : top + height, left : left + width], alpha=weight)
+    return out
+
+
+def _lines_by_gather(padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]) -> Tensor:
+    height, width = size
+    device, stride = padded.device, padded.shape[-1]
+    inside = (offsets[..., 0].abs() < height) & (offsets[..., 1].abs() < width)
+    shares = torch.tensor(weights, device=device) * inside
+    base = (torch.arange(height, device=device)[:, None] + reach) * stride + torch.arange(width, device=device) + reach
+    flat = padded.flatten(2)
+    out = flat.new_zeros(*flat.shape[:2], height * width)
+    for tap in range(len(weights)):
+        step = offsets[:, tap, 0] * stride + offsets[:, tap, 1]
+        step = torch.where(inside[:, tap], step, 0)
+        index = (base.flatten() + step[:, None])[:, None].expand(-1, flat.shape[1], -1)
+        out += flat.gather(2, index) * shares[:, tap, None, None]
+    return out.view(*padded.shape[:2], height, width)
+
+
+def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
+    """Enlarge the middle of each image to its full size, bilinear with corners aligned (scipy's zoom of order 1).
+
+    Args:
+        factor: at least 1. centre: cut the surplus of a pixel or two from both sides; else it stays.
+    """
+    height, width = images.shape[-2:]
+    crop = [math.ceil(n / factor) for n in (height, width)]
+    top, left = ((n - c) // 2 for n, c in zip((height, width), crop, strict=True))
+    size = [round(c * factor) for c in crop]
+    part = images[..., top : top + crop[0], left : left + crop[1]]
+    large = F.interpolate(part, size, mode="bilinear", align_corners=True) if size != crop else part
+    if not centre:
+        return large
+    top, left = ((s - n) // 2 for s, n in zip(size, (height, width), strict=True))
+    return large[..., top : top + height, left : left + width]
+
+
+@lru_cache(maxsize=64)
+def _box_matrix(size: int, out: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Pillow's BOX filter: each new pixel is the mean of the old ones whose middles lie under it.
+
+    Returns:
+        (out, size) weights; (out,) what to add before cutting to whole levels: a half, and a margin that decides for
+        means that are a half exactly as Pillow's weights of 22 bits do, which are a little more or less than 1 / n.
+    """
+    scale = size / out
+    support = max(0.5, scale / 2)
+    centres = (torch.arange(out, dtype=torch.float64) + 0.5) * scale
+    first = (centres - support + 0.5).long().clamp_min(0)
+    last = (centres + support + 0.5).long().clamp_max(size)
+    source = torch.arange(size)
+    away = (source + 0.5 - centres[:, None]) / max(1.0, scale)
+    inside = (source >= first[:, None]) & (source < last[:, None]) & (away > -0.5) & (away <= 0.5)
+    count = inside.sum(1)
+    rounded_up = (2.0**22 / count + 0.5).floor() * count >= 2**22
+    half = torch.where(rounded_up, 0.5 + 2.0**-10, 0.5 - 2.0**-10)
+    return (inside.double() / count[:, None]).float().to(device), half.to(device)
+
+
+def box_resize(images: Tensor, height: int, width: int) -> Tensor:
+    """Resize with Pillow's BOX filter; between its two passes, as in Pillow, values are rounded to whole levels.
+
+    Args:
+        images: float, whole levels in [0, 255].
+    Returns:
+        (B, C, height, width) float32, whole levels.
+    """
+    (rows, down), (columns, right) = (
+        _box_matrix(old, new, images.device) for old, new in zip(images.shape[-2:], (height, width), strict=True)
+    )
+    across = separable(images, None, columns).add_(right).floor_()
+    return separable(across, rows, None).add_(down[:, None]).floor_()

@@ -1,0 +1,244 @@
+"""JPEG: what compression and decompression leave of an image, without the bytes between.
+
+Entropy coding loses nothing, so it is left out. All else is done as libjpeg does it by default (baseline, 4:2:0, the
+slow integer transform, triangle upsampling): the same whole numbers, held in floats. The result is Pillow's, bit for bit
+but for a few pixels in a million on a CPU, whose float32 does not hold the largest sums of the transform exactly.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from paperlib.degrade.draws import Draws
+from paperlib.errors import UserError
+
+# ITU T.81, Annex K: the quantisation tables of quality 50.
+_LUMA = (
+    *(16, 11, 10, 16, 24, 40, 51, 61),
+    *(12, 12, 14, 19, 26, 58, 60, 55),
+    *(14, 13, 16, 24, 40, 57, 69, 56),
+    *(14, 17, 22, 29, 51, 87, 80, 62),
+    *(18, 22, 37, 56, 68, 109, 103, 77),
+    *(24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101),
+    *(72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMA = (
+    *(17, 18, 24, 47, 99, 99, 99, 99),
+    *(18, 21, 26, 66, 99, 99, 99, 99),
+    *(24, 26, 56, 99, 99, 99, 99, 99),
+    *(47, 66, 99, 99, 99, 99, 99, 99),
+    *(99, 99, 99, 99) * 2,
+) + (99,) * 24
+
+# sqrt(2) cos((2 j + 1) k pi / 16) in units of 2**-13, for frequency k (rows) and the first four samples j. Some are off
+# by one from the nearest integer: libjpeg adds each up from several rounded constants, and the sums have these values.
+_COSINES = (
+    (8192, 8192, 8192, 8192),
+    (11363, 9633, 6437, 2260),
+    (10703, 4433, -4433, -10703),
+    (9633, -2259, -11362, -6436),
+    (8192, -8192, -8192, 8192),
+    (6437, -11362, 2261, 9633),
+    (4433, -10704, 10704, -4433),
+    (2260, -6436, 9633, -11363),
+)
+# Levels of red, green and blue to Y, Cb and Cr, in units of 2**-16.
+_TO_YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
+_CR_TO_R, _CB_TO_G, _CR_TO_G, _CB_TO_B = 91881, -22554, -46802, 116130
+_UNIT = 2.0**-16
+_COLUMNS = 16  # two blocks: products with 8 x 8 matrices on the right are slower by far on a CPU
+
+
+def jpeg_compression(images: Tensor, draws: Draws, quality: int) -> Tensor:
+    """A round trip through a JPEG file. No random numbers are drawn."""
+    return compress(images, quality)
+
+
+def compress(images: Tensor, quality: int | Tensor) -> Tensor:
+    """Compress and decompress.
+
+    Args:
+        images: uint8 (B, C, H, W), C 1 or 3, H and W at least 5. One channel is the Y of a grey image.
+        quality: 1 to 100, by which libjpeg scales its tables: one for all, or integers (B,), one for each image.
+    Returns:
+        uint8 of the same shape.
+    Raises:
+        UserError: a quality that is no integer from 1 to 100, or not as many as images.
+    """
+    steps = _steps(quality, len(images), images.device)
+    height, width = images.shape[-2:]
+    # On the right, whole blocks are made up before chroma is thinned out, since that rounds by columns; below, after it.
+    levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
+    high = _whole(height, 8)
+    with torch.autocast(images.device.type, enabled=False):
+        if images.shape[1] == 1:
+            luma = _code(_extend(levels[:, 0].sub_(128), high, levels.shape[-1]), steps[:, :1], high)
+            return _to_levels(luma[:, None, :height, :width] + 128)
+        # One sheet of blocks: Y above, below it Cb and Cr side by side.
+        planes = _to_ycc(levels)
+        half = planes.shape[-2] // 2
+        sheet = planes.new_empty(len(planes), high + _whole(half, 8), planes.shape[-1])
+        sheet[:, : planes.shape[-2]] = planes[:, 0]
+        sheet[:, planes.shape[-2] : high] = planes[:, 0, -1:]
+        _downsample(planes[:, 1:], _chroma(sheet, high)[:, :, :half])
+        sheet[:, high + half :] = sheet[:, high + half - 1, None]
+        sheet = _code(sheet, steps, high)
+    chroma = _upsample(_chroma(sheet, high)[:, :, :half, : (width + 1) // 2])
+    return _to_rgb(sheet[:, :height, :width], chroma[..., :height, :width])
+
+
+def _chroma(sheet: Tensor, high: int) -> Tensor:
+    """Cb and Cr (B, 2, h, w): a view of a sheet whose upper `high` rows are Y."""
+    return sheet[:, high:].unflatten(2, (2, -1)).transpose(1, 2)
+
+
+def _to_ycc(levels: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) -> Y, Cb and Cr, less 128: float32, whole numbers in [-128, 127]."""
+    weights, bias = _colours(levels.device)
+    flat = levels.flatten(2).to(weights.dtype)
+    return torch.baddbmm(bias, weights.expand(len(flat), -1, -1), flat).floor_().float().view(levels.shape)
+
+
+def _downsample(planes: Tensor, out: Tensor) -> None:
+    """Means of 2 x 2, rounded: in odd columns a half goes up, in even ones it goes down."""
+    pairs = torch.lerp(planes[..., ::2, :], planes[..., 1::2, :], 0.5)
+    means = torch.lerp(pairs[..., ::2], pairs[..., 1::2], 0.5)
+    torch.floor(means.add_(_alternating(means.shape[-1], planes.device)), out=out)
+
+
+def _upsample(planes: Tensor) -> Tensor:
+    """Twice the size: 3/4 of the nearest and 1/4 of the next one, each way; overwrites `planes`.
+
+    In even columns a half goes up, in odd ones down.
+    """
+    tall = planes.new_empty(*planes.shape[:3], 2, planes.shape[3])
+    _between(planes.add_(0.5), tall[..., 0, :], tall[..., 1, :], 2)
+    tall = tall.flatten(2, 3)
+    large = planes.new_empty(*tall.shape, 2)
+    _between(tall, large[..., 0], None, 3)
+    _between(tall.sub_(1 / 16), None, large[..., 1], 3)
+    return large.flatten(3).floor_()
+
+
+def _between(values: Tensor, before: Tensor | None, after: Tensor | None, axis: int) -> None:
+    """Writes what lies a quarter step before, and after, each value; at the ends, the value itself."""
+    count = values.shape[axis]
+    first, last = values.narrow(axis, 0, count - 1), values.narrow(axis, 1, count - 1)
+    if before is not None:
+        torch.lerp(last, first, 0.25, out=before.narrow(axis, 1, count - 1))
+        before.select(axis, 0).copy_(values.select(axis, 0))
+    if after is not None:
+        torch.lerp(first, last, 0.25, out=after.narrow(axis, 0, count - 1))
+        after.select(axis, -1).copy_(values.select(axis, -1))
+
+
+def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
+    """Y (B, H, W) and Cb, Cr (B, 2, H, W), less 128 -> uint8 (B, 3, H, W)."""
+    cb, cr = chroma.unbind(1)
+    luma = luma + 128.5
+    out = luma.new_empty(len(luma), 3, *luma.shape[1:])
+    torch.add(luma, cr, alpha=_CR_TO_R * _UNIT, out=out[:, 0])
+    torch.add(luma, cb, alpha=_CB_TO_G * _UNIT, out=out[:, 1]).add_(cr, alpha=_CR_TO_G * _UNIT)
+    torch.add(luma, cb, alpha=_CB_TO_B * _UNIT, out=out[:, 2])
+    return _to_levels(out)
+
+
+def _to_levels(values: Tensor) -> Tensor:
+    """Clipped and cut to uint8, in place; by way of int16, since on a CPU the two steps have vector instructions."""
+    return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)
+
+
+def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
+    """Transform the 8 x 8 blocks, quantise, and transform back.
+
+    Args:
+        sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
+        steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for those below.
+    """
+    count, height, width = sheet.shape
+    # Each of the four passes has its scale and rounds to whole numbers.
+    rows_in, columns_in, columns_out, rows_out = _matrices(sheet.device)
+    values = _along_columns(columns_in, _along_rows(sheet.to(rows_in.dtype), rows_in))
+    # The coefficients are now 8 times what they are by definition. A half goes away from zero; `round_` would take it to
+    # even, hence a factor that lifts halves over the edge and nothing else, as the values are whole.
+    steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
+    factors = (1 + 2.0**-18) / (8 * steps)
+    blocks = values.view(count, height // 8, 8, width)
+    for part, rows in enumerate((blocks[:, : high // 8], blocks[:, high // 8 :])[: steps.shape[1]]):
+        rows.mul_(factors[:, part]).round_().mul_(steps[:, part])
+    return _along_rows(_along_columns(columns_out, values), rows_out).clamp_(-128, 127).float()
+
+
+def _along_rows(values: Tensor, matrix: Tensor) -> Tensor:
+    groups = values.view(len(values), -1, _COLUMNS)  # products of fixed shape an image, so a batch changes no bits
+    return _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1))).view(values.shape)
+
+
+def _along_columns(matrix: Tensor, values: Tensor) -> Tensor:
+    blocks = values.view(-1, 8, values.shape[-1])
+    return _round(torch.bmm(matrix.expand(len(blocks), -1, -1), blocks)).view(values.shape)
+
+
+def _round(values: Tensor) -> Tensor:
+    return values.add_(0.5).floor_()
+
+
+def _whole(size: int, block: int) -> int:
+    return -(-size // block) * block
+
+
+def _extend(planes: Tensor, height: int, width: int) -> Tensor:
+    """Repeat the last row and the last column until the planes have this size."""
+    below, right = height - planes.shape[-2], width - planes.shape[-1]
+    return F.pad(planes, (0, right, 0, below), mode="replicate") if below or right else planes
+
+
+def _exact(device: torch.device) -> torch.dtype:
+    """What to compute in: on a GPU float64, which holds sums of 30 bits, and which no setting exchanges for TF32."""
+    return torch.float32 if device.type == "cpu" else torch.float64
+
+
+@lru_cache(maxsize=8)
+def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The transform, to the right of rows and to the left of columns; and back, to the left and to the right."""
+    half = torch.tensor(_COSINES, dtype=_exact(device))
+    signs = torch.tensor([1, -1] * 4)[:, None]  # even frequencies are symmetric, odd ones antisymmetric
+    matrix = torch.cat([half, (half * signs).flip(1)], dim=1)
+    wide = torch.block_diag(*[matrix] * (_COLUMNS // 8))
+    scaled = (wide.T * 2.0**-11, matrix * 2.0**-15, matrix.T * 2.0**-11, wide * 2.0**-18)
+    return tuple(m.contiguous().to(device) for m in scaled)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=8)
+def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
+    """(3, 3) and (3, 1): what makes Y, Cb and Cr, less 128 and to be rounded down, of red, green and blue."""
+    weights = torch.tensor(_TO_YCC, dtype=_exact(device)) * _UNIT
+    # All halves go up, except in Cb and Cr, where 127.5 must not become 128: there a little more than a half does.
+    bias = torch.tensor([[0.5 - 128], [0.5 - _UNIT], [0.5 - _UNIT]], dtype=weights.dtype)
+    return weights.to(device), bias.to(device)
+
+
+@lru_cache(maxsize=16)
+def _alternating(width: int, device: torch.device) -> Tensor:
+    return torch.tensor([0.25, 0.5]).repeat(width // 2).to(device)
+
+
+@lru_cache(maxsize=8)
+def _all_steps(device: torch.device) -> Tensor:
+    """(101, 2, 8, 8): the steps for Y and for Cb and Cr, by quality; quality 0 does not exist."""
+    base = torch.tensor([_LUMA, _CHROMA]).view(2, 8, 8)
+    percent = [0] + [5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)]
+    return ((base * torch.tensor(percent).view(-1, 1, 1, 1) + 50) // 100).clamp_(1, 255).to(device)
+
+
+def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
+    """(B or 1, 2, 8, 8)."""
+    wanted = torch.as_tensor(quality)
+    if wanted.dtype.is_floating_point or wanted.dtype == torch.bool or wanted.shape not in ((), (count,)):
+        raise UserError(f"quality is {quality!r}; it must be an integer from 1 to 100, or one for each of {count} images")
+    if not bool(((wanted >= 1) & (wanted <= 100)).all()):
+        raise UserError(f"quality is {quality!r}; it must be from 1 to 100")
+    return _all_steps(device)[wanted.long().to(device).view(-1)]

@@ -1,0 +1,139 @@
+"""The degradations as a run names them: keys of draws, fixed and fresh, kinds by image."""
+
+import collections
+
+import pytest
+import torch
+from scipy import stats
+
+from paperlib import degrade
+from paperlib.degrade import Which, specs
+from paperlib.degrade.corruptions import corrupt
+from paperlib.degrade.specs import parse_corruptions, parse_severities
+from paperlib.degrade.tables import CORRUPTIONS, EXTRA, STANDARD
+from paperlib.errors import UserError
+
+NOISE = {"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"}
+MIX = {"name": "random_corruption", "table": "cifar-c", "corruptions": "gaussian_noise,contrast,fog"}
+
+
+@pytest.fixture
+def images():
+    levels = torch.randint(0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return levels.float().div(255).contiguous(memory_format=torch.channels_last)
+
+
+def which(*key, count=12):
+    return Which(torch.arange(count), key)
+
+
+def test_a_view_keeps_shape_range_levels_and_memory_format(images):
+    for spec in (NOISE, MIX):
+        seen = degrade.build(spec)(images, which("train", 0, 0))
+        assert seen.shape == images.shape
+        assert seen.is_contiguous(memory_format=torch.channels_last)
+        assert torch.isin(seen, torch.arange(256.0).div(255)).all()
+
+
+def test_the_key_and_the_image_decide_the_bits(images):
+    for spec in (NOISE, MIX):
+        view = degrade.build(spec)
+        first = view(images, which("train", 0, 0))
+        assert torch.equal(view(images, which("train", 0, 0)), first)
+        for other in (("train", 0, 1), ("train", 1, 0), ("test",)):
+            assert not torch.equal(view(images, which(*other)), first)
+        assert not torch.equal(degrade.build({**spec, "seed": 1})(images, which("train", 0, 0)), first)
+        order = torch.tensor([7, 2, 11])
+        assert torch.equal(view(images[order], Which(order, ("train", 0, 0))), first[order])
+
+
+def test_without_which_images_are_counted(images):
+    view = degrade.build(NOISE)
+    assert torch.equal(view(images)[3], view(images[:5])[3])
+    assert not torch.equal(view(images[3:4])[0], view(images)[3])
+
+
+def test_fixed_and_fresh():
+    assert degrade.build({**NOISE, "draw": "fixed"}).fixed
+    assert not degrade.build(NOISE).fixed
+    assert not degrade.build({"name": "lowres"}).fixed
+    assert not degrade.build({"name": "none"}).fixed
+
+
+def test_each_image_is_corrupted_as_its_kind_alone_would(images):
+    """Whatever the mixture makes of an image is what one of its kinds, by itself, makes of it."""
+    view = degrade.build({**MIX, "severities": "1,5"})
+    seen = view(images, which("k"))
+    levels = images.mul(255).round().to(torch.uint8)
+    kinds = []
+    for i in range(12):
+        alone = {
+            kind: specs.apply(levels[i : i + 1], *kind, "cifar-c", torch.tensor([i]), ("k", 0)).float() / 255
+            for kind in view.kinds
+        }
+        kinds += [kind for kind, image in alone.items() if torch.equal(image[0], seen[i])]
+    assert len(kinds) == 12
+    assert len(set(kinds)) > 3
+
+
+def test_kinds_are_equally_likely(monkeypatch):
+    seen = collections.Counter()
+
+    def count(levels, name, severity, table, index, key):
+        seen[name, severity] += len(levels)
+        return levels
+
+    monkeypatch.setattr(specs, "apply", count)
+    small = torch.zeros(3000, 3, 16, 16)
+    degrade.build({**MIX, "clean": 0.25})(small, which("x", count=3000))
+    assert set(seen) == {(name, s) for name in ("gaussian_noise", "contrast", "fog") for s in range(1, 6)}
+    assert stats.chisquare(list(seen.values())).pvalue > 1e-6
+    assert stats.binomtest(sum(seen.values()), 3000, 0.75).pvalue > 1e-6
+
+
+def test_the_view_is_the_public_function(images):
+    levels = images.mul(255).round().to(torch.uint8)
+    view = degrade.build({**NOISE, "corruption": "contrast"})
+    assert torch.equal(view(images), corrupt(levels, "contrast", 3, table="cifar-c").float() / 255)
+
+
+def test_groups_of_corruptions():
+    assert tuple(parse_corruptions("standard")) == STANDARD
+    assert tuple(parse_corruptions("extra")) == EXTRA
+    assert tuple(parse_corruptions("all")) == CORRUPTIONS
+    assert parse_corruptions("fog, snow") == ["fog", "snow"]
+    assert parse_severities("5, 1,1") == [1, 5]
+    assert len(STANDARD) == 15
+    assert len(EXTRA) == 4
+    assert not set(STANDARD) & set(EXTRA)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({**NOISE, "corruption": "rain"}, "unknown corruption 'rain'; choose from: gaussian_noise, "),
+        ({**NOISE, "severity": 6}, "severity is 6; it must be one of 1, 2, 3, 4, 5"),
+        ({**NOISE, "severity": True}, "severity is True"),
+        ({**NOISE, "table": "cifar"}, "unknown severity table 'cifar'; choose from: imagenet-c, cifar-c, imagecorr"),
+        ({**NOISE, "draw": "once"}, "unknown draw 'once'; choose from: fresh, fixed"),
+        ({"name": "corruption", "corruption": "fog", "severity": 1}, "missing 1 required positional argument: 'table'"),
+        ({**MIX, "corruptions": "fog,rain"}, "unknown corruption 'rain'; choose from: standard, extra, all, gaussian"),
+        ({**MIX, "corruptions": "fog,fog"}, "each may be named once"),
+        ({**MIX, "corruptions": "standard,fog"}, "each may be named once"),
+        ({**MIX, "corruptions": ""}, "unknown corruption ''"),
+        ({**MIX, "severities": "0"}, "unknown severity '0'; choose from: 1, 2, 3, 4, 5"),
+        ({**MIX, "severities": ""}, "unknown severity ''"),
+        ({**MIX, "clean": 1.0}, "clean is 1.0; it must be at least 0 and less than 1"),
+    ],
+)
+def test_wrong_specs(spec, message):
+    with pytest.raises(UserError, match=message):
+        degrade.build(spec)
+
+
+def test_missing_textures_are_said_before_the_training(monkeypatch, tmp_path):
+    monkeypatch.setenv("FROST_TEXTURES", str(tmp_path))
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    with pytest.raises(UserError, match="procedural_frost"):
+        degrade.build({**NOISE, "corruption": "frost"})
+    degrade.build({**NOISE, "corruption": "procedural_frost"})

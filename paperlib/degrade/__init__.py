@@ -10,7 +10,7 @@ from torch import Tensor
 
 from paperlib.degrade.base import Degradation, Which
 from paperlib.degrade.lowres import LowResolution
-from paperlib.degrade.specs import Corruption, RandomCorruption
+from paperlib.degrade.specs import Corruption, Distortion, DistortionMix, Noise, RandomCorruption
 from paperlib.errors import UserError, choose
 
 __all__ = ["DEGRADATIONS", "Degradation", "Which", "build"]
@@ -31,6 +31,9 @@ DEGRADATIONS: dict[str, Callable[..., Degradation]] = {
     "lowres": LowResolution,
     "corruption": Corruption,
     "random_corruption": RandomCorruption,
+    "noise": Noise,
+    "distortion": Distortion,
+    "distortion_mix": DistortionMix,
 }
 
 

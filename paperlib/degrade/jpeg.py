@@ -161,7 +161,10 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.
     rows_in, columns_in, columns_out, rows_out = _matrices(sheet.device)
-    values = _along_columns(columns_in, _along_rows(sheet.to(rows_in.dtype), rows_in))
+    values = sheet.to(rows_in.dtype)
+    spare = torch.empty_like(values)
+    _along_rows(values, rows_in, spare)
+    _along_columns(columns_in, spare, values)
     # The coefficients are now 8 times what they are by definition. A half goes away from zero; `round_` would take it to
     # even, hence a factor that lifts halves over the edge and nothing else, as the values are whole.
     steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
@@ -169,17 +172,21 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     blocks = values.view(count, height // 8, 8, width)
     for part, rows in enumerate((blocks[:, : high // 8], blocks[:, high // 8 :])[: steps.shape[1]]):
         rows.mul_(factors[:, part]).round_().mul_(steps[:, part])
-    return _along_rows(_along_columns(columns_out, values), rows_out).clamp_(-128, 127).float()
+    _along_columns(columns_out, values, spare)
+    _along_rows(spare, rows_out, values)
+    return values.clamp_(-128, 127).float()
 
 
-def _along_rows(values: Tensor, matrix: Tensor) -> Tensor:
-    groups = values.view(len(values), -1, _COLUMNS)  # products of fixed shape an image, so a batch changes no bits
-    return _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1))).view(values.shape)
+def _along_rows(values: Tensor, matrix: Tensor, out: Tensor) -> None:
+    groups = values.unflatten(2, (-1, _COLUMNS)).flatten(
+        1, 2
+    )  # products of fixed shape an image, so a batch changes no bits
+    _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1), out=out.view(groups.shape)))
 
 
-def _along_columns(matrix: Tensor, values: Tensor) -> Tensor:
+def _along_columns(matrix: Tensor, values: Tensor, out: Tensor) -> None:
     blocks = values.view(-1, 8, values.shape[-1])
-    return _round(torch.bmm(matrix.expand(len(blocks), -1, -1), blocks)).view(values.shape)
+    _round(torch.bmm(matrix.expand(len(blocks), -1, -1), blocks, out=out.view(blocks.shape)))
 
 
 def _round(values: Tensor) -> Tensor:
@@ -238,7 +245,9 @@ def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     """(B or 1, 2, 8, 8)."""
     wanted = torch.as_tensor(quality)
     if wanted.dtype.is_floating_point or wanted.dtype == torch.bool or wanted.shape not in ((), (count,)):
-        raise UserError(f"quality is {quality!r}; it must be an integer from 1 to 100, or one for each of {count} images")
+        raise UserError(
+            f"quality is {quality!r}; it must be an integer from 1 to 100, or one for each of {count} images"
+        )
     if not bool(((wanted >= 1) & (wanted <= 100)).all()):
         raise UserError(f"quality is {quality!r}; it must be from 1 to 100")
     return _all_steps(device)[wanted.long().to(device).view(-1)]

@@ -30,7 +30,16 @@ LENGTH = (65536, 91750, 143976)
 CODE = (903, 1264, 1982)
 FAR = FARTHEST * CODE[0]
 STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))  # their sums reach every multiple below `FARTHEST`
-LINES = ((0, 0, 1), (0, 1, 0), (1, 1, 1), (1, 1, -1), (2, 1, 2), (2, 2, 1), (2, 1, -2), (2, 2, -1))  # kind, rows, columns
+LINES = (
+    (0, 0, 1),
+    (0, 1, 0),
+    (1, 1, 1),
+    (1, 1, -1),
+    (2, 1, 2),
+    (2, 2, 1),
+    (2, 1, -2),
+    (2, 2, -1),
+)  # kind, rows, columns
 REACH = 8
 
 

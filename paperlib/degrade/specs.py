@@ -4,9 +4,12 @@ With `draw="fixed"` each training image has one degraded copy for good, so that 
 learn what the clean image is; with `draw="fresh"` every epoch draws anew. Test images always have one draw.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from paperlib.degrade import distortions, sensor
 from paperlib.degrade.base import Which
 from paperlib.degrade.corruptions import NAMES, apply, row
 from paperlib.degrade.draws import Draws
@@ -106,6 +109,79 @@ class RandomCorruption(RandomDegradation):
             where = torch.tensor(positions, device=levels.device)
             out[where] = apply(levels[where], *self.kinds[kind], self.table, index[where], key)
         return out
+
+
+NOISES: dict[str, Callable[..., Tensor]] = {
+    "gaussian": sensor.additive_gaussian,
+    "poisson_gaussian": sensor.poisson_gaussian,
+    "sensor": sensor.sensor_noise,
+}
+
+
+class Noise(RandomDegradation):
+    """A noise model, rounded to 8 bits.
+
+    Args:
+        noise: one of `NOISES`. parameters: of its function, such as sigma (in levels of 255), peak (photons), iso.
+    """
+
+    def __init__(self, noise: str, draw: str = "fresh", seed: int = 0, **parameters: float) -> None:
+        super().__init__(draw, seed)
+        self.function, self.parameters = NOISES[choose("noise", noise, NOISES)], parameters
+        nothing = torch.empty(0, 3, 16, 16, dtype=torch.uint8)
+        self.function(nothing, Draws(torch.empty(0)), **parameters)  # a wrong parameter is said now
+
+    def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
+        """All images alike."""
+        return _rounded(self.function(levels, Draws(index, "noise", self.function.__name__, *key), **self.parameters))
+
+
+class Distortion(RandomDegradation):
+    """One of the six distortions of feature quantization.
+
+    Args:
+        distortion: one of `distortions.DISTORTIONS`. strength: in [0, 1].
+    """
+
+    def __init__(self, distortion: str, strength: float, draw: str = "fresh", seed: int = 0) -> None:
+        super().__init__(draw, seed)
+        self.name, self.strength = choose("distortion", distortion, distortions.DISTORTIONS), strength
+        _check_strength(strength)
+
+    def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
+        """All images alike."""
+        draws = Draws(index, "distortion", self.name, *key)
+        return _rounded(distortions.DISTORTIONS[self.name](levels, draws, self.strength))
+
+
+class DistortionMix(RandomDegradation):
+    """Each image under one distortion, drawn with equal chances from those that are named.
+
+    Args:
+        strengths: distortion and strength, in [0, 1], e.g. `motion_blur=0.3, ngrn_noise=0.2`.
+    """
+
+    def __init__(self, draw: str = "fresh", seed: int = 0, **strengths: float) -> None:
+        super().__init__(draw, seed)
+        for name, strength in strengths.items():
+            choose("distortion", name, distortions.DISTORTIONS)
+            _check_strength(strength)
+        if not strengths:
+            raise UserError(f"name at least one distortion and its strength: {', '.join(distortions.DISTORTIONS)}")
+        self.strengths = strengths
+
+    def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
+        """Images of one distortion together."""
+        return _rounded(distortions.mix(levels, Draws(index, "distortion mix", *key), self.strengths))
+
+
+def _rounded(levels: Tensor) -> Tensor:
+    return levels if levels.dtype == torch.uint8 else levels.round().clamp_(0, 255).to(torch.uint8)
+
+
+def _check_strength(strength: float) -> None:
+    if not 0 <= strength <= 1:
+        raise UserError(f"strength is {strength}; it must be at least 0 and at most 1")
 
 
 def parse_corruptions(text: str) -> list[str]:

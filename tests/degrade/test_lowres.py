@@ -86,7 +86,7 @@ def test_a_matrix_first_made_in_inference_mode_serves_gradients_too(images):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"name": "fog"}, "unknown degradation 'fog'; choose from: none, lowres, corruption, random_corruption"),
+        ({"name": "fog"}, "unknown degradation 'fog'; choose from: none, lowres, corruption, random"),
         ({"name": "lowres", "up": "lanczos"}, "unknown kernel 'lanczos'; choose from: bicubic, bilinear, area, nea"),
         ({"name": "lowres", "down": "none"}, "unknown kernel 'none'; choose from: bicubic, bilinear, area, nearest$"),
         ({"name": "lowres", "factor": 0}, "factor is 0; it must be at least 1"),

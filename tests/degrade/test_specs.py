@@ -23,12 +23,21 @@ def images():
     return levels.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
+OTHERS = [
+    {"name": "noise", "noise": "gaussian", "sigma": 30},
+    {"name": "noise", "noise": "poisson_gaussian", "peak": 30, "sigma": 5},
+    {"name": "noise", "noise": "sensor", "iso": 6400},
+    {"name": "distortion", "distortion": "inpainting", "strength": 0.3},
+    {"name": "distortion_mix", "ngrn_noise": 0.3, "motion_blur": 0.5, "salt_and_pepper": 0.2},
+]
+
+
 def which(*key, count=12):
     return Which(torch.arange(count), key)
 
 
 def test_a_view_keeps_shape_range_levels_and_memory_format(images):
-    for spec in (NOISE, MIX):
+    for spec in (NOISE, MIX, *OTHERS):
         seen = degrade.build(spec)(images, which("train", 0, 0))
         assert seen.shape == images.shape
         assert seen.is_contiguous(memory_format=torch.channels_last)
@@ -36,7 +45,7 @@ def test_a_view_keeps_shape_range_levels_and_memory_format(images):
 
 
 def test_the_key_and_the_image_decide_the_bits(images):
-    for spec in (NOISE, MIX):
+    for spec in (NOISE, MIX, *OTHERS):
         view = degrade.build(spec)
         first = view(images, which("train", 0, 0))
         assert torch.equal(view(images, which("train", 0, 0)), first)
@@ -123,6 +132,13 @@ def test_groups_of_corruptions():
         ({**MIX, "corruptions": ""}, "unknown corruption ''"),
         ({**MIX, "severities": "0"}, "unknown severity '0'; choose from: 1, 2, 3, 4, 5"),
         ({**MIX, "severities": ""}, "unknown severity ''"),
+        ({"name": "noise", "noise": "rain"}, "unknown noise 'rain'; choose from: gaussian, poisson_gaussian, sensor"),
+        ({"name": "noise", "noise": "gaussian"}, "missing 1 required positional argument: 'sigma'"),
+        ({"name": "noise", "noise": "gaussian", "sigma": -1}, "sigma is -1; it must be a finite number"),
+        ({"name": "distortion", "distortion": "rain", "strength": 1}, "unknown distortion 'rain'; choose from: motion"),
+        ({"name": "distortion", "distortion": "inpainting", "strength": 1.5}, "strength is 1.5; it must be at least 0"),
+        ({"name": "distortion_mix"}, "name at least one distortion and its strength: motion_blur, jpeg"),
+        ({"name": "distortion_mix", "rain": 0.1}, "unknown distortion 'rain'"),
         ({**MIX, "clean": 1.0}, "clean is 1.0; it must be at least 0 and less than 1"),
     ],
 )

@@ -66,6 +66,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cost", action="store_true", help="only what the whole reproduction cost, for the README")
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
+    sub = add(_corrupt, "corrupt", "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C")
+    sub.add_argument("--dataset", required=True, help="synthdigits, cifar10, cifar100 or svhn")
+    sub.add_argument("--out", type=Path, required=True, help="where the folder CIFAR-10-C or the like is, or is made")
+    sub.add_argument("--corruptions", default="all", help="standard (15), extra (4), all, or names, with commas")
+    sub.add_argument("--severities", default="1,2,3,4,5", help="numbers with commas (default: 1,2,3,4,5)")
+    sub.add_argument("--table", help="whose severities: cifar-c, imagenet-c, imagecorruptions; default: by image size")
+    sub.add_argument("--seed", default="0", help="of the random draws (default: 0)")
+    sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is")
+    sub.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
+    sub.add_argument("--frost", type=Path, help="folder of the frost textures")
+
     add(_book, "book", "execute the chapters from the records and build the HTML site")
     add(_readme, "readme", "write the README's tables anew, from the records")
     add(_bench, "bench", "measure speed; writes data/results/bench/")
@@ -200,6 +211,13 @@ def _complete(start: str, hashes: Any) -> str:
     return matches[0] if len(matches) == 1 else start
 
 
+def _corrupt(options: argparse.Namespace) -> None:
+    from paperlib.corrupting import corrupt_dataset
+
+    what = (options.dataset, options.out, options.corruptions, options.severities, options.table, options.seed)
+    corrupt_dataset(*what, options.device, options.data_root, options.frost)
+
+
 def _book(options: argparse.Namespace) -> None:
     from paperlib import notebooks
 
@@ -216,9 +234,10 @@ def _readme(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from paperlib import bench
+    from paperlib import bench, bench_corruption
 
     bench.main()
+    bench_corruption.main()
 
 
 def _test(options: argparse.Namespace) -> int:

@@ -1,0 +1,216 @@
+"""Corrupted test sets from files: the layout of CIFAR-10-C and CIFAR-100-C, and the folder tree of ImageNet-C.
+
+Nothing in a file is unpickled. `paperlib.corrupting` writes the first layout.
+"""
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from paperlib.datasets.base import Split
+from paperlib.errors import UserError
+
+MANIFEST, LABELS = "manifest.json", "labels.npy"
+SEVERITIES = (1, 2, 3, 4, 5)
+IMAGENET_GROUPS = ("blur", "digital", "extra", "noise", "weather")  # one archive each; unpacked, the folder may remain
+AHEAD = 2  # batches decoded while one is in use
+
+
+def cifar_c(
+    folder: Path | str, corruption: str, severity: int | None = None, device: torch.device | str = "cpu"
+) -> Split:
+    """The images of one corruption, from `<folder>/<corruption>.npy` and `<folder>/labels.npy`.
+
+    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then all at severity 2, and so on;
+    the labels of the N images five times over. Only what is asked for is read.
+
+    Args:
+        folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which severities are there.
+        severity: 1 to 5; None means all that are there, in order.
+        device: where the tensors are to live.
+    Returns:
+        uint8 (N, 3, H, W), or (5 N, 3, H, W) for all, and int64 labels.
+    Raises:
+        UserError: something is missing, or a file is not what the layout says.
+    """
+    folder = Path(folder)
+    images, labels = _array(folder, f"{corruption}.npy"), _array(folder, LABELS)
+    there = severities(folder)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise UserError(f"{folder / corruption}.npy holds {_described(images)}; it must be uint8 (N, H, W, 3)")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UserError(f"{folder / LABELS} holds {_described(labels)}; it must be integers (N,)")
+    if len(images) != len(labels) or len(images) % len(there):
+        raise UserError(
+            f"{folder}: {corruption}.npy holds {len(images)} images and {LABELS} {len(labels)} labels; "
+            f"they must be as many, and a multiple of {len(there)} severities"
+        )
+    part = slice(None)
+    if severity is not None:
+        if isinstance(severity, bool) or severity not in there:
+            raise UserError(f"severity is {severity!r}; {folder} holds {', '.join(map(str, there))}")
+        count, block = len(images) // len(there), there.index(severity)
+        part = slice(block * count, (block + 1) * count)
+    pixels = np.array(images[part].transpose(0, 3, 1, 2), order="C")  # a copy: the file is mapped, and read-only
+    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[part].astype(np.int64))).to(device)
+
+
+def severities(folder: Path) -> tuple[int, ...]:
+    """Which severities the files of a set hold, one after the other: the manifest's, or without one all five."""
+    manifest = read_manifest(folder)
+    return SEVERITIES if manifest is None else tuple(manifest["set"]["severities"])
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What `paperlib.corrupting` says about a set, or None if there is no manifest.
+
+    Raises:
+        UserError: there is a file of that name, and it is something else.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        there = manifest["set"]["severities"]
+        right = isinstance(manifest["files"], dict) and there and there == [s for s in SEVERITIES if s in there]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError):
+        right = False
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if not right:
+        raise UserError(f"{path} is not a manifest that paperlib wrote; move it away, or choose another folder")
+    return manifest
+
+
+def _array(folder: Path, name: str) -> np.ndarray:
+    """An array mapped into memory, not read; `open_memmap` knows neither pickles nor archives."""
+    path = folder / name
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.npy"))) or "no .npy file"
+        raise UserError(f"{folder}: no {name}; there is: {there}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a whole .npy file: {_one_line(error)}") from error
+
+
+def imagenet_c(
+    folder: Path | str,
+    corruption: str,
+    severity: int,
+    *,
+    size: int = 224,
+    batch: int = 128,
+    classes: Sequence[str] | None = None,
+    resize: bool = False,
+    workers: int | None = None,
+    device: torch.device | str = "cpu",
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of `<folder>/<corruption>/<severity>/<class>/*.JPEG`, also below the group's folder, as in the archives.
+
+    Args:
+        folder: e.g. ".../ImageNet-C". severity: 1 to 5.
+        size: height and width of the images, pixels; those of ImageNet-C are 224 already.
+        batch: images in a batch; the last one may hold fewer.
+        classes: names of the class folders in the order of their indices, if the set is a part of the classes;
+            else the folders that are there, sorted.
+        resize: whether to resize images of another size (shorter side to size * 256 / 224, bilinear) and to cut out
+            the middle, instead of refusing them.
+        workers: threads that decode; default: one a core.
+        device: where the tensors are to live.
+    Returns:
+        An iterator of images uint8 (B, 3, size, size) and labels int64 (B,): sorted by class, then by file name.
+    Raises:
+        UserError: at once, if folders or classes are missing; while iterating, naming the file, if one is broken or
+            of another size.
+    """
+    if batch < 1:
+        raise UserError(f"batch is {batch}; it must be at least 1")
+    root = _imagenet_folder(Path(folder), corruption, severity)
+    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    index = {name: i for i, name in enumerate(names if classes is None else classes)}
+    if unknown := [name for name in names if name not in index]:
+        raise UserError(f"{root} holds classes that the list has not: {_some(unknown)}")
+    files = [(path, index[name]) for name in names for path in sorted((root / name).iterdir()) if _is_jpeg(path)]
+    if not files:
+        raise UserError(f"{root} holds no JPEG files in class folders")
+    return _batches(files, size, batch, resize, workers or os.cpu_count() or 1, device)
+
+
+def _imagenet_folder(folder: Path, corruption: str, severity: int) -> Path:
+    above = [folder, *(folder / group for group in IMAGENET_GROUPS)]
+    found = [path for parent in above if (path := parent / corruption / str(severity)).is_dir()]
+    if found:
+        return found[0]
+    there = {"/".join(level.parts[-2:]) for parent in above for level in parent.glob("*/[1-5]") if level.is_dir()}
+    found_text = _some(sorted(there)) or "nothing of ImageNet-C"
+    raise UserError(f"{folder}: no {corruption}/{severity}; there is: {found_text}")
+
+
+def _is_jpeg(path: Path) -> bool:
+    return path.suffix.lower() in (".jpeg", ".jpg") and not path.name.startswith(".")
+
+
+def _batches(
+    files: list[tuple[Path, int]], size: int, batch: int, resize: bool, workers: int, device: torch.device | str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    waiting: deque[tuple[list[Future[Tensor]], list[int]]] = deque()
+    starts = iter(range(0, len(files), batch))
+    pool = ThreadPoolExecutor(workers)
+    try:
+        while True:
+            for start in islice(starts, 1 + AHEAD - len(waiting)):
+                part = files[start : start + batch]
+                waiting.append(([pool.submit(_decode, path, size, resize) for path, _ in part], [i for _, i in part]))
+            if not waiting:
+                return
+            images, labels = waiting.popleft()
+            yield torch.stack([image.result() for image in images]).to(device), torch.tensor(labels, device=device)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(path: Path, size: int, resize: bool) -> Tensor:
+    """uint8 (3, size, size), decoded by Pillow as in the published evaluations."""
+    try:
+        with Image.open(path, formats=["JPEG"]) as file:
+            image = file.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a JPEG image: {_one_line(error)}") from error
+    if image.size != (size, size):
+        if not resize:
+            found = f"{image.height}x{image.width}"
+            raise UserError(f"{path} is {found}; it must be {size}x{size}, or resize must be set")
+        image = _resized(image, size)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _resized(image: Image.Image, size: int) -> Image.Image:
+    """The shorter side to size * 256 / 224, then the middle; rounded as torchvision's Resize and CenterCrop round."""
+    shorter = size * 256 // 224
+    width, height = (int(shorter * side / min(image.size)) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+
+
+def _described(array: np.ndarray) -> str:
+    return f"{array.dtype} {array.shape}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -87,4 +87,32 @@ def _pipe(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"results": _results, "profiles": _profiles, "speed": _speed}
+def _corruptions() -> str:
+    """The suite against the package imagecorruptions: whole suite, geometric mean, worst and glass blur, by size."""
+    rows = []
+    for path in sorted((DATA / "results" / "bench").glob("corruptions-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for size in record["sizes"]:
+            total, ratios = size["summary"], {row["corruption"]: row["ratio"] for row in size["corruptions"]}
+            rows.append(
+                (
+                    record["provenance"]["device"],
+                    f"{size['size']} × {size['size']}",
+                    f"{total['suite_reference_ms']:.3g} ms",
+                    f"{total['suite_ours_ms']:.3g} ms",
+                    f"{total['suite_ratio']:.0f}×",
+                    f"{total['geometric_mean']:.1f}×",
+                    f"{ratios['glass_blur']:.0f}×",
+                    f"{total['worst']} {total['worst_ratio']:.1f}×",
+                )
+            )
+    headers = ("device", "image", "imagecorruptions, all 19", "ours", "ratio", "geometric mean", "glass blur", "least")
+    return _pipe(headers, rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "results": _results,
+    "profiles": _profiles,
+    "speed": _speed,
+    "corruptions": _corruptions,
+}

@@ -82,18 +82,13 @@ class Draws:
         quantiles = _normal_quantiles(self._first.device)
         return quantiles.expand(len(cells), -1).gather(1, cells).view(-1, *shape)
 
-    def integers(self, low: int, high: int | Tensor, *shape: int) -> Tensor:
-        """(B, *shape) int32 in [low, high); ranges up to 2**16, of which no value is likelier by more than 2**-16.
-
-        Args:
-            high: one for all, or (B,), one for each image.
-        """
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """(B, *shape) int32 in [low, high); ranges up to 2**16, of which no value is likelier by more than 2**-16."""
         words = self.bits(math.prod(shape)).bitwise_right_shift_(16).bitwise_and_(0xFFFF)
-        span = high - low if isinstance(high, int) else (high.long() - low)[:, None]
-        if isinstance(span, Tensor) or span > 1 << 15:  # the product may not fit into 32 bits
-            words = (words.long() * span >> 16).int()
+        if high - low > 1 << 15:  # the product may not fit into 32 bits
+            words = (words.long() * (high - low) >> 16).int()
         else:
-            words = words.mul_(span).bitwise_right_shift_(16).bitwise_and_(0xFFFF)
+            words = words.mul_(high - low).bitwise_right_shift_(16).bitwise_and_(0xFFFF)
         return words.add_(low).view(-1, *shape)
 
     def choose(self, rows: Tensor, table: Tensor) -> Tensor:

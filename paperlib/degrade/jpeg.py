@@ -1,11 +1,12 @@
 """JPEG: what compression and decompression leave of an image, without the bytes between.
 
 Entropy coding loses nothing, so it is left out. All else is done as libjpeg does it by default (baseline, 4:2:0, the
-slow integer transform, triangle upsampling): the same whole numbers, held in floats. The result is Pillow's, bit for bit
-but for a few pixels in a million on a CPU, whose float32 does not hold the largest sums of the transform exactly.
+slow integer transform, triangle upsampling), in the same whole numbers, held in floats. The result is Pillow's bit for
+bit; on a CPU, whose float32 does not hold the largest sums exactly, a few values in a million come out a level off.
 """
 
 from functools import lru_cache
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -30,8 +31,8 @@ _CHROMA = (
     *(18, 21, 26, 66, 99, 99, 99, 99),
     *(24, 26, 56, 99, 99, 99, 99, 99),
     *(47, 66, 99, 99, 99, 99, 99, 99),
-    *(99, 99, 99, 99) * 2,
-) + (99,) * 24
+    *(99,) * 32,
+)
 
 # sqrt(2) cos((2 j + 1) k pi / 16) in units of 2**-13, for frequency k (rows) and the first four samples j. Some are off
 # by one from the nearest integer: libjpeg adds each up from several rounded constants, and the sums have these values.
@@ -46,7 +47,7 @@ _COSINES = (
     (2260, -6436, 9633, -11363),
 )
 # Levels of red, green and blue to Y, Cb and Cr, in units of 2**-16.
-_TO_YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
+_TO_Y, _TO_CB, _TO_CR = (19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329)
 _CR_TO_R, _CB_TO_G, _CR_TO_G, _CB_TO_B = 91881, -22554, -46802, 116130
 _UNIT = 2.0**-16
 _COLUMNS = 16  # two blocks: products with 8 x 8 matrices on the right are slower by far on a CPU
@@ -70,22 +71,24 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     """
     steps = _steps(quality, len(images), images.device)
     height, width = images.shape[-2:]
-    # On the right, whole blocks are made up before chroma is thinned out, since that rounds by columns; below, after it.
-    levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
     high = _whole(height, 8)
-    with torch.autocast(images.device.type, enabled=False):
-        if images.shape[1] == 1:
-            luma = _code(_extend(levels[:, 0].sub_(128), high, levels.shape[-1]), steps[:, :1], high)
-            return _to_levels(luma[:, None, :height, :width] + 128)
-        # One sheet of blocks: Y above, below it Cb and Cr side by side.
-        planes = _to_ycc(levels)
-        half = planes.shape[-2] // 2
-        sheet = planes.new_empty(len(planes), high + _whole(half, 8), planes.shape[-1])
-        sheet[:, : planes.shape[-2]] = planes[:, 0]
-        sheet[:, planes.shape[-2] : high] = planes[:, 0, -1:]
-        _downsample(planes[:, 1:], _chroma(sheet, high)[:, :, :half])
-        sheet[:, high + half :] = sheet[:, high + half - 1, None]
-        sheet = _code(sheet, steps, high)
+    # Whole blocks are made up before chroma is thinned out on the right, as that rounds by columns, but after it below.
+    levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
+    if images.shape[1] == 1:
+        luma = _code(_extend(levels.sub_(128), high, levels.shape[-1])[:, 0], steps[:, :1], high)
+        return _to_levels(luma[:, None, :height, :width] + 128)
+    # One sheet of blocks: Y above, below it Cb and Cr side by side.
+    rows, half = levels.shape[-2], levels.shape[-2] // 2
+    sheet = levels.new_empty(len(levels), high + _whole(half, 8), levels.shape[-1])
+    _weigh(levels, _TO_Y, 0.5 - 128, sheet[:, :rows])
+    sheet[:, rows:high] = sheet[:, rows - 1, None]
+    # All halves go up, except here, where 127.5 must not become 128: a little more than a half does.
+    chroma = torch.empty_like(levels[:, 1:])
+    _weigh(levels, _TO_CB, 0.5 - _UNIT, chroma[:, 0])
+    _weigh(levels, _TO_CR, 0.5 - _UNIT, chroma[:, 1])
+    _downsample(chroma, _chroma(sheet, high)[:, :, :half])
+    sheet[:, high + half :] = sheet[:, high + half - 1, None]
+    sheet = _code(sheet, steps, high)
     chroma = _upsample(_chroma(sheet, high)[:, :, :half, : (width + 1) // 2])
     return _to_rgb(sheet[:, :height, :width], chroma[..., :height, :width])
 
@@ -95,11 +98,10 @@ def _chroma(sheet: Tensor, high: int) -> Tensor:
     return sheet[:, high:].unflatten(2, (2, -1)).transpose(1, 2)
 
 
-def _to_ycc(levels: Tensor) -> Tensor:
-    """RGB (B, 3, H, W) -> Y, Cb and Cr, less 128: float32, whole numbers in [-128, 127]."""
-    weights, bias = _colours(levels.device)
-    flat = levels.flatten(2).to(weights.dtype)
-    return torch.baddbmm(bias, weights.expand(len(flat), -1, -1), flat).floor_().float().view(levels.shape)
+def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tensor) -> None:
+    """Writes a weighted sum of the three channels, rounded down."""
+    torch.mul(levels[:, 0], weights[0] * _UNIT, out=out).add_(bias)
+    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(levels[:, 2], alpha=weights[2] * _UNIT).floor_()
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:
@@ -136,9 +138,9 @@ def _between(values: Tensor, before: Tensor | None, after: Tensor | None, axis: 
 
 
 def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
-    """Y (B, H, W) and Cb, Cr (B, 2, H, W), less 128 -> uint8 (B, 3, H, W)."""
+    """Y (B, H, W) and Cb, Cr (B, 2, H, W), less 128 -> uint8 (B, 3, H, W); overwrites `luma`."""
     cb, cr = chroma.unbind(1)
-    luma = luma + 128.5
+    luma.add_(128.5)
     out = luma.new_empty(len(luma), 3, *luma.shape[1:])
     torch.add(luma, cr, alpha=_CR_TO_R * _UNIT, out=out[:, 0])
     torch.add(luma, cb, alpha=_CB_TO_G * _UNIT, out=out[:, 1]).add_(cr, alpha=_CR_TO_G * _UNIT)
@@ -152,7 +154,7 @@ def _to_levels(values: Tensor) -> Tensor:
 
 
 def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
-    """Transform the 8 x 8 blocks, quantise, and transform back.
+    """Transform the 8 x 8 blocks, quantise, and transform back; may overwrite `sheet`.
 
     Args:
         sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
@@ -163,13 +165,13 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     rows_in, columns_in, columns_out, rows_out = _matrices(sheet.device)
     values = sheet.to(rows_in.dtype)
     spare = torch.empty_like(values)
-    _along_rows(values, rows_in, spare)
-    _along_columns(columns_in, spare, values)
-    # The coefficients are now 8 times what they are by definition. A half goes away from zero; `round_` would take it to
-    # even, hence a factor that lifts halves over the edge and nothing else, as the values are whole.
     steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
+    # Coefficients come out 8 times what they are by definition. A half goes away from zero; `round_` would take it to
+    # even, hence a factor that lifts halves over the edge and nothing else, as the values are whole.
     factors = (1 + 2.0**-18) / (8 * steps)
     blocks = values.view(count, height // 8, 8, width)
+    _along_rows(values, rows_in, spare)
+    _along_columns(columns_in, spare, values)
     for part, rows in enumerate((blocks[:, : high // 8], blocks[:, high // 8 :])[: steps.shape[1]]):
         rows.mul_(factors[:, part]).round_().mul_(steps[:, part])
     _along_columns(columns_out, values, spare)
@@ -178,9 +180,8 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
 
 
 def _along_rows(values: Tensor, matrix: Tensor, out: Tensor) -> None:
-    groups = values.unflatten(2, (-1, _COLUMNS)).flatten(
-        1, 2
-    )  # products of fixed shape an image, so a batch changes no bits
+    # Products of fixed shape an image, so a batch changes no bits; autocast leaves those with `out` alone.
+    groups = values.unflatten(2, (-1, _COLUMNS)).flatten(1, 2)
     _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1), out=out.view(groups.shape)))
 
 
@@ -219,15 +220,6 @@ def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(m.contiguous().to(device) for m in scaled)  # type: ignore[return-value]
 
 
-@lru_cache(maxsize=8)
-def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
-    """(3, 3) and (3, 1): what makes Y, Cb and Cr, less 128 and to be rounded down, of red, green and blue."""
-    weights = torch.tensor(_TO_YCC, dtype=_exact(device)) * _UNIT
-    # All halves go up, except in Cb and Cr, where 127.5 must not become 128: there a little more than a half does.
-    bias = torch.tensor([[0.5 - 128], [0.5 - _UNIT], [0.5 - _UNIT]], dtype=weights.dtype)
-    return weights.to(device), bias.to(device)
-
-
 @lru_cache(maxsize=16)
 def _alternating(width: int, device: torch.device) -> Tensor:
     return torch.tensor([0.25, 0.5]).repeat(width // 2).to(device)
@@ -243,11 +235,9 @@ def _all_steps(device: torch.device) -> Tensor:
 
 def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     """(B or 1, 2, 8, 8)."""
-    wanted = torch.as_tensor(quality)
-    if wanted.dtype.is_floating_point or wanted.dtype == torch.bool or wanted.shape not in ((), (count,)):
-        raise UserError(
-            f"quality is {quality!r}; it must be an integer from 1 to 100, or one for each of {count} images"
-        )
-    if not bool(((wanted >= 1) & (wanted <= 100)).all()):
-        raise UserError(f"quality is {quality!r}; it must be from 1 to 100")
-    return _all_steps(device)[wanted.long().to(device).view(-1)]
+    wanted = quality if isinstance(quality, Tensor) else torch.tensor(quality if isinstance(quality, Integral) else 0.5)
+    whole = not wanted.dtype.is_floating_point and wanted.dtype != torch.bool
+    if not whole or wanted.shape not in ((), (count,)) or not bool(((wanted >= 1) & (wanted <= 100)).all()):
+        given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
+        raise UserError(f"quality is {given}; it must be an integer from 1 to 100, or one for each of {count} images")
+    return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

@@ -81,7 +81,7 @@ def _light(depth: Tensor) -> Tensor:
 
 
 def _framed(images: Tensor, border: str) -> Tensor:
-    """(B, H + 2, W + 2): one pixel around (B, H, W) of any type: "zero", "nearest", or "mirror", about the outermost pixel."""
+    """(B, H + 2, W + 2): a pixel more on each side: "zero", "nearest", or "mirror", about the outermost pixel."""
     batch, height, width = images.shape
     framed = images.new_zeros(batch, height + 2, width + 2)
     framed[:, 1:-1, 1:-1] = images
@@ -136,7 +136,7 @@ def _canny(levels: Tensor) -> Tensor:
 
 
 def _grown(seeds: Tensor, where: Tensor) -> Tensor:
-    """(B, H, W) uint8: `seeds` and all that touches them within `where`, also by its corners, through any number of steps."""
+    """(B, H, W) uint8: `seeds`, and all that touches them within `where`, by corners too, in any number of steps."""
     framed = _framed(seeds, "zero")
     while True:
         wide = torch.maximum(framed[:, :, :-2], framed[:, :, 2:])

@@ -2,11 +2,13 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from paperlib.degrade import filters
 from paperlib.degrade.draws import Draws
 
 LUMA = (0.299, 0.587, 0.114)
+MAGICK_HALF = 0.5 / 257  # ImageMagick rounds to 16 bits, and cuts those to 8
 
 
 def snow(
@@ -28,18 +30,19 @@ def snow(
         threshold: noise below it is no flake. radius, sigma: of the motion blur, in pixels, along an angle within 45
             degrees of straight down.
         keep: share of the image that does not turn whiter.
-        centre: as hendrycks/robustness: the enlarged noise is cut to size about its middle and to whole levels before
-            the blur. False, as the package imagecorruptions: it stays float and keeps its surplus of a pixel or two
-            until the blur is done, and is then cut at the right and at the bottom.
+        centre: as hendrycks/robustness: the enlarged noise is cut to size about its middle, and to whole levels before
+            the blur and, by ImageMagick, after it. False, as the package imagecorruptions: it stays float and keeps its
+            surplus of a pixel or two until the blur is done; then it is rounded, and cut at the right and the bottom.
     """
     height, width = images.shape[-2:]
     field = draws.normal(1, height, width).mul_(sd).add_(mean)
     layer = filters.zoom(field, factor, centre)
-    layer = torch.where(layer < threshold, 0, layer).clamp_(0, 1).mul_(255)
+    layer = F.threshold(layer, threshold, 0.0).clamp_(0, 1).mul_(255)
     if centre:
         layer.floor_()
     angles = draws.uniform(low=-135, high=-45)
-    layer = filters.motion_blur(layer, radius, sigma, angles).round_()[..., :height, :width]
+    layer = filters.motion_blur(layer, radius, sigma, angles)[..., :height, :width]
+    layer = layer.add_(MAGICK_HALF).floor_() if centre else layer.round_()
     levels = images.float()
     whiter = torch.maximum(levels, _grey(levels).mul_(1.5).add_(127.5)).mul_(1 - keep)
     return levels.mul_(keep).add_(whiter).add_(layer).add_(layer.flip(2, 3))

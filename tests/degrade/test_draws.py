@@ -162,12 +162,3 @@ def test_chosen_outcomes_follow_the_table():
             rest = [counts[~large].sum()], [max(expected[~large].sum(), 1e-9)]
             observed, wanted = np.append(counts[large], rest[0]), np.append(expected[large], rest[1])
             assert stats.chisquare(observed, wanted * observed.sum() / wanted.sum()).pvalue > SUSPICIOUS
-
-
-def test_integers_with_a_limit_for_each_image():
-    limits = torch.tensor([1, 7, 300])
-    draws = Draws(torch.arange(3), "i").integers(0, limits, 2000)
-    assert (draws.amax(1) == limits - 1).all()
-    assert draws.min() == 0
-    for image, limit in enumerate((1, 7, 300)):
-        assert torch.equal(Draws(torch.arange(3), "i").integers(0, limit, 2000)[image], draws[image])

@@ -186,12 +186,14 @@ def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _box_matrix(size: int, out: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pillow's BOX filter: each new pixel is the mean of the old ones whose middles lie under it.
+def _boxes(size: int, out: int, device: torch.device) -> tuple[list[Tensor], list[Tensor | None], Tensor, Tensor]:
+    """Pillow's BOX filter along one axis: each new pixel is the mean of the old ones whose middles lie under it.
 
     Returns:
-        (out, size) weights; (out,) what to add before cutting to whole levels: a half, and a margin that decides for
-        means that are a half exactly as Pillow's weights of 22 bits do, which are a little more or less than 1 / n.
+        For each tap the old pixels, (out,) int64, and 1 for the new pixels that have that tap, (out,) float32, or None
+        if all have; one over the number of taps, (out,); and what to add before cutting to whole levels, (out,): a
+        half, and a margin that decides for means of a half exactly as Pillow's weights do, which have 22 bits and are
+        a little more or less than 1 / n.
     """
     scale = size / out
     support = max(0.5, scale / 2)
@@ -201,10 +203,12 @@ def _box_matrix(size: int, out: int, device: torch.device) -> tuple[Tensor, Tens
     source = torch.arange(size)
     away = (source + 0.5 - centres[:, None]) / max(1.0, scale)
     inside = (source >= first[:, None]) & (source < last[:, None]) & (away > -0.5) & (away <= 0.5)
-    count = inside.sum(1)
+    count, first = inside.sum(1), inside.int().argmax(1)
+    taps = [torch.minimum(first + i, first + count - 1).to(device) for i in range(int(count.max()))]
+    used = [None if bool((count > i).all()) else (count > i).float().to(device) for i in range(len(taps))]
     rounded_up = (2.0**22 / count + 0.5).floor() * count >= 2**22
     half = torch.where(rounded_up, 0.5 + 2.0**-10, 0.5 - 2.0**-10)
-    return (inside.double() / count[:, None]).float().to(device), half.to(device)
+    return taps, used, (1 / count.double()).float().to(device), half.to(device)
 
 
 def box_resize(images: Tensor, height: int, width: int) -> Tensor:
@@ -213,10 +217,21 @@ def box_resize(images: Tensor, height: int, width: int) -> Tensor:
     Args:
         images: float, whole levels in [0, 255].
     Returns:
-        (B, C, height, width) float32, whole levels.
+        (B, C, height, width) float32, whole levels. Sums of whole numbers: the same bits on every device.
     """
-    (rows, down), (columns, right) = (
-        _box_matrix(old, new, images.device) for old, new in zip(images.shape[-2:], (height, width), strict=True)
-    )
-    across = separable(images, None, columns).add_(right).floor_()
-    return separable(across, rows, None).add_(down[:, None]).floor_()
+    for axis, size in ((3, width), (2, height)):
+        taps, used, share, half = _boxes(images.shape[axis], size, images.device)
+        total = pick(images, axis, taps[0])
+        for tap, mask in zip(taps[1:], used[1:], strict=True):
+            more = pick(images, axis, tap)
+            total += more if mask is None else more.mul_(mask if axis == 3 else mask[:, None])
+        share, half = (x if axis == 3 else x[:, None] for x in (share, half))
+        images = total.mul_(share).add_(half).floor_()
+    return images
+
+
+def pick(images: Tensor, axis: int, index: Tensor) -> Tensor:
+    """`images.index_select(axis, index)` of (B, C, H, W); twice as fast along rows."""
+    if axis == 3:
+        return images.gather(3, index.expand(*images.shape[:3], -1))
+    return images.index_select(axis, index)

@@ -42,7 +42,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 NAMES = (*CORRUPTIONS, "procedural_frost")
 SMALLEST = 16  # pixels
-VALUES_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 27}  # a CPU's cache; on a GPU, memory for some 20 copies in float32
+VALUES_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 27}  # a CPU's cache; on a GPU, memory for some 20 copies in float32
 
 
 def corrupt(

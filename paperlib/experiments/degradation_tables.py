@@ -105,6 +105,7 @@ def statistics(table: str) -> Table:
         rows.append(
             (
                 wrong["corruption"],
+                f"{cells[0]['versions_each']}",
                 f"{mean['gap_mean_levels']:+.2f} ({mean['detectable']['mean_levels']:.2g})",
                 f"{100 * variance['gap_variance']:+.1f} % ({100 * variance['detectable']['variance']:.2g} %)",
                 f"{max(cell['detectable']['spectrum'] for cell in cells):.1%}",
@@ -113,11 +114,12 @@ def statistics(table: str) -> Table:
             )
         )
     title = (
-        f"Own random numbers, {table}, {part['versions_each']} copies a side: "
-        f"{part['rejected']} of {part['tests']} tests reject (Holm, family-wise error {part['family_wise_error']:g})"
+        f"Own random numbers, {table}, {part['size']} px: {part['rejected']} of {part['tests']} tests reject "
+        f"(Holm, family-wise error {part['family_wise_error']:g})"
     )
     headers = (
         "corruption",
+        "copies a side",
         "mean, levels",
         "variance",
         "spectrum from",

@@ -124,7 +124,7 @@ def statistics(table: str) -> Table:
         "variance",
         "spectrum from",
         "smallest p",
-        "a version that is wrong on purpose",
+        "wrong on purpose",
     )
     return Table(title, headers, rows)
 

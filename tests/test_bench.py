@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from paperlib import bench
+from paperlib import bench, bench_corruption, degrade
 from paperlib.execution import Execution
 
 TINY = Execution("cpu", "fp32")
@@ -52,4 +52,23 @@ def test_committed_records_have_provenance():
     for path in bench.FOLDER.glob("*.json"):
         record = json.loads(path.read_text())
         assert {"device", "torch", "commit", "date"} <= set(record["provenance"])
-        assert all(len(r["ours_images_per_second"]) == len(r["usual_images_per_second"]) for r in record["results"])
+        if path.stem.startswith("dfd-step"):
+            assert all(len(r["ours_images_per_second"]) == len(r["usual_images_per_second"]) for r in record["results"])
+
+
+def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
+    monkeypatch.setenv("FROST_TEXTURES", str(tmp_path))
+    result = bench_corruption.whole_set("cpu", 2, 1)
+    assert result["images"] == 2 * 19 * 5
+    assert len(result["seconds"]) == 1
+    assert result["images_per_second"] > 0
+    assert "procedural_frost" in result["corruptions"], "what stands in for frost bears its own name"
+    assert "frost" not in result["corruptions"]
+
+
+def test_a_timed_view_gives_what_the_view_gives():
+    timed = bench_corruption.Timed(degrade.build({"name": "lowres"}), "cpu")
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(timed(images), timed.view(images))
+    assert timed.seconds > 0
+    assert not timed.fixed

@@ -8,6 +8,7 @@ import torch
 
 from paperlib import degrade, methods, sweep
 from paperlib.datasets import Split
+from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.store import pack, unpack
@@ -54,6 +55,27 @@ def test_low_resolution_is_the_cpus_to_one_grey_level(cuda):
     assert ours.dtype == torch.float32
     # Sums in another order may round to the neighbouring level, in the small image and again in the enlarged one.
     assert (ours.cpu() - lowres(images)).abs().max() < 2.5 / 255
+
+
+SUMS_OF_PAIRS = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "contrast", "pixelate")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "frost"])
+def test_corruptions_are_the_cpus(name):
+    """To the bit where nothing is summed in an order that a device may choose; else a level off here and there."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (40, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    for table in ("cifar-c", "imagenet-c"):
+        expected = corrupt(images, name, 3, table=table).int()
+        ours = corrupt(images.cuda(), name, 3, table=table)
+        assert ours.is_cuda
+        off = (ours.cpu().int() - expected).abs()
+        if name in SUMS_OF_PAIRS:
+            assert off.max() == 0
+        else:
+            assert (off > 1).float().mean() < 0.01
+        few = corrupt(images[7:9].cuda(), name, 3, table=table, index=7)
+        assert torch.equal(few, ours[7:9]), "an image has its bits whatever the batch"
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -25,8 +25,9 @@ def test_a_lost_block_is_an_error():
         readme.render("no blocks here")
 
 
-def test_the_example_is_python_and_its_imports_are_there():
-    (code,) = re.findall(r"```python\n(.*?)```", readme.PATH.read_text(encoding="utf-8"), flags=re.S)
-    imports = [node for node in ast.parse(code).body if isinstance(node, ast.ImportFrom)]
-    assert len(imports) == 4
+def test_the_examples_are_python_and_their_imports_are_there():
+    examples = re.findall(r"```python\n(.*?)```", readme.PATH.read_text(encoding="utf-8"), flags=re.S)
+    imports = [node for code in examples for node in ast.parse(code).body if isinstance(node, ast.ImportFrom)]
+    assert len(examples) == 2
+    assert len(imports) == 5
     exec(compile(ast.Module(imports, []), "README.md", "exec"), {})

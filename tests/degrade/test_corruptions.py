@@ -22,7 +22,6 @@ RANDOM = (
     "frost",
 )
 RANDOM += ("procedural_frost", "fog", "elastic_transform", "spatter")
-IN_INTEGERS = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "brightness", "contrast", "saturate")
 
 
 @pytest.fixture(scope="module", autouse=True)

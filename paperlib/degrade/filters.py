@@ -15,6 +15,8 @@ from torch.nn import functional as F
 def separable(images: Tensor, rows: Tensor | None, columns: Tensor | None) -> Tensor:
     """`rows @ image @ columns.T`: for every channel a product of its own, so that a batch changes no bits."""
     maps = images.flatten(0, 1)
+    if len(maps) == 1:  # a batched product of one is another product, which may add in another order
+        return separable(images.expand(2, -1, -1, -1), rows, columns)[:1]
     with torch.autocast(images.device.type, enabled=False):
         if columns is not None:
             maps = torch.bmm(maps, columns.T.expand(len(maps), -1, -1))

@@ -149,6 +149,7 @@ def _grey(colours: Tensor, weights: tuple[float, ...]) -> Tensor:
 # Four kinds of frost, after the reference's five photographs, of which the second and the third are the same: a thin
 # film on blue glass; thick ice; small ferns on grey glass; large ferns on dark glass.
 PICKS = (0, 1, 1, 2, 3)
+DIRECTIONS = 1 << 12  # in which a crystal may grow
 CRYSTALS = (45, 25)  # pixels: the cells that hold one large crystal, one small crystal each
 OCTAVES = (40, 12, 5)  # pixels: how wide the bumps of the noise are
 MEANS = ((76, 147, 164), (199, 203, 212), (145, 160, 173), (100, 112, 124))  # levels of red, green, blue
@@ -227,6 +228,13 @@ def _noise(draws: Draws, height: int, width: int, step: float, device: torch.dev
     return filters.separable(draws.normal(1, rows.shape[1], columns.shape[1]), rows, columns)[:, 0]
 
 
+@lru_cache(maxsize=8)
+def _circle(device: torch.device) -> Tensor:
+    """(2, DIRECTIONS): cosines and sines. A table, as the last bit of a cosine depends on its place in the batch."""
+    angles = torch.arange(DIRECTIONS, dtype=torch.float64) * (2 * math.pi / DIRECTIONS)
+    return torch.stack([angles.cos(), angles.sin()]).float().to(device)
+
+
 def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -> Tensor:
     """Feathers of ice: a bent stem and, on both sides of it, barbs that lean towards its tip.
 
@@ -245,8 +253,8 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
     width, barbs, lean, gap, stem, uneven, bent = (x[..., None, None] for x in traits[:7])
     barbs = barbs * (of / CRYSTALS[0])
     y, x, angle, bend, light = draws.uniform(5, rows + 2, columns + 2)[..., None, None].unbind(1)
-    angle = angle * (2 * math.pi)
-    cells = torch.stack([y, x, angle.cos(), angle.sin(), (bend - 0.5) * bent, light * 0.75 + 0.25], dim=1)
+    cosine, sine = _circle(angle.device)[:, (angle * DIRECTIONS).long()]
+    cells = torch.stack([y, x, cosine, sine, (bend - 0.5) * bent, light * 0.75 + 0.25], dim=1)
     noise = noise.mul(bent).contiguous()
     out = torch.zeros_like(noise)
     local = (torch.arange(side, device=noise.device) + 0.5) / side

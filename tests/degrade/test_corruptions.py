@@ -58,8 +58,8 @@ def test_every_corruption_has_a_function_and_five_severities_in_every_table():
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_has_the_same_bits_in_every_batch(name, table):
-    """Alone, in another order, and so large a batch that it is worked on in several chunks."""
-    images = pictures(9, 40, 36)
+    """Alone and in another order; of a size that leaves vector instructions a rest."""
+    images = pictures(9, 41, 35)
     index = torch.tensor([5, 0, 3, 11, 2, 9, 8, 1, 4])
     for severity in (1, 3, 5):
         together = corrupt(images, name, severity, table=table, index=index)

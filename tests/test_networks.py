@@ -7,7 +7,14 @@ from torch import nn
 from paperlib.errors import UserError
 from paperlib.networks import CLASSIFIERS, build
 
-POOL_IS_MAX = {"alexnet": True, "vgg16": True, "resnet18": False}
+POOL_IS_MAX = {
+    "alexnet": True,
+    "vgg16": True,
+    "resnet18": False,
+    "resnet50": False,
+    "smallcnn": False,
+    "plain10": True,  # of 32x32 images one pixel is left, of which every mean is the maximum
+}
 
 
 @pytest.fixture
@@ -22,13 +29,81 @@ def make(name, **options):
 
 @pytest.mark.parametrize(
     ("name", "count", "feature"),
-    [("alexnet", 2_472_266, 256), ("vgg16", 14_728_266, 512), ("resnet18", 11_173_962, 512)],
+    [
+        ("alexnet", 2_472_266, 256),
+        ("vgg16", 14_728_266, 512),
+        ("resnet18", 11_173_962, 512),
+        ("resnet50", 23_520_842, 2048),
+        ("smallcnn", 62_250, 9 * 64),
+        ("plain10", 4_737_098, 512),
+    ],
 )
 def test_published_size(name, count, feature):
     with torch.device("meta"):  # counts need no memory
         network = build(name, 10)
     assert sum(p.numel() for p in network.parameters()) == count
     assert network.head.in_features == feature
+
+
+def batch_normed(kernel, channels, out):
+    return kernel * kernel * channels * out + 2 * out
+
+
+def resnet_by_hand(name, stem, classes):
+    """The number of parameters, added up from He et al.'s Table 1; `stem` is the size of the first kernel."""
+    count, channels = batch_normed(stem, 3, 64), 64
+    for n, blocks in zip((64, 128, 256, 512), {"resnet18": (2,) * 4, "resnet50": (3, 4, 6, 3)}[name], strict=True):
+        for _ in range(blocks):
+            if name == "resnet18":
+                out, layers = n, [(3, channels, n), (3, n, n)]
+            else:
+                out, layers = 4 * n, [(1, channels, n), (3, n, n), (1, n, 4 * n)]
+            count += sum(batch_normed(*layer) for layer in layers)
+            count += batch_normed(1, channels, out) if channels != out else 0
+            channels = out
+    return count + channels * classes + classes
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "classes", "published"),
+    [
+        ("resnet18", 32, 10, 11_173_962),
+        ("resnet18", 224, 1000, 11_689_512),
+        ("resnet50", 32, 10, 23_520_842),
+        ("resnet50", 224, 1000, 25_557_032),
+    ],
+)
+def test_resnets_have_a_stem_for_each_size(name, size, classes, published):
+    stem = {32: 3, 224: 7}[size]
+    with torch.device("meta"):
+        network = build(name, classes, size=size)
+    assert sum(p.numel() for p in network.parameters()) == published == resnet_by_hand(name, stem, classes)
+
+    network = build(name, classes, 0.0625, size=size).eval()
+    with torch.inference_mode():
+        stem_maps = network.body.stem(torch.rand(1, 3, size, size))
+        assert stem_maps.shape[-1] == {32: 32, 224: 56}[size]
+        maps = network.body(torch.rand(1, 3, size, size))
+    assert maps.shape[-2:] == {32: (4, 4), 224: (7, 7)}[size]
+    assert maps.min() < 0  # the last ReLU is the one of `Classifier`
+
+
+def test_up_to_64_pixels_are_small_images():
+    assert [build("resnet18", 10, 0.0625, size=n).body.stem[0].kernel_size[0] for n in (64, 65)] == [3, 7]
+
+
+def test_a_bottleneck_strides_in_its_3x3_convolution():
+    network = build("resnet50", 10, 0.0625)
+    for stage, stride in zip((network.body.stage1, network.body.stage2), (1, 2), strict=True):
+        first, second, *_ = stage
+        assert [conv.stride[0] for conv in (first.conv1, first.conv2, first.conv3)] == [1, stride, 1]
+        assert [conv.stride[0] for conv in (second.conv1, second.conv2, second.conv3)] == [1, 1, 1]
+    x = torch.rand(2, 16, 8, 8)
+    block = network.body.stage1[1].eval()
+    inner = block.bn1(block.conv1(x)).relu()
+    inner = block.bn2(block.conv2(inner)).relu()
+    expected = (block.bn3(block.conv3(inner)) + x).relu()  # before the call: the block's ReLUs work in place
+    torch.testing.assert_close(block(x), expected)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -40,7 +115,8 @@ def test_width_scales_every_channel_count(name, images):
     assert set(channels(0.001)) == {4}  # fewer would not be a network any more
     logits, feature = build(name, 7, 0.25).eval()(images)
     assert logits.shape == (4, 7)
-    assert feature.shape == (4, channels(0.25)[-1])
+    weights_a_channel = 9 if name == "smallcnn" else 1  # its head is a 3x3 convolution
+    assert feature.shape == (4, weights_a_channel * channels(0.25)[-1])
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -87,7 +163,10 @@ def test_dropout_stands_between_the_feature_and_the_head(images):
 
 
 def test_only_known_names_and_features():
-    with pytest.raises(UserError, match=r"^unknown network 'lenet'; choose from: alexnet, vgg16, resnet18$"):
+    with pytest.raises(
+        UserError,
+        match=r"^unknown network 'lenet'; choose from: alexnet, vgg16, resnet18, resnet50, smallcnn, plain10$",
+    ):
         build("lenet", 10)
     with pytest.raises(UserError, match=r"^unknown feature 'last'; choose from: post, pre$"):
         build("alexnet", 10, 0.125, feature="last")

@@ -1,8 +1,17 @@
-"""ResNet-18 (He et al., 2016) for 32x32 images: 3x3 stem, no max-pool."""
+"""ResNet-18 and ResNet-50 (He et al., 2016) for images of CIFAR's size (3x3 stem) and of ImageNet's (7x7 stem)."""
 
 from torch import Tensor, nn
 
 from paperlib.networks.classifier import Classifier
+
+STAGES = (64, 128, 256, 512)
+
+
+def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential:
+    """Nothing where the shapes agree, else a 1x1 convolution with batch norm."""
+    if stride == 1 and channels == out:
+        return nn.Sequential()
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
 
 class BasicBlock(nn.Module):
@@ -12,37 +21,101 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(out)
+        self.relu1 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out)
-        self.last = last
-        self.shortcut = (
-            nn.Sequential()
-            if stride == 1 and channels == out
-            else nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-        )
+        self.relu2 = nn.Identity() if last else nn.ReLU(inplace=True)
+        self.shortcut = _shortcut(channels, out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, out, H/stride, W/stride)."""
-        y = self.bn1(self.conv1(x)).relu_()
-        y = self.bn2(self.conv2(y)).add_(self.shortcut(x))
-        return y if self.last else y.relu_()
+        y = self.relu1(self.bn1(self.conv1(x)))
+        return self.relu2(self.bn2(self.conv2(y)).add_(self.shortcut(x)))
 
 
-def resnet18(classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post") -> Classifier:
-    """ResNet-18 with a 3x3 stem, stages of 64-128-256-512 channels, global average pooling, one linear layer.
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the sum.
 
-    11,173,962 parameters at width 1 with 10 classes. `width` scales every channel count; the arguments are those
-    of `Classifier`.
+    The 3x3 convolution has the stride, as in the Torch and torchvision networks; the paper has it in the first 1x1.
     """
-    stem, *stages = [max(4, round(width * n)) for n in (64, 64, 128, 256, 512)]
-    body = nn.Sequential()
-    body.add_module(
-        "stem", nn.Sequential(nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True))
+
+    def __init__(self, channels: int, inner: int, out: int, stride: int, last: bool = False) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.relu1 = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.relu2 = nn.ReLU(inplace=True)
+        self.conv3 = nn.Conv2d(inner, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
+        self.relu3 = nn.Identity() if last else nn.ReLU(inplace=True)
+        self.shortcut = _shortcut(channels, out, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, H/stride, W/stride)."""
+        y = self.relu1(self.bn1(self.conv1(x)))
+        y = self.relu2(self.bn2(self.conv2(y)))
+        return self.relu3(self.bn3(self.conv3(y)).add_(self.shortcut(x)))
+
+
+def _scaled(width: float, channels: int) -> int:
+    return max(4, round(width * channels))
+
+
+def _stem(out: int, size: int) -> nn.Sequential:
+    """What images go through before the first stage: at most 64 pixels keep their size, more are reduced by 4."""
+    if size <= 64:
+        return nn.Sequential(nn.Conv2d(3, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(3, out, 7, stride=2, padding=3, bias=False),
+        nn.BatchNorm2d(out),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2, padding=1),
     )
-    channels = stem
+
+
+def resnet18(
+    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+) -> Classifier:
+    """ResNet-18: stages of 64-128-256-512 channels, global average pooling, one linear layer.
+
+    At width 1 it has 11,173,962 parameters with the stem for small images and 10 classes, 11,689,512 with the stem
+    for large ones and 1000 classes.
+
+    Args:
+        width: scales every channel count. classes, dropout, feature: as in `Classifier`.
+        size: height and width of the images for which the stem is chosen: up to 64 a 3x3 convolution, above it the
+            7x7 convolution with stride 2 and the max-pool of the paper. The network takes other sizes, too.
+    """
+    channels, stages = _scaled(width, 64), [_scaled(width, n) for n in STAGES]
+    body = nn.Sequential()
+    body.add_module("stem", _stem(channels, size))
     for i, out in enumerate(stages):
         first = BasicBlock(channels, out, stride=1 if i == 0 else 2)
         second = BasicBlock(out, out, stride=1, last=i == len(stages) - 1)
         body.add_module(f"stage{i + 1}", nn.Sequential(first, second))
         channels = out
+    return Classifier(body, nn.AdaptiveAvgPool2d(1), channels, classes, dropout, feature)
+
+
+def resnet50(
+    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+) -> Classifier:
+    """ResNet-50: 3, 4, 6 and 3 bottleneck blocks of 64-128-256-512 inner channels, four times as many between blocks.
+
+    At width 1 it has 23,520,842 parameters with the stem for small images and 10 classes, 25,557,032 with the stem
+    for large ones and 1000 classes. The arguments are those of `resnet18`.
+    """
+    channels = _scaled(width, 64)
+    body = nn.Sequential()
+    body.add_module("stem", _stem(channels, size))
+    for i, (blocks, n) in enumerate(zip((3, 4, 6, 3), STAGES, strict=True)):
+        inner, out = _scaled(width, n), _scaled(width, 4 * n)
+        stage = nn.Sequential()
+        for j in range(blocks):
+            last = i == len(STAGES) - 1 and j == blocks - 1
+            stage.append(Bottleneck(channels, inner, out, stride=2 if i > 0 and j == 0 else 1, last=last))
+            channels = out
+        body.add_module(f"stage{i + 1}", stage)
     return Classifier(body, nn.AdaptiveAvgPool2d(1), channels, classes, dropout, feature)

@@ -51,6 +51,10 @@ class Execution:
         kind = torch.device(self.device).type
         return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def exact(self) -> AbstractContextManager[Any]:
+        """The context in which everything else is, also where `autocast` surrounds it."""
+        return torch.autocast(torch.device(self.device).type, enabled=False)
+
     def place(self, module: Module) -> Module:
         """The module on the device, convolution weights channels-last."""
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

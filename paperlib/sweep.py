@@ -103,7 +103,7 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             metrics |= {f"validation_{name}": value for name, value in scores.items()}
         for spec in run.evaluate:
             scores = evaluate(method, test, make_view(spec, parents, execution), execution)
-            metrics |= {f"{name}@{spec['name']}": value for name, value in scores.items()}
+            metrics |= {f"{name}@{degrade.label(spec)}": value for name, value in scores.items()}
         if not all(map(math.isfinite, metrics.values())):
             raise UserError(f"{run.label}: the trained network's scores are not finite; lower lr?")
         record = Record(run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution))
@@ -127,7 +127,7 @@ def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
     return {
         **execution.provenance(),
         "seconds": round(seconds, 2),
-        "images_per_second": round(trainer.run.epochs * batches.steps * batches.batch_size / seconds, 1),
+        "images_per_second": round(trainer.run.epochs * batches.steps * batches.batch_size / (seconds or 1), 1),
         "peak_memory_bytes": memory,
     }
 

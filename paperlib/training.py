@@ -6,7 +6,7 @@ the device before the epoch ends.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,11 +36,16 @@ def learning_rate(run: Run, progress: float) -> float:
     return run.lr
 
 
-def make_optimizer(run: Run, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The run's optimizer, as one fused kernel."""
+def make_optimizer(
+    run: Run, parameters: list[nn.Parameter], undecayed: Sequence[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
+    """The run's optimizer, as one fused kernel; `undecayed` parameters come last and have no weight decay."""
+    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": run.weight_decay}]
+    if undecayed:
+        groups.append({"params": list(undecayed), "weight_decay": 0.0})
     if choose("optimizer", run.optimizer, ("sgd", "adam")) == "adam":
-        return torch.optim.Adam(parameters, run.lr, weight_decay=run.weight_decay, fused=True)
-    return torch.optim.SGD(parameters, run.lr, momentum=run.momentum, weight_decay=run.weight_decay, fused=True)
+        return torch.optim.Adam(groups, run.lr, fused=True)
+    return torch.optim.SGD(groups, run.lr, momentum=run.momentum, fused=True)
 
 
 class Step(NamedTuple):
@@ -115,8 +120,11 @@ class Trainer:
         self.run, self.method, self.view, self.execution = run, method, view, execution
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
         self.batches = Batches(split, run, self.generator, degrade_all(view, split) if view.fixed else None)
-        self.parameters = [p for p in method.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(run, self.parameters)
+        undecayed = [p for p in method.undecayed() if p.requires_grad]
+        apart = set(map(id, undecayed))
+        decayed = [p for p in method.parameters() if p.requires_grad and id(p) not in apart]
+        self.parameters = [*decayed, *undecayed]  # in the optimizer's order: a checkpoint counts them
+        self.optimizer = make_optimizer(run, decayed, undecayed)
         self.progress = Progress()
         self._loss = torch.compile(method.loss) if execution.compile else method.loss
 
@@ -204,19 +212,20 @@ def degrade_all(view: Degradation, split: Split, batch_size: int = 512) -> Tenso
 def evaluate(
     method: Method, split: Split, view: Degradation, execution: Execution, part: str = "test", batch_size: int = 512
 ) -> dict[str, float]:
-    """Mean scores of a method over a split, in eval mode, images as they are (no crop, no flip).
+    """What a method measures on a split, in eval mode, images as they are (no crop, no flip).
 
     Random degradations depend on the image and on `part`, not on the run: all runs are tested on the same images.
     """
     method.eval()
-    sums: dict[str, Tensor] = {}
-    for start in range(0, len(split.labels), batch_size):
-        clean = split.images[start : start + batch_size].float().div_(255)
-        clean = clean.contiguous(memory_format=torch.channels_last)
-        index = torch.arange(start, start + len(clean), device=clean.device)
-        batch = Batch(clean, view(clean, Which(index, (part,))), split.labels[start : start + batch_size])
-        with execution.autocast():
-            scores = method.scores(batch)
-        for name, score in scores.items():
-            sums[name] = sums.get(name, 0) + score.double().sum()
-    return {name: float(value) / len(split.labels) for name, value in sums.items()}
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(split), batch_size):
+            clean = split.images[start : start + batch_size].float().div_(255)
+            clean = clean.contiguous(memory_format=torch.channels_last)
+            index = torch.arange(start, start + len(clean), device=clean.device)
+            with execution.exact():  # networks compute under autocast, degradations never do
+                degraded = view(clean, Which(index, (part,)))
+            yield Batch(clean, degraded, split.labels[start : start + batch_size])
+
+    with execution.autocast():
+        return method.measure(batches())

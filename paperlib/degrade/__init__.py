@@ -13,7 +13,7 @@ from paperlib.degrade.lowres import LowResolution
 from paperlib.degrade.specs import Corruption, Distortion, DistortionMix, Noise, RandomCorruption
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "Which", "build"]
+__all__ = ["DEGRADATIONS", "Degradation", "Which", "build", "label"]
 
 
 class Identity:
@@ -49,3 +49,13 @@ def build(spec: Mapping[str, Any]) -> Degradation:
         return make(**parameters)
     except TypeError as error:
         raise UserError(f"degradation {spec['name']!r}: {error}") from error
+
+
+def label(spec: Mapping[str, Any]) -> str:
+    """What metrics under a degradation are called by: its name, and where it has kinds, the kind and how strong."""
+    match spec["name"]:
+        case "corruption":
+            return f"{spec['corruption']}-{spec['severity']}"
+        case "distortion":
+            return f"{spec['distortion']}={spec['strength']:g}"
+    return str(spec["name"])

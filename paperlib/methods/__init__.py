@@ -7,6 +7,7 @@ from torch import nn
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task, frozen
 from paperlib.methods.dfd import DFD
+from paperlib.methods.fq import FQ
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
 from paperlib.methods.supervised import Supervised
 from paperlib.runs import Run
@@ -14,6 +15,7 @@ from paperlib.runs import Run
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "dfd": DFD,
+    "fq": FQ,
     "super_resolution": SuperResolution,
     "srgan": SRGAN,
 }

@@ -1,6 +1,6 @@
 """What the loop calls: a method has a network, a loss for a batch, and scores for a batch. Nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -56,12 +56,29 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        """One value an image (B,) by name; their means over a split are the run's metrics."""
+        """One value an image (B,) by name."""
         raise NotImplementedError
 
+    def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """A run's metrics from all batches of a split, in eval mode: here the means of `scores` over its images.
+
+        What is no mean over images (mean average precision, say) is computed by a `measure` of one's own.
+        """
+        sums: dict[str, Tensor] = {}
+        count = 0
+        for batch in batches:
+            for name, score in self.scores(batch).items():
+                sums[name] = sums.get(name, 0) + score.double().sum()
+            count += len(batch.labels)
+        return {name: float(value) / count for name, value in sums.items()}
+
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """A few uint8 images worth looking at, made of the first test images; kept beside the record."""
+        """Small tensors worth keeping beside the record, such as images made of the first test images; eval mode."""
         return {}
+
+    def undecayed(self) -> list[nn.Parameter]:
+        """Parameters that weight decay leaves alone, because the loss has a penalty of its own for them."""
+        return []
 
 
 def frozen(network: nn.Module, images: Tensor) -> Any:

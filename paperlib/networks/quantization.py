@@ -10,7 +10,7 @@ their input.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # name: the 
 }
 SMALLEST, LARGEST = 0.05, 4.0  # the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
 SPLITS = ("inputs", "cells", "channels")
+CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's second-level cache
 
 
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
@@ -70,6 +71,14 @@ def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
     return _Floor.apply(u, beta, rescale)
 
 
+def _pieces(u: Tensor) -> Iterator[slice]:
+    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache holds."""
+    size = len(u)
+    if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
+        size = max(1, CACHED * len(u) // max(1, u.numel()))
+    return (slice(start, start + size) for start in range(0, len(u), max(1, size)))
+
+
 class _Power(torch.autograd.Function):
     """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it more often."""
 
@@ -77,23 +86,42 @@ class _Power(torch.autograd.Function):
     def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
         ctx.save_for_backward(u, p)
         ctx.epsilon = epsilon
-        x = _full(u)
-        scale = (x * x).add_(epsilon**2).log_().mul_((p - 1) / 2).exp_()
-        return scale.mul_(x).to(u.dtype)
+        p = _shaped(p, u)
+        out = torch.empty_like(u)
+        for piece in _pieces(u):
+            x = _full(u[piece])
+            log = (x * x).add_(epsilon**2).log2_()
+            out[piece] = log.mul_((_of(p, piece) - 1) / 2).exp2_().mul_(x)
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        u, p = ctx.saved_tensors
-        x = _full(u)
-        square = (x * x).add_(ctx.epsilon**2)
-        log = square.log()
-        passed = (log * ((p - 1) / 2)).exp_().mul_(gradient)  # gradient * U / u
-        # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an unlucky layout: this
-        # backward pass then takes 2.5 times as long as with two logarithms that the compiler does not know to be one.
-        log = square.log2().mul_(math.log(2)) if torch.compiler.is_compiling() else log
-        to_p = log.mul_(passed).mul_(x).sum_to_size(p.shape).mul_(0.5) if ctx.needs_input_grad[1] else None
-        slope = square.reciprocal_().mul_((1 - p) * ctx.epsilon**2).add_(p)
-        return passed.mul_(slope).to(u.dtype), to_p, None
+        u, given = ctx.saved_tensors
+        p = _shaped(given, u)
+        to_u, to_p = torch.empty_like(u), torch.zeros_like(p)
+        for piece in _pieces(u):
+            x, own = _full(u[piece]), _of(p, piece)
+            square = (x * x).add_(ctx.epsilon**2)
+            log = square.log2()
+            passed = (log * ((own - 1) / 2)).exp2_().mul_(gradient[piece])  # gradient * U / u
+            # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an unlucky layout:
+            # this takes 2.5 times as long as with two logarithms that the compiler does not know to be one.
+            log = square.log().mul_(1 / math.log(2)) if torch.compiler.is_compiling() else log
+            if ctx.needs_input_grad[1]:
+                _of(to_p, piece).add_(log.mul_(passed).mul_(x).sum_to_size(own.shape))
+            slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
+            to_u[piece] = passed.mul_(slope)
+        return to_u, to_p.mul_(math.log(2) / 2).view_as(given) if ctx.needs_input_grad[1] else None, None
+
+
+def _shaped(p: Tensor, u: Tensor) -> Tensor:
+    """p with as many dimensions as u, to be cut along the first."""
+    return p.reshape((1,) * (u.dim() - p.dim()) + p.shape)
+
+
+def _of(p: Tensor, piece: slice) -> Tensor:
+    """The exponents of a piece of the images: all where images share them."""
+    return p if p.dim() == 0 or len(p) == 1 else p[piece]
 
 
 def power(u: Tensor, p: Tensor, epsilon: float = 1e-3) -> Tensor:

@@ -5,6 +5,7 @@ paper and records name the cells alike.
 """
 
 import csv
+import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -124,14 +125,22 @@ def judge(measured: Estimate | None, claimed: float, same_setting: bool) -> str:
     return "not reproduced" if same_setting and not measured.contains(claimed) else "inconclusive"
 
 
-def claims_table(slug: str, dataset: str, cells: Cells, paper_setting: bool) -> Table:
+def as_top1(records: Sequence[Record], metric: str) -> list[Record]:
+    """Records that have another metric where `effect` and the tables look for top-1; those without it are left out."""
+    return [dataclasses.replace(r, metrics={"top1": r.metrics[metric]}) for r in records if metric in r.metrics]
+
+
+def claims_table(slug: str, dataset: str, cells: Cells, paper_setting: bool, about: str | None = None) -> Table:
     """Every claim of a paper, judged by what was measured on one data set.
 
     Claims about this data set come with the paper's effect. On a data set that the paper does not use, each pair of
     cells is judged once, by its direction.
+
+    Args:
+        about: judges the claims about this data set instead, by their direction if it is not the one measured.
     """
     claims = read_claims(slug)
-    own = [claim for claim in claims if claim.dataset == dataset]
+    own = [claim for claim in claims if claim.dataset == (about or dataset)]
     if not own:  # not the paper's data: one row a pair of cells
         own = list({(claim.better, claim.worse): claim for claim in reversed(claims)}.values())[::-1]
     rows = []

@@ -52,6 +52,7 @@ def calibrate(
     steps: int = 12,
     *,
     count: int,
+    strict: bool = True,
 ) -> Calibration:
     """The strength at which an accuracy that falls with strength, if not at every step, comes down to a target.
 
@@ -66,6 +67,7 @@ def calibrate(
         target: the accuracy to find, in (0, 1). low, high: the strengths between which to search.
         tolerance: in accuracy; by default half the binomial standard error at the target.
         steps: at least 1.
+        strict: False takes the highest strength, and says "not reached", where even that leaves too much.
     Raises:
         UserError: a parameter out of range; an accuracy below the target at the lowest strength, or above it at the
             highest (by more than the tolerance); an accuracy that is no share.
@@ -98,6 +100,8 @@ def calibrate(
             raise UserError(f"the lowest strength, {low:g}, leaves {clean:.4f}: less than the target {target:.4f}")
         if measure(high) > target + tolerance:
             kept = tried[-1][1]
+            if not strict:
+                return Calibration(high, kept, _standard_error(kept, count), target, False, clean, tuple(tried))
             raise UserError(f"even the highest strength, {high:g}, keeps {kept:.4f}: more than the target {target:.4f}")
     for _ in range(steps):
         if finished():
@@ -125,8 +129,13 @@ def keeps(
     high: float = 1.0,
     tolerance: float | None = None,
     steps: int = 12,
+    chance: float = 0.0,
+    strict: bool = True,
 ) -> Calibration:
     """The strength of a distortion at which a classifier keeps `fraction` of its clean accuracy on these images.
+
+    With `chance` it is a fraction of what the accuracy is above that: a tenth of the images are right by luck among ten
+    classes, and a strength that leaves a quarter of 50 % there would leave next to nothing that was seen.
 
     Each image has the same draws at every strength, so what is compared is the strength and nothing else.
 
@@ -137,7 +146,9 @@ def keeps(
         distort: from (images, draws, strength) to levels, such as one of `distortions.DISTORTIONS`. Its result
             is made 8 bits by clipping and rounding. Strength 0 must leave the images unchanged.
         fraction: in (0, 1). seed: another one gives other draws.
-        low, high, tolerance, steps: see `calibrate`. Clean is strength 0, whatever `low` is.
+        low, high, tolerance, steps, strict: see `calibrate`. Clean is strength 0, whatever `low` is.
+        chance: the accuracy of a guess, a share in [0, 1). A network that is no better on clean images has nothing to
+            keep: an error, or without `strict` the highest strength.
     Returns:
         The calibration; its `clean` is the accuracy on the images unchanged.
     Raises:
@@ -174,7 +185,14 @@ def keeps(
             clean = accuracy(0.0)
             if clean == 0:
                 raise UserError("the network is right about none of the clean images: there is nothing to keep")
-            found = calibrate(accuracy, fraction * clean, low, high, tolerance, steps, count=len(images))
+            if clean <= chance and not strict:
+                left = accuracy(high)
+                error = _standard_error(left, len(images))
+                return Calibration(high, left, error, chance, False, clean, ((high, left),))
+            if clean <= chance:
+                raise UserError(f"the network is right about {clean:.4f} of the clean images: no better than chance")
+            target = chance + fraction * (clean - chance)
+            found = calibrate(accuracy, target, low, high, tolerance, steps, count=len(images), strict=strict)
     finally:
         for module, mode in zip(modules, training, strict=True):
             module.training = mode

@@ -6,6 +6,7 @@ from torch import nn
 
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task, frozen
+from paperlib.methods.calibration import Calibration
 from paperlib.methods.dfd import DFD
 from paperlib.methods.fq import FQ
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
@@ -16,6 +17,7 @@ METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "dfd": DFD,
     "fq": FQ,
+    "calibration": Calibration,
     "super_resolution": SuperResolution,
     "srgan": SRGAN,
 }

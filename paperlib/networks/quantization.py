@@ -229,7 +229,8 @@ class HPOW(nn.Module):
 
     mu_X and sigma_X are the mean and standard deviation over the positions of every input channel of the convolution,
     for every image by itself. F has one hidden layer (its size is not in the source); its last layer starts at 0, so
-    that all exponents start at 1. The gradient flows through the statistics into the input, too.
+    that all exponents start at 1. What F reads is brought to mean 0 and variance 1 over its 2 x read entries: with the
+    raw statistics, larger features make larger exponents make larger features, and deep networks overflow. The gradient flows through the statistics into the input, too.
 
     Args:
         channels: output channels C of the convolution.
@@ -246,7 +247,8 @@ class HPOW(nn.Module):
         last = nn.Linear(hidden, channels)
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, EXPONENTS[exponent][1])
-        self.hyper = nn.Sequential(nn.Linear(2 * read, hidden), nn.ReLU(), last)
+        layers = (nn.LayerNorm(2 * read, elementwise_affine=False), nn.Linear(2 * read, hidden), nn.ReLU(), last)
+        self.hyper = nn.Sequential(*layers)
 
     def alpha(self, context: Tensor) -> Tensor:
         """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read, H, W)."""

@@ -29,7 +29,7 @@ def corrupt_dataset(
     """Write corrupted copies of a data set's test images, and say on standard output what is done.
 
     Args:
-        dataset: one of `datasets.NAMES`. out: see `set_folder`.
+        dataset: see `datasets.load`; one of images with a label each. out: see `set_folder`.
         corruptions, severities: see `parse_corruptions` and `parse_severities`.
         table: one of `TABLES`; default: see `default_table`. seed: of the random draws, a whole number.
         device: where the images are corrupted. root: folder of the data sets.
@@ -40,7 +40,8 @@ def corrupt_dataset(
         UserError: an argument is none of these; textures or data are missing; what `CorruptedSet.write` raises.
     """
     started = time.perf_counter()
-    choose("data set", dataset, datasets.NAMES)
+    if datasets.known(dataset) in datasets.DETECTION:
+        raise UserError(f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes")
     names, severity_list = parse_corruptions(corruptions), parse_severities(severities)
     choose("severity table", table or "cifar-c", TABLES)
     try:

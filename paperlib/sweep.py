@@ -34,7 +34,7 @@ CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end
 
 def task(dataset: datasets.Dataset) -> Task:
     """What a method must know of a data set."""
-    return Task(len(dataset.classes), dataset.mean, dataset.std)
+    return Task(len(dataset.classes), dataset.mean, dataset.std, dataset.train.images.shape[-1])
 
 
 def load_network(run: Run, store: Store, dataset: datasets.Dataset, execution: Execution) -> nn.Module:
@@ -137,7 +137,7 @@ def flops(network: str, width: float, method: str, size: int) -> int:
     """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
     run = Run(method=method, dataset="", network=network, width=width)
     with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        module = methods.build_network(run, Task(10, (0.5,) * 3, (0.5,) * 3)).eval()
+        module = methods.build_network(run, Task(10, (0.5,) * 3, (0.5,) * 3, size)).eval()
         module(torch.empty(1, 3, size, size))
     return counter.get_total_flops()
 
@@ -184,9 +184,11 @@ class Sweep:
         return count * run.epochs * self._cost_of_image(run)
 
     def _cost_of_image(self, run: Run) -> float:
-        size = 8 if run.degrade.get("up") == "none" and run.method != "supervised" else 32
+        full = datasets.load(run.dataset, self.root).train.images.shape[-1]
+        small = run.degrade.get("up") == "none" and run.method != "supervised"
+        size = full // int(run.degrade.get("factor", 4)) if small else full
         work = 3 * flops(run.network, run.width, run.method, size)
-        return work + sum(flops(p.network, p.width, p.method, 32) for p in run.uses.values())
+        return work + sum(flops(p.network, p.width, p.method, full) for p in run.uses.values())
 
     def _one_by_one(self, runs: list[Run], bar: tqdm) -> None:
         for i, run in enumerate(runs):

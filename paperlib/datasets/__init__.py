@@ -5,29 +5,43 @@ from pathlib import Path
 
 import torch
 
-from paperlib.datasets import synthdigits, torchvision_sets
+from paperlib.datasets import folder, scenes, synthdigits, torchvision_sets, voc
 from paperlib.datasets.base import Dataset, Split
 from paperlib.errors import choose
 
 NAMES = ("synthdigits", *torchvision_sets.NAMES)
+DETECTION = ("scenes", "voc2007")  # their labels are objects with boxes, see `paperlib.datasets.boxes`
 
-__all__ = ["NAMES", "Dataset", "Split", "found", "load"]
+__all__ = ["DETECTION", "NAMES", "Dataset", "Split", "found", "known", "load"]
+
+
+def known(name: str) -> str:
+    """Return `name` if it is one of `NAMES` or `DETECTION` or "FOLDER@PIXELS"; whether the data are there is not asked.
+
+    Raises:
+        UserError: it is neither; the line names the choices.
+    """
+    if "@" in name:
+        folder.parse(name)
+        return name
+    form = "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)"
+    return choose("data set", name, [*NAMES, *DETECTION, form])
 
 
 def load(name: str, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
     """A data set on `device`; asked for twice in one process, it is the same object: do not write into its tensors.
 
     Args:
-        name: one of `NAMES`. "synthdigits" is drawn here and needs no download.
-        root: where the others lie in torchvision's layout, or are downloaded to. By default the environment's
-            DATA_ROOT, else the folder paperlib in the user's cache folder.
+        name: one of `NAMES` or `DETECTION`, or "FOLDER@PIXELS", see `paperlib.datasets.folder`. "synthdigits" and
+            "scenes" are drawn here and need no download; "voc2007" is not downloaded.
+        root: where the others lie in torchvision's layout, or are downloaded to, and where FOLDER is. By default the
+            environment's DATA_ROOT, else the folder paperlib in the user's cache folder.
         device: where the tensors are to live.
 
     Raises:
         UserError: `name` is unknown, or the data are missing or damaged and cannot be downloaded.
     """
-    choose("data set", name, NAMES)
-    return _load(name, torchvision_sets.folder(root), str(device))
+    return _load(known(name), torchvision_sets.folder(root), str(device))
 
 
 @lru_cache(maxsize=4)
@@ -36,9 +50,19 @@ def _load(name: str, root: Path, device: str) -> Dataset:
         train_images, train_labels, test_images, test_labels = synthdigits.load()
         train, test = Split(train_images, train_labels), Split(test_images, test_labels)
         return Dataset(name, train, test, tuple("0123456789")).to(device)
+    if name == "scenes":
+        return scenes.load().to(device)
+    if name == "voc2007":
+        return voc.load(root).to(device)
+    if "@" in name:
+        return folder.load(name, root).to(device)
     return torchvision_sets.load(name, root).to(device)
 
 
 def found(name: str, root: Path | None = None) -> bool:
     """Whether a data set can be had without a download; a quick look, no checksum."""
-    return name == "synthdigits" or torchvision_sets.found(name, torchvision_sets.folder(root))
+    if "@" in name:
+        return folder.found(name, torchvision_sets.folder(root))
+    if name == "voc2007":
+        return voc.found(torchvision_sets.folder(root))
+    return name in ("synthdigits", "scenes") or torchvision_sets.found(name, torchvision_sets.folder(root))

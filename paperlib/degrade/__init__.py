@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from paperlib.degrade.base import Degradation, Which
+from paperlib.degrade.chain import DistortionChain
 from paperlib.degrade.lowres import LowResolution
 from paperlib.degrade.specs import Corruption, Distortion, DistortionMix, Noise, RandomCorruption
 from paperlib.errors import UserError, choose
@@ -34,6 +35,7 @@ DEGRADATIONS: dict[str, Callable[..., Degradation]] = {
     "noise": Noise,
     "distortion": Distortion,
     "distortion_mix": DistortionMix,
+    "distortion_chain": DistortionChain,
 }
 
 

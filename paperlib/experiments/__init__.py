@@ -4,10 +4,10 @@ from collections.abc import Callable
 from types import ModuleType
 
 from paperlib.errors import choose
-from paperlib.experiments import dfd, dfd_tables
+from paperlib.experiments import dfd, dfd_tables, fq, fq_tables
 from paperlib.report import Table
 
-PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {"dfd": (dfd, dfd_tables)}
+PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {"dfd": (dfd, dfd_tables), "fq": (fq, fq_tables)}
 
 
 def paper(slug: str) -> ModuleType:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from paperlib.datasets import DETECTION
 from paperlib.experiments.settings import Cells, Results, Settings, collect
 from paperlib.report import read_csv
 from paperlib.runs import Plain, Record, Run
@@ -35,7 +36,6 @@ MODELS: dict[str, dict[str, Options]] = {
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
 SEEDS = 3  # Table 3, and what the supplement leaves open: their effects are points, not tenths of one
-SCENES = ("scenes", "voc2007")  # data sets for detection
 ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "silences")
 
 # Fig. 4's caption names what its two rows of distorted images went through, not how strongly.
@@ -87,7 +87,7 @@ PROFILES = {
         by_network={
             "smallcnn": {"train_size": 25_000, "test_size": 0, "epochs": 1},
             "resnet18": {"width": 0.25},
-            "resnet50": {"width": 0.125},
+            "resnet50": {"width": 0.0625},
             "plain10": {"width": 0.5},
             "vgg16": {"width": 0.25, "lr": 0.05, "test_size": 5000},
             "detector": {},
@@ -254,10 +254,10 @@ def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[
     """
     runs = Study(settings, dataset)
     items: dict[str, Cells] = {item: {} for item in ITEMS}
-    if dataset in SCENES:
+    if dataset in DETECTION:
         return collect(results, {**items, "fig4": runs.fig4()})
     items["table1"] = runs.table1()
-    first = next(name for name in settings.datasets if name not in SCENES)
+    first = next(name for name in settings.datasets if name not in DETECTION)
     if dataset != first:
         return collect(results, items)
     calibrated = collect(results, {"calibration": {"strengths": [runs.calibration()]}})

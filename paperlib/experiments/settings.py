@@ -54,7 +54,7 @@ def select(
     """
     settings = profiles[choose("profile", profile, profiles)]
     if names is not None:
-        names = tuple(choose("data set", name, datasets.NAMES) for name in names)
+        names = tuple(map(datasets.known, names))
         settings = dataclasses.replace(settings, datasets=names)
     if seeds is not None:
         if seeds < 1:

@@ -7,8 +7,10 @@ from torch import nn
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task, frozen
 from paperlib.methods.calibration import Calibration
+from paperlib.methods.detection import Detection
 from paperlib.methods.dfd import DFD
 from paperlib.methods.fq import FQ
+from paperlib.methods.moments import Moments
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
 from paperlib.methods.supervised import Supervised
 from paperlib.runs import Run
@@ -16,10 +18,12 @@ from paperlib.runs import Run
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "dfd": DFD,
-    "fq": FQ,
-    "calibration": Calibration,
     "super_resolution": SuperResolution,
     "srgan": SRGAN,
+    "fq": FQ,
+    "calibration": Calibration,
+    "moments": Moments,
+    "detection": Detection,
 }
 
 __all__ = ["METHODS", "Batch", "Method", "Task", "build", "build_network", "frozen"]

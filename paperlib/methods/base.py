@@ -10,11 +10,12 @@ from paperlib.runs import Run
 
 
 class Task(NamedTuple):
-    """What a method must know of the data set: number of classes, channel means and deviations on [0, 1]."""
+    """What a method must know of the data set: number of classes, channel means and deviations on [0, 1], and size."""
 
     classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    size: int = 32  # height and width of the images, before any degradation
 
 
 class Batch(NamedTuple):

@@ -34,7 +34,7 @@ class Supervised(Method):
     def build(run: Run, task: Task) -> nn.Module:
         """The classifier that the run names, normalising with the statistics of the training images."""
         options = {name: value for name, value in run.options.items() if name in ("feature", "dropout")}
-        network = networks.build(run.network, task.classes, run.width, **options)  # type: ignore[arg-type]
+        network = networks.build(run.network, task.classes, run.width, size=task.size, **options)  # type: ignore[arg-type]
         network.normalise_with(task.mean, task.std)
         return network
 

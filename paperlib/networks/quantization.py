@@ -230,7 +230,8 @@ class HPOW(nn.Module):
     mu_X and sigma_X are the mean and standard deviation over the positions of every input channel of the convolution,
     for every image by itself. F has one hidden layer (its size is not in the source); its last layer starts at 0, so
     that all exponents start at 1. What F reads is brought to mean 0 and variance 1 over its 2 x read entries: with the
-    raw statistics, larger features make larger exponents make larger features, and deep networks overflow. The gradient flows through the statistics into the input, too.
+    raw statistics, larger features make larger exponents make larger features, and deep networks overflow. The
+    gradient flows through the statistics into the input, too.
 
     Args:
         channels: output channels C of the convolution.

@@ -21,9 +21,9 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 21
 	@echo; sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-##   PAPER=dfd                    the paper
-##   PROFILE=smoke|demo|paper     how much is trained (default: paper with a GPU and the data, else demo)
-##   DATASET=synthdigits|cifar10|cifar100|svhn     one or more, separated by commas (default: the profile's)
+##   PAPER=dfd|fq                 the paper
+##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; cpu: fq)
+##   DATASET=synthdigits|cifar10|cifar100|svhn|scenes|voc2007|FOLDER@PIXELS     with commas (default: the profile's)
 ##   DATA_ROOT=folder             where the data sets are, or are downloaded to
 ##   SEEDS=n  DEVICE=cpu|cuda  WORKERS=n     seeds, device, runs trained at once
 ##   VENV=folder                  the environment (default: .venv)

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
     sub = add(_corrupt, "corrupt", "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C")
-    sub.add_argument("--dataset", required=True, help="synthdigits, cifar10, cifar100 or svhn")
+    sub.add_argument("--dataset", required=True, help="synthdigits, cifar10, cifar100, svhn or FOLDER@PIXELS")
     sub.add_argument("--out", type=Path, required=True, help="where the folder CIFAR-10-C or the like is, or is made")
     sub.add_argument("--corruptions", default="all", help="standard (15), extra (4), all, or names, with commas")
     sub.add_argument("--severities", default="1,2,3,4,5", help="numbers with commas (default: 1,2,3,4,5)")
@@ -234,10 +234,11 @@ def _readme(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from paperlib import bench, bench_corruption
+    from paperlib import bench, bench_corruption, bench_quantization
 
     bench.main()
     bench_corruption.main()
+    bench_quantization.main()
 
 
 def _test(options: argparse.Namespace) -> int:

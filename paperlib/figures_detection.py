@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from paperlib.figures import DPI
@@ -70,11 +71,12 @@ def _draw(ax: Axes, samples: Mapping[str, Tensor], scene: int, classes: Sequence
         ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=GREEN, linewidth=0.9))
         above = y0 > 0.08 * height  # the text stands on the box, or inside where the picture ends
         ax.text(
-            min(x0, 0.8 * width),
+            min(x0, 0.72 * width),
             y0,
             f"{classes[label]} {score:.2f}",
             color=GREEN,
             fontsize=6,
             va="bottom" if above else "top",
             clip_on=True,
+            path_effects=[withStroke(linewidth=1.5, foreground="0.1")],  # to be read on bright digits, too
         )

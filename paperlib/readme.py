@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from paperlib.experiments import dfd, dfd_tables
+from paperlib.experiments import dfd, dfd_tables, fq, fq_tables
 from paperlib.experiments.settings import select
 from paperlib.records import Archive
 from paperlib.report import DATA, claims_table
@@ -110,9 +110,40 @@ def _corruptions() -> str:
     return _pipe(headers, rows)
 
 
+def _fq() -> str:
+    """How many of feature quantization's claims got which verdict, by what they are about."""
+    archive = Archive(DATA / "results" / "fq")
+    settings = fq.PROFILES["cpu"]
+    rows = []
+    for dataset in settings.datasets:
+        for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
+            verdicts = [row[-1] for row in table.rows]
+            rows.append((table.title, len(verdicts), *(verdicts.count(verdict) for verdict in VERDICTS)))
+    return _pipe(("claims", "", *VERDICTS), rows)
+
+
+VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not tested")
+
+
+def _quantization() -> str:
+    """Throughput with feature quantization over that without, from the benchmark's records."""
+    rows = []
+    for path in sorted((DATA / "results" / "bench").glob("quantization-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for r in record["results"]:
+            mode = r["precision"] + (", compiled" if r["compile"] else "")
+            plain = _range(r["images_per_second"]["plain"])
+            ratios = {f"+{name.upper()}": f"{ratio:.2f}×" for name, ratio in r["ratio"].items()}
+            rows.append({"device": record["provenance"]["device"], "batch": r["batch"], "in": mode,
+                         "plain, images/s": plain, **ratios})  # fmt: skip
+    return _pipe(list(rows[0]), [list(row.values()) for row in rows]) if rows else ""
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "results": _results,
     "profiles": _profiles,
     "speed": _speed,
     "corruptions": _corruptions,
+    "fq": _fq,
+    "quantization": _quantization,
 }

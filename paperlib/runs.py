@@ -21,7 +21,7 @@ class Run:
 
     Attributes:
         method: name in `paperlib.methods.METHODS`.
-        dataset: name in `paperlib.datasets.NAMES`.
+        dataset: a name that `paperlib.datasets.known` takes.
         network: name of the network that is trained.
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.
         width: factor on every channel count of the network; 1 is the published network.

@@ -198,9 +198,14 @@ class Trainer:
         self.progress = Progress(**values)
 
 
-def degrade_all(view: Degradation, split: Split, batch_size: int = 512) -> Tensor:
+def at_a_time(split: Split) -> int:
+    """How many images to evaluate at once: 512 of 32 pixels a side, and as many pixels of larger ones."""
+    return max(1, min(512, 512 * 32**2 // split.images[0, 0].numel()))
+
+
+def degrade_all(view: Degradation, split: Split) -> Tensor:
     """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's device."""
-    parts = []
+    parts, batch_size = [], at_a_time(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)
@@ -210,13 +215,19 @@ def degrade_all(view: Degradation, split: Split, batch_size: int = 512) -> Tenso
 
 @torch.inference_mode()
 def evaluate(
-    method: Method, split: Split, view: Degradation, execution: Execution, part: str = "test", batch_size: int = 512
+    method: Method,
+    split: Split,
+    view: Degradation,
+    execution: Execution,
+    part: str = "test",
+    batch_size: int | None = None,
 ) -> dict[str, float]:
     """What a method measures on a split, in eval mode, images as they are (no crop, no flip).
 
     Random degradations depend on the image and on `part`, not on the run: all runs are tested on the same images.
     """
     method.eval()
+    batch_size = batch_size or at_a_time(split)
 
     def batches() -> Iterator[Batch]:
         for start in range(0, len(split), batch_size):

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from paperlib import bench, bench_corruption, degrade
+from paperlib import bench, bench_corruption, bench_quantization, degrade
 from paperlib.execution import Execution
 
 TINY = Execution("cpu", "fp32")
@@ -72,3 +72,11 @@ def test_a_timed_view_gives_what_the_view_gives():
     assert torch.equal(timed(images), timed.view(images))
     assert timed.seconds > 0
     assert not timed.fixed
+
+
+def test_non_linearities_race_against_the_plain_network():
+    result = bench_quantization.contest(TINY, 8, 1, 0.001, width=0.0625)
+    speeds = {name: values[0] for name, values in result["images_per_second"].items()}
+    assert list(speeds) == ["plain", "sf-10", "pow-1", "hpow", "sf-pow-10"]
+    for name, ratio in result["ratio"].items():
+        assert ratio == pytest.approx(speeds[name] / speeds["plain"], rel=0.02)

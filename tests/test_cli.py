@@ -18,6 +18,10 @@ from paperlib.runs import Record
 
 CLOSED = "http://127.0.0.1:9/"  # the discard port: nobody answers
 SMOKE = ("dfd", "--profile", "smoke")
+DATA_SETS = (
+    "synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
+    "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)"
+)
 
 
 @pytest.fixture
@@ -39,10 +43,11 @@ def refuse(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dff"], "unknown paper 'dff'; choose from: dfd"),
+        (["dff"], "unknown paper 'dff'; choose from: dfd, fq"),
         (["dfd", "--profile", "fast"], "unknown profile 'fast'; choose from: smoke, demo, paper"),
-        ([*SMOKE, "--dataset", "mnist"], "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn"),
-        ([*SMOKE, "--dataset", "svhn,"], "unknown data set ''; choose from: synthdigits, cifar10, cifar100, svhn"),
+        ([*SMOKE, "--dataset", "mnist"], f"unknown data set 'mnist'; choose from: {DATA_SETS}"),
+        ([*SMOKE, "--dataset", "svhn,"], f"unknown data set ''; choose from: {DATA_SETS}"),
+        ([*SMOKE, "--dataset", "scenes"], "scenes is a data set for detection, and this paper has no detector"),
         ([*SMOKE, "--seeds", "0"], "seeds is 0; it must be at least 1"),
         ([*SMOKE, "--seeds", "x"], "seeds is 'x'; it must be a whole number, at least 1"),
         ([*SMOKE, "--seeds", "1.5"], "seeds is '1.5'; it must be a whole number, at least 1"),

@@ -189,7 +189,12 @@ def test_a_profile_with_choices_of_ones_own():
     ("arguments", "message"),
     [
         (("fast",), "unknown profile 'fast'; choose from: smoke, demo, paper"),
-        (("smoke", ["mnist"]), "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn"),
+        (
+            ("smoke", ["mnist"]),
+            "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
+            "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)",
+        ),
+        (("smoke", ["voc2007"]), "voc2007 is a data set for detection, and this paper has no detector"),
         (("smoke", None, 0), "seeds is 0; it must be at least 1"),
     ],
 )

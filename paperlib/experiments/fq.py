@@ -72,7 +72,7 @@ PROFILES = {
             "resnet18": {"width": 0.125},
             "resnet50": {"width": 0.0625},
             "plain10": {"width": 0.25},
-            "vgg16": {"width": 0.125, "lr": 0.05},
+            "vgg16": {"width": 0.125, "lr": 0.02, "batch_size": 32, "epochs": 6},
             "detector": {},
         },
         holdout=500,
@@ -89,7 +89,7 @@ PROFILES = {
             "resnet18": {"width": 0.25},
             "resnet50": {"width": 0.0625},
             "plain10": {"width": 0.5},
-            "vgg16": {"width": 0.25, "lr": 0.05, "test_size": 5000},
+            "vgg16": {"width": 0.25, "lr": 0.02, "batch_size": 32, "epochs": 4, "test_size": 5000},
             "detector": {},
         },
         holdout=2000,
@@ -145,10 +145,10 @@ class Study:
         """The network with non-linearities; `options` are those of `FQ`."""
         return self._run(network, seed, method="fq", options=options)
 
-    def calibration(self) -> Run:
-        """The strengths that cost the base ResNet-18 what the six distortions cost the paper's."""
-        uses = {"init": self.base("resnet18", 0)}
-        return self._run("resnet18", 0, method="calibration", epochs=0, uses=uses, options=fractions())
+    def calibration(self, network: str = "resnet18") -> Run:
+        """The strengths that cost a base network what the six distortions cost the paper's ResNet-18."""
+        uses = {"init": self.base(network, 0)}
+        return self._run(network, 0, method="calibration", epochs=0, uses=uses, options=fractions())
 
     def _run(self, network: str, seed: int, **fields: Any) -> Run:
         """All but the small CNN leave out of the training the images on which strengths are calibrated."""

@@ -13,6 +13,9 @@ from paperlib.runs import Record, Run
 # what was never measured.
 Results = Callable[[Iterable[Run]], list[Record]]
 
+# A mirrored digit is no digit, and the boxes of objects are not mirrored with their image.
+UNMIRRORED = ("synthdigits", "svhn", *datasets.DETECTION)
+
 Cells = dict[str, list[Run]]  # what one number of a table is measured on, and the runs that measure it
 
 
@@ -38,7 +41,7 @@ class Settings:
 
     def run(self, dataset: str, network: str, seed: int, method: str = "supervised", **fields: Any) -> Run:
         """A run under this profile; `fields` win over `by_network`, and that over `recipe`; options are joined."""
-        flip = dataset.startswith("cifar")  # a mirrored digit is no digit: flipping is for photographs
+        flip = dataset not in UNMIRRORED
         own = self.by_network[network]
         options = {**own.get("options", {}), **fields.pop("options", {})}
         return Run(method, dataset, network, seed, **{"flip": flip, **self.recipe, **own, "options": options, **fields})
@@ -50,11 +53,14 @@ def select(
     """A profile's settings with data sets and number of seeds of one's own.
 
     Raises:
-        UserError: unknown profile or data set, or fewer than one seed.
+        UserError: unknown profile or data set, a data set for detection without a detector, fewer than one seed.
     """
     settings = profiles[choose("profile", profile, profiles)]
     if names is not None:
         names = tuple(map(datasets.known, names))
+        for name in set(names) & set(datasets.DETECTION):
+            if "detector" not in settings.by_network:
+                raise UserError(f"{name} is a data set for detection, and this paper has no detector")
         settings = dataclasses.replace(settings, datasets=names)
     if seeds is not None:
         if seeds < 1:

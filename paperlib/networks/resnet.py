@@ -7,11 +7,25 @@ from paperlib.networks.classifier import Classifier
 STAGES = (64, 128, 256, 512)
 
 
+class Shortcut(nn.Sequential):
+    """A 1x1 convolution with batch norm on every `stride`-th pixel: what a 1x1 convolution of that stride computes.
+
+    The pixels are picked first because oneDNN 3.13 writes past its memory in the weight gradient of a strided 1x1
+    convolution with few channels (github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, H/stride, W/stride)."""
+        return super().forward(x[:, :, :: self.stride, :: self.stride])
+
+
 def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential:
     """Nothing where the shapes agree, else a 1x1 convolution with batch norm."""
-    if stride == 1 and channels == out:
-        return nn.Sequential()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+    return nn.Sequential() if stride == 1 and channels == out else Shortcut(channels, out, stride)
 
 
 class BasicBlock(nn.Module):

@@ -206,6 +206,8 @@ def test_a_few_steps_find_the_objects(batch):
     with torch.inference_mode():
         assert method.eval().measure([two])["map50"] > 80
         assert make().eval().measure([two])["map50"] < 10
+        dark = two._replace(degraded=torch.zeros_like(two.clean))  # what the network sees is measured
+        assert method.measure([dark])["map50"] < 10
 
 
 @pytest.mark.parametrize(

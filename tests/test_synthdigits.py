@@ -92,15 +92,15 @@ def test_the_label_is_the_digit_in_the_middle(monkeypatch):
     )
     monkeypatch.setattr(synthdigits, "_normal", lambda _, *shape: torch.zeros(shape).double())
     labels = torch.arange(10).repeat_interleave(synthdigits.CHUNK // 10)
-    ink = synthdigits._house_numbers(synthdigits._glyphs(), labels, torch.Generator().manual_seed(0))
-    upright = torch.nn.functional.interpolate(synthdigits._glyphs(), size=24, mode="area")
+    ink = synthdigits._house_numbers(synthdigits.draw_glyphs(), labels, torch.Generator().manual_seed(0))
+    upright = torch.nn.functional.interpolate(synthdigits.draw_glyphs(), size=24, mode="area")
     middle, known = ink[:, 0, 6:26, 10:22].flatten(1), upright[:, :, 2:22, 6:18].flatten(2).flatten(0, 1)
     guesses = torch.corrcoef(torch.cat([middle, known]))[: len(labels), len(labels) :].argmax(1) % 10
     assert (guesses == labels).double().mean() > 0.95
 
 
 def test_every_font_has_ten_different_digits():
-    glyphs = synthdigits._glyphs()
+    glyphs = synthdigits.draw_glyphs()
     assert glyphs.shape[:2] == (len(synthdigits.FONTS), 10)
     assert glyphs.amin() == 0
     assert glyphs.amax() == 1

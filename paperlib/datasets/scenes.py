@@ -54,7 +54,7 @@ def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> Arrays:
 
 
 def _draw_many(seed: int, part: str, count: int) -> tuple[Tensor, Tensor]:
-    glyphs = synthdigits._glyphs()
+    glyphs = synthdigits.draw_glyphs()
     chunks = [_draw(glyphs, stream) for stream in _streams(seed, part, -(-count // CHUNK))]
     images = torch.cat([torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8), *(images for images, _ in chunks)])
     labels = torch.cat([torch.empty(0, MOST, 6), *(labels for _, labels in chunks)])

@@ -60,7 +60,7 @@ def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> Arrays:
         training images, training labels, test images, test labels: images uint8 (N, 3, 32, 32), labels int64 (N,)
         in 0..9, balanced in every `CHUNK` pictures.
     """
-    glyphs = _glyphs()
+    glyphs = draw_glyphs()
     return *_draw_many(glyphs, seed, "train", train), *_draw_many(glyphs, seed, "test", test)
 
 
@@ -79,7 +79,7 @@ def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
 
 
 @lru_cache(maxsize=1)
-def _glyphs() -> Tensor:
+def draw_glyphs() -> Tensor:
     """The masks of all digits in all fonts, float64 (fonts, 10, CANVAS, CANVAS) in [0, 1], each GLYPH pixels high."""
     matplotlib = find_spec("matplotlib")  # found but not imported: that would take a second and is not needed
     assert matplotlib, "matplotlib is a dependency of paperlib"

@@ -112,12 +112,16 @@ def gains(dataset: str, cells: Measured) -> Table:
 
 
 def curves(cells: Measured, found: Mapping[str, float]) -> dict[str, dict[str, dict[float, Estimate]]]:
-    """Fig. 3: distortion -> model of ResNet-50 -> strength -> top-1; strength 0 is clean. Empty without records."""
+    """Fig. 3: distortion -> model of one network -> strength -> top-1; strength 0 is clean. Empty without records.
+
+    The network is ResNet-50, as in the paper, or ResNet-18 where that was not trained.
+    """
+    network = "resnet50" if cells.get("resnet50/base") else "resnet18"
     out: dict[str, dict[str, dict[float, Estimate]]] = {}
     for name, calibrated in found.items():
         specs = {0.0: None} | {s["strength"]: s for f in STRENGTHS for s in [distorted(name, f * calibrated)]}
         for cell, records in cells.items():
-            if not records or not cell.startswith("resnet50/"):
+            if not records or not cell.startswith(f"{network}/"):
                 continue
             curve = {}
             for strength, spec in specs.items():
@@ -147,9 +151,10 @@ def detection(dataset: str, fig4: Measured) -> Table:
     rows = []
     for kind, label in (("base", "base"), ("pow-1", "+POW-1")):
         own = [as_top1(fig4.get(f"detector/{kind}/{name}", []), DETECTED) for name in ("clean", "minor", "heavy")]
-        rows.append((label, *(f"{value.mean:.1f}" if (value := top1(records)) else "–" for records in own)))
+        rows.append((label, *(value.text() if (value := top1(records)) else "–" for records in own)))
     headers = ("detector", "clean", "minor", "heavy")
-    return Table(f"Fig. 4. Mean average precision (%) at overlap 0.5, {dataset}, one seed", headers, rows)
+    title = f"Fig. 4. Mean average precision (%) at overlap 0.5, {dataset}; mean ± 95 % interval (seeds)"
+    return Table(title, headers, rows)
 
 
 VARIANTS = {  # cell -> what it is, and the cell that it is compared with

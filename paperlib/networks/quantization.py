@@ -229,25 +229,36 @@ class HPOW(nn.Module):
 
     mu_X and sigma_X are the mean and standard deviation over the positions of every input channel of the convolution,
     for every image by itself. F has one hidden layer (its size is not in the source); its last layer starts at 0, so
-    that all exponents start at 1. What F reads is brought to mean 0 and variance 1 over its 2 x read entries: with the
-    raw statistics, larger features make larger exponents make larger features, and deep networks overflow. The
-    gradient flows through the statistics into the input, too.
+    that all exponents start at 1. The gradient flows through the statistics into the input, too.
+
+    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its 2 x read entries,
+    or larger features would make larger exponents, and these larger features; and alpha stays within `reach` of the
+    identity, alpha = alpha_0 + reach tanh(F). Exponents multiply from layer to layer: with a reach of log 2, a
+    ResNet-50 is finite in training, where a batch norm follows each power, and not in evaluation.
 
     Args:
         channels: output channels C of the convolution.
         read: channels of the statistics' source, the input channels of the convolution.
         hidden: units of the hidden layer.
+        reach: how far alpha may go; by default, exponents are in [0.78, 1.28] under the map "exp".
         exponent, epsilon: as in `POW`.
     """
 
     def __init__(
-        self, channels: int, read: int, hidden: int = 32, exponent: str = "exp", epsilon: float = 1e-3
+        self,
+        channels: int,
+        read: int,
+        hidden: int = 32,
+        reach: float = 0.25,
+        exponent: str = "exp",
+        epsilon: float = 1e-3,
     ) -> None:
         super().__init__()
         self.exponent, self.epsilon = choose("exponent", exponent, EXPONENTS), epsilon
+        self.start, self.reach = EXPONENTS[exponent][1], reach
         last = nn.Linear(hidden, channels)
         nn.init.zeros_(last.weight)
-        nn.init.constant_(last.bias, EXPONENTS[exponent][1])
+        nn.init.zeros_(last.bias)
         layers = (nn.LayerNorm(2 * read, elementwise_affine=False), nn.Linear(2 * read, hidden), nn.ReLU(), last)
         self.hyper = nn.Sequential(*layers)
 
@@ -255,7 +266,8 @@ class HPOW(nn.Module):
         """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read, H, W)."""
         with torch.autocast(context.device.type, enabled=False):
             variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
-            return self.hyper(torch.cat([mean, (variance + 1e-6).sqrt()], dim=1))  # a root has no slope at 0
+            read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
+            return self.start + self.reach * self.hyper(read).tanh()
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
         """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without one."""

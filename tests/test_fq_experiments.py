@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from paperlib import degrade, methods
+from paperlib.datasets import load
 from paperlib.experiments import fq, fq_tables, network_tables, paper
 from paperlib.experiments.settings import select
 from paperlib.methods import Task
@@ -73,6 +74,21 @@ def test_images_for_the_calibration_are_in_no_training(profile):
     assert runs.calibration().holdout == settings.holdout > 0
     for own in runs.table3(STRENGTHS).values():
         assert all(run.holdout == settings.holdout and run.uses["init"].holdout == settings.holdout for run in own)
+
+
+@PROFILES
+def test_every_data_set_has_the_images(profile):
+    sizes = {"synthdigits": (20_000, 5_000), "scenes": (2_500, 400)}
+    for run in asked_for(profile):
+        train, test = sizes.get(run.dataset, (50_000, 10_000))
+        assert run.train_size + run.holdout <= train, run.label
+        assert run.test_size <= test, run.label
+
+
+@pytest.mark.parametrize(("name", "train", "test"), [("synthdigits", 20_000, 5_000), ("scenes", 2_500, 400)])
+def test_the_embedded_data_sets_have_these_sizes(name, train, test):
+    data = load(name)
+    assert (len(data.train), len(data.test)) == (train, test)
 
 
 def test_the_paper_profile_is_the_papers():

@@ -236,7 +236,7 @@ _ = figures_fq.strength_curves(curves) if curves else print("No record yet.")
 # %% tags=["remove-input"]
 fig4 = studies[scenes]["fig4"] if scenes else {}
 found = {cell: samples(records[0].run) for cell, records in fig4.items() if records}
-if found:
+if found and len(found) == len(fig4):
     labels = {"base": "base", "pow-1": "+POW-1"}
     drawn = {
         row: {label: found[f"detector/{kind}/{name}"] for kind, label in labels.items()}

@@ -118,8 +118,9 @@ def _fq() -> str:
     for dataset in settings.datasets:
         for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
             verdicts = [row[-1] for row in table.rows]
-            rows.append((table.title, len(verdicts), *(verdicts.count(verdict) for verdict in VERDICTS)))
-    return _pipe(("claims", "", *VERDICTS), rows)
+            counts = (verdicts.count(verdict) for verdict in VERDICTS)
+            rows.append((table.title.split(".")[0], dataset, len(verdicts), *counts))
+    return _pipe(("claims of", "measured on", "claims", *VERDICTS), rows)
 
 
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not tested")

@@ -1,5 +1,6 @@
 """Feature quantization's tables, made of the records that `fq.study` returns: for the chapter and `make reproduce`."""
 
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -36,7 +37,9 @@ def table1(settings: Settings, cells: Mapping[str, Measured]) -> Table:
             ours = _error(own.get(f"smallcnn/{cell}", []))
             row += [numbers.get((dataset, f"smallcnn/{cell}"), "–")] * known + [ours]
     return Table(
-        f"Table 1. Classification error (%), {describe(settings, 'smallcnn', 'standard deviation')}", headers, rows
+        f"Table 1. Classification error (%), {describe(settings, 'smallcnn', interval='standard deviation')}",
+        headers,
+        rows,
     )
 
 
@@ -91,7 +94,7 @@ def table3(settings: Settings, dataset: str, cells: Measured) -> Table:
     for row in ROWS:
         ours = [top1(cells.get(f"{row}/{name}", [])) for name in COLUMNS]
         rows.append((_label(row), *(value.text() if value else "–" for value in ours)))
-    title = f"Table 3, ours: {dataset}, top-1 accuracy (%), {describe(settings, 'resnet18')}"
+    title = f"Table 3, ours: {dataset}, top-1 accuracy (%), {describe(settings, *settings.networks)}"
     return Table(title, ("", *COLUMNS.values()), rows)
 
 
@@ -188,33 +191,33 @@ def silences(settings: Settings, dataset: str, cells: Measured) -> Table:
     return Table(title, ("variant", "top-1 (%)", "gain (points)"), rows)
 
 
-def describe(settings: Settings, network: str, interval: str = "95 % interval") -> str:
-    """The setting in words, for titles: what is reduced is said."""
+def describe(settings: Settings, *networks: str, interval: str = "95 % interval") -> str:
+    """The setting in words, for titles: what is reduced is said. The networks share all but their width."""
     if settings.profile == "paper":
         return f"mean ± {interval} (seeds)"
-    recipe = {**settings.recipe, **settings.by_network[network]}
+    recipe = {**settings.recipe, **settings.by_network[networks[0]]}
     epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
-    width = f", {NAMES[network]} at {recipe['width']:g} of its width" if network in NAMES else ""
-    return (
-        f"REDUCED setting `{settings.profile}`: {recipe['train_size']:,} training images, {epochs}{width}; "
-        f"mean ± {interval} (seeds)"
-    )
+    narrow = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in networks if n in NAMES]
+    size = f"{recipe['train_size']:,} training images"
+    return f"REDUCED setting `{settings.profile}`: {', '.join([size, epochs, *narrow])}; mean ± {interval} (seeds)"
 
 
 def claims(settings: Settings, dataset: str, items: Mapping[str, Measured]) -> list[Table]:
-    """The verdicts on all claims that a data set can judge: Table 1's, Table 3's, detection's."""
-    full = settings.profile == "paper"
-    out = []
+    """The verdicts on all claims that a data set can judge: Table 1's, Table 3's and the abstract's, detection's."""
+    judged: dict[str, tuple[Measured, str | None]] = {}  # what is claimed: its cells, and the data it is claimed of
     if items["table1"]:
-        known = "cifar" in dataset
-        out.append(claims_table("fq", dataset, items["table1"], full, about=None if known else "cifar10"))
+        judged["Table 1"] = items["table1"], None if "cifar" in dataset else "cifar10"
     if items["table3"]:
         found = read_strengths(items["calibration"]["strengths"])
-        out.append(claims_table("fq", dataset, under(items["table3"], found), full, about="imagenet"))
+        judged["Table 3 and abstract"] = under(items["table3"], found), "imagenet"
     if items["fig4"]:
         cells = {cell: as_top1(records, DETECTED) for cell, records in items["fig4"].items()}
-        out.append(claims_table("fq", dataset, cells, full, about="voc2007"))
-    return out
+        judged["Detection"] = cells, "voc2007"
+    tables = {
+        what: claims_table("fq", dataset, cells, settings.profile == "paper", about)
+        for what, (cells, about) in judged.items()
+    }
+    return [dataclasses.replace(table, title=f"{what}. {table.title}") for what, table in tables.items()]
 
 
 def tables(settings: Settings, studies: Mapping[str, Mapping[str, Measured]]) -> list[Table]:

@@ -108,8 +108,8 @@ def strength_curves(
 ) -> Figure:
     """Accuracy against the strength of a distortion, a panel a distortion, a line a model (the supplement's Fig. 3).
 
-    A band is the interval of a mean; where there is none (`half` is infinite), there is no band. The first model is
-    the one that the others are compared with: dashed, black.
+    A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is infinite), there is no
+    band. The axis starts at 0. The first model is the one that the others are compared with: dashed, black.
 
     Args:
         curves: distortion -> model -> strength -> estimate. Models have one colour in all panels.
@@ -128,6 +128,7 @@ def strength_curves(
         ax.xaxis.set_major_locator(MaxNLocator(5))
     for line in axes:
         line[0].set_ylabel(ylabel, fontsize=8)
+    axes[0][0].set_ylim(0, 1.2 * max(e.mean for panel in curves.values() for c in panel.values() for e in c.values()))
     fig.supxlabel("strength of the distortion", fontsize=8)
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
     fig.legend(lines.values(), lines.keys(), loc="upper center", ncols=len(models), fontsize=8, frameon=False)

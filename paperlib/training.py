@@ -203,9 +203,9 @@ def at_a_time(split: Split) -> int:
     return max(1, min(512, 512 * 32**2 // split.images[0, 0].numel()))
 
 
-def degrade_all(view: Degradation, split: Split) -> Tensor:
+def degrade_all(view: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
     """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's device."""
-    parts, batch_size = [], at_a_time(split)
+    parts, batch_size = [], batch_size or at_a_time(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)

@@ -93,8 +93,8 @@ def table3(settings: Settings, dataset: str, cells: Measured) -> Table:
     rows = []
     for row in ROWS:
         ours = [top1(cells.get(f"{row}/{name}", [])) for name in COLUMNS]
-        rows.append((_label(row), *(value.text() if value else "–" for value in ours)))
-    title = f"Table 3, ours: {dataset}, top-1 accuracy (%), {describe(settings, *settings.networks)}"
+        rows.append((_label(row), *(f"{value.mean:.1f}" if value else "–" for value in ours)))
+    title = f"Table 3, ours: {dataset}, top-1 accuracy (%), {describe(settings, *settings.networks, interval='')}"
     return Table(title, ("", *COLUMNS.values()), rows)
 
 
@@ -193,13 +193,14 @@ def silences(settings: Settings, dataset: str, cells: Measured) -> Table:
 
 def describe(settings: Settings, *networks: str, interval: str = "95 % interval") -> str:
     """The setting in words, for titles: what is reduced is said. The networks share all but their width."""
+    means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
     if settings.profile == "paper":
-        return f"mean ± {interval} (seeds)"
+        return means
     recipe = {**settings.recipe, **settings.by_network[networks[0]]}
     epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
     narrow = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in networks if n in NAMES]
     size = f"{recipe['train_size']:,} training images"
-    return f"REDUCED setting `{settings.profile}`: {', '.join([size, epochs, *narrow])}; mean ± {interval} (seeds)"
+    return f"REDUCED setting `{settings.profile}`: {', '.join([size, epochs, *narrow])}; {means}"
 
 
 def claims(settings: Settings, dataset: str, items: Mapping[str, Measured]) -> list[Table]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from paperlib.errors import UserError
 from paperlib.networks import CLASSIFIERS, build
+from paperlib.networks.resnet import Shortcut
 
 POOL_IS_MAX = {
     "alexnet": True,
@@ -170,3 +171,12 @@ def test_only_known_names_and_features():
         build("lenet", 10)
     with pytest.raises(UserError, match=r"^unknown feature 'last'; choose from: post, pre$"):
         build("alexnet", 10, 0.125, feature="last")
+
+
+@pytest.mark.parametrize("channels", [4, 16])
+def test_a_shortcut_computes_what_a_strided_convolution_does(channels):
+    shortcut = Shortcut(channels, 2 * channels, 2)
+    x = torch.randn(2, channels, 9, 8)
+    strided = nn.functional.conv2d(x, shortcut[0].weight, stride=2)
+    torch.testing.assert_close(shortcut(x), shortcut[1](strided))
+    assert shortcut(x).shape == (2, 2 * channels, 5, 4)

@@ -26,7 +26,8 @@ class Run:
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.
         width: factor on every channel count of the network; 1 is the published network.
         degrade: what the images go through, `{"name": ..., parameters}`, see `paperlib.degrade.build`.
-        evaluate: further degradations under which the network is also tested; names of metrics get `@name` appended.
+        evaluate: further degradations under which the network is also tested, see `paperlib.degrade.each`; names of
+            metrics get `@` and what `paperlib.degrade.label` says appended.
         options: the method's own parameters, keyword arguments of its class.
         uses: runs that must be finished first, by role ("teacher", "init", "frontend", ...).
         train_size: number of training images; 0 takes all that the holdout leaves.

@@ -38,7 +38,7 @@ def task(dataset: datasets.Dataset) -> Task:
 
 
 def load_network(run: Run, store: Store, dataset: datasets.Dataset, execution: Execution) -> nn.Module:
-    """The trained network of a finished run: eval mode, no gradients, on the device."""
+    """The trained network of a finished run: eval mode, no gradients, on the device. `dataset` is that run's."""
     network = methods.build_network(run, task(dataset))
     prefix = "network."
     tensors = store.weights(run)
@@ -81,7 +81,10 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             return record
         dataset = datasets.load(run.dataset, root, execution.device)
         training, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
-        parents = {role: load_network(parent, store, dataset, execution) for role, parent in run.uses.items()}
+        parents = {}
+        for role, parent in run.uses.items():  # a parent may have learned from other images, with other classes
+            own = dataset if parent.dataset == run.dataset else datasets.load(parent.dataset, root, execution.device)
+            parents[role] = load_network(parent, store, own, execution)
         torch.manual_seed(run.seed)  # after the parents: runs of one seed start alike, whatever they use
         method = execution.place(methods.build(run, task(dataset), parents))
         view = make_view(run.degrade, parents, execution)
@@ -101,7 +104,7 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
         if run.holdout:
             scores = evaluate(method, validation, view, execution, "validation")
             metrics |= {f"validation_{name}": value for name, value in scores.items()}
-        for spec in run.evaluate:
+        for spec in degrade.each(run.evaluate):
             scores = evaluate(method, test, make_view(spec, parents, execution), execution)
             metrics |= {f"{name}@{degrade.label(spec)}": value for name, value in scores.items()}
         if not all(map(math.isfinite, metrics.values())):
@@ -136,9 +139,9 @@ def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
 def flops(network: str, width: float, method: str, size: int) -> int:
     """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
     run = Run(method=method, dataset="", network=network, width=width)
+    seen = Task(10, (0.5,) * 3, (0.5,) * 3, size)
     with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        module = methods.build_network(run, Task(10, (0.5,) * 3, (0.5,) * 3, size)).eval()
-        module(torch.empty(1, 3, size, size))
+        methods.build_network(run, seen).eval()(*methods.METHODS[method].example(run, seen))
     return counter.get_total_flops()
 
 
@@ -221,8 +224,11 @@ class Sweep:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             del self._pool
-            for worker in multiprocessing.active_children():  # a shut-down pool still finishes what it has begun
+            workers = multiprocessing.active_children()  # a shut-down pool still finishes what it has begun
+            for worker in workers:
                 worker.terminate()
+            for worker in workers:
+                worker.join()
             raise
 
     @cached_property

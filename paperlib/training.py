@@ -124,7 +124,8 @@ class Trainer:
         apart = set(map(id, undecayed))
         decayed = [p for p in method.parameters() if p.requires_grad and id(p) not in apart]
         self.parameters = [*decayed, *undecayed]  # in the optimizer's order: a checkpoint counts them
-        self.optimizer = make_optimizer(run, decayed, undecayed)
+        if run.epochs:  # a run that only tests may have nothing to train
+            self.optimizer = make_optimizer(run, decayed, undecayed)
         self.progress = Progress()
         self._loss = torch.compile(method.loss) if execution.compile else method.loss
 

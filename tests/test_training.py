@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from paperlib import datasets, degrade, methods, sweep
@@ -317,3 +318,17 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
         assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name  # float32, summed in another order
     assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2
     assert {"device", "precision", "torch", "commit", "date", "seconds", "images_per_second"} <= set(record.provenance)
+
+
+def test_a_teacher_from_another_data_set(tiny, cpu, store, tmp_path):
+    """A run's parents keep the classes of the images that they learned from."""
+    for part in ("train", "val"):
+        for number, name in enumerate(("cat", "dog", "owl")):
+            folder = tmp_path / "pets" / part / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32), (80 * number,) * 3).save(folder / "one.png")
+    teacher = tiny(dataset="pets@32", train_size=0, test_size=0, epochs=1)
+    student = tiny(method="dfd", uses={"teacher": teacher}, epochs=1)
+    sweep.train(teacher, store, tmp_path, cpu)
+    sweep.train(student, store, tmp_path, cpu)
+    assert [len(store.weights(run)["network.head.bias"]) for run in (teacher, student)] == [3, 10]

@@ -3,7 +3,7 @@
 To corrupt images outside a training, use `paperlib.degrade.corruptions.corrupt`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -11,10 +11,18 @@ from torch import Tensor
 from paperlib.degrade.base import Degradation, Which
 from paperlib.degrade.chain import DistortionChain
 from paperlib.degrade.lowres import LowResolution
-from paperlib.degrade.specs import Corruption, Distortion, DistortionMix, Noise, RandomCorruption
+from paperlib.degrade.specs import (
+    Corruption,
+    Distortion,
+    DistortionMix,
+    Noise,
+    RandomCorruption,
+    parse_corruptions,
+    parse_severities,
+)
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "Which", "build", "label"]
+__all__ = ["DEGRADATIONS", "Degradation", "Which", "build", "each", "label"]
 
 
 class Identity:
@@ -51,6 +59,25 @@ def build(spec: Mapping[str, Any]) -> Degradation:
         return make(**parameters)
     except TypeError as error:
         raise UserError(f"degradation {spec['name']!r}: {error}") from error
+
+
+def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The degradations that some descriptions stand for, in order.
+
+    A "corruption" may name several, in the words of `RandomCorruption`: `{"name": "corruption", "corruption":
+    "standard", "severity": "1,3,5", "table": "cifar-c"}` stands for 45. Any other description stands for itself.
+
+    Raises:
+        UserError: an unknown corruption or severity.
+    """
+    out: list[dict[str, Any]] = []
+    for spec in map(dict, specs):
+        if spec["name"] != "corruption":
+            out.append(spec)
+            continue
+        names, severities = parse_corruptions(spec["corruption"]), parse_severities(spec["severity"])
+        out += [{**spec, "corruption": name, "severity": severity} for name in names for severity in severities]
+    return out
 
 
 def label(spec: Mapping[str, Any]) -> str:

@@ -45,12 +45,21 @@ class Method(nn.Module):
         self.network = self.build(run, task)
         self.parents = dict(parents)  # a plain dict: not registered as sub-modules
         if "init" in parents:
-            self.network.load_state_dict(parents["init"].state_dict())
+            self.start_from(parents["init"])
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
         """The network to train, freshly initialised from the global generator."""
         raise NotImplementedError
+
+    def start_from(self, network: nn.Module) -> None:
+        """Take the initial weights from the network of a parent "init": here one of the same architecture."""
+        self.network.load_state_dict(network.state_dict())
+
+    @staticmethod
+    def example(run: Run, task: Task) -> tuple[Tensor, ...]:
+        """Zeros of the shapes that the network takes for one image: here the image itself."""
+        return (torch.zeros(1, 3, task.size, task.size),)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Scalar tensors by name: "loss" is minimised, the others are its terms, for the history."""

@@ -69,11 +69,18 @@ class Classifier(nn.Module):
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
-    def forward(self, images: Tensor) -> Output:
-        """Logits (N, classes) and feature (N, d) of float images (N, 3, H, W) in [0, 1]."""
-        maps = self.body((images - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1))
+    def maps(self, images: Tensor) -> Tensor:
+        """The last feature maps (N, width, h, w), before their ReLU, of float images (N, 3, H, W) in [0, 1]."""
+        return self.body((images - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1))
+
+    def classify(self, maps: Tensor) -> Output:
+        """Logits (N, classes) and feature (N, d) of what `maps` returns."""
         feature = self.pool(maps.relu()).flatten(1)
         logits = self.head(self.dropout(feature))
         if self.feature == "pre":
             feature = self.pool(maps).flatten(1)
         return Output(logits, feature)
+
+    def forward(self, images: Tensor) -> Output:
+        """Logits (N, classes) and feature (N, d) of float images (N, 3, H, W) in [0, 1]."""
+        return self.classify(self.maps(images))

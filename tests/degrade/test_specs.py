@@ -153,3 +153,16 @@ def test_missing_textures_are_said_before_the_training(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="procedural_frost"):
         degrade.build({**NOISE, "corruption": "frost"})
     degrade.build({**NOISE, "corruption": "procedural_frost"})
+
+
+def test_one_description_of_several_corruptions():
+    several = {"name": "corruption", "corruption": "extra,fog", "severity": "1,3", "table": "cifar-c"}
+    found = degrade.each([{"name": "none"}, several])
+    assert found[0] == {"name": "none"}
+    assert [(spec["corruption"], spec["severity"]) for spec in found[1:]] == [
+        (name, severity) for name in (*EXTRA, "fog") for severity in (1, 3)
+    ]
+    assert degrade.each([found[1]]) == [found[1]]  # one stands for itself
+    assert {spec["table"] for spec in found[1:]} == {"cifar-c"}
+    with pytest.raises(UserError, match="blur"):
+        degrade.each([{**several, "corruption": "blur"}])

@@ -31,43 +31,26 @@ runs = "../runs"
 data_root = ""
 
 # %% tags=["hide-input"]
-import inspect
 from pathlib import Path
 
 from IPython.display import Markdown
 
 from paperlib import degrade, figures, report
+from paperlib.chapters import measurements, source
 from paperlib.datasets import load
-from paperlib.errors import choose
-from paperlib.execution import Execution
 from paperlib.experiments import dfd, dfd_tables
 from paperlib.experiments.settings import select
 from paperlib.methods import dfd as method
-from paperlib.records import Archive
-from paperlib.store import Store
-from paperlib.sweep import Sweep
 
 names = datasets.split(",")
 first = names[0]
 settings = select(dfd.PROFILES, profile, names, seeds)
-choose("mode", mode, ("records", "run"))
 root = Path(data_root) if data_root else None
-if mode == "records":
-    results = Archive(report.DATA / "results" / "dfd")
-    samples = results.samples
-else:
-    store = Store(runs)
-    results = Sweep(store, root, Execution.on())
-    samples = store.samples
+results, samples = measurements("dfd", mode, runs, root)
 
 studies = {name: dfd.study(settings, name, results) for name in names}
 table1_cells = {name: items["table1"] for name, items in studies.items()}
 all_cells = {name: {**items["table1"], **items["table2"]} for name, items in studies.items()}
-
-
-def source(function):
-    """The code that runs, as it stands in the library."""
-    return Markdown(f"```python\n{inspect.getsource(function)}```")
 
 
 Markdown(f"*This page shows {dfd_tables.describe(settings)}, on {', '.join(names)}.*")

@@ -33,34 +33,22 @@ runs = "../runs"
 data_root = ""
 
 # %% tags=["hide-input"]
-import inspect
 from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_detection, figures_fq, report
+from paperlib import figures_detection, figures_fq
+from paperlib.chapters import measurements, source
 from paperlib.datasets import DETECTION, load
-from paperlib.errors import choose
-from paperlib.execution import Execution
 from paperlib.experiments import fq, fq_tables, network_tables
 from paperlib.experiments.settings import select
 from paperlib.methods import fq as method
 from paperlib.networks import quantization
-from paperlib.records import Archive
-from paperlib.store import Store
-from paperlib.sweep import Sweep
 
 names = datasets.split(",")
 settings = select(fq.PROFILES, profile, names, seeds)
-choose("mode", mode, ("records", "run"))
 root = Path(data_root) if data_root else None
-if mode == "records":
-    results = Archive(report.DATA / "results" / "fq")
-    samples = results.samples
-else:
-    store = Store(runs)
-    results = Sweep(store, root, Execution.on())
-    samples = store.samples
+results, samples = measurements("fq", mode, runs, root)
 
 studies = {name: fq.study(settings, name, results) for name in names}
 # Table 3 and Figs. 1 to 3 belong to the first data set for classification, Fig. 4 to one for detection.
@@ -70,11 +58,6 @@ items = studies[main] if main else {item: {} for item in fq.ITEMS}
 calibration = items["calibration"].get("strengths", [])
 strengths = fq.read_strengths(calibration)
 table3 = fq_tables.under(items["table3"], strengths)
-
-
-def source(thing):
-    """The code that runs, as it stands in the library."""
-    return Markdown(f"```python\n{inspect.getsource(thing)}```")
 
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")

@@ -168,6 +168,15 @@ def variants(device: str) -> list[tuple[int, Execution]]:
     return [(n, Execution(device, p, c)) for n, p, c in itertools.product(sizes, precisions, (False, True))]
 
 
+def write_record(kind: str, device: str, results: list[dict[str, Any]]) -> Path:
+    """Write a benchmark's results with their provenance, to one file a kind and device. Returns its path."""
+    provenance = Execution(device).provenance()
+    name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
+    path = FOLDER / f"{kind}-{name}.json"
+    write_atomically(path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode())
+    return path
+
+
 def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
     """Run everything, print it, and write the record. About four minutes on two cores."""
     device = Execution.on(device).device
@@ -197,8 +206,4 @@ def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
             }
         )
         print(json.dumps(results[-1]), flush=True)
-    provenance = Execution(device).provenance()
-    name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
-    path = FOLDER / f"dfd-step-{name}.json"
-    write_atomically(path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode())
-    return path
+    return write_record("dfd-step", device, results)

@@ -4,7 +4,6 @@ The race against the reference package needs its own environment and lies in `te
 """
 
 import json
-import re
 import statistics
 import time
 from pathlib import Path
@@ -21,7 +20,6 @@ from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.runs import Run
-from paperlib.store import write_atomically
 
 
 class Timed:
@@ -108,8 +106,4 @@ def main(device: str = "auto") -> Path:
         results.append(whole_set(device, 10_000, 3))
     for result in results:
         print(json.dumps(result), flush=True)
-    provenance = Execution(device).provenance()
-    name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
-    path = bench.FOLDER / f"corruption-{name}.json"
-    write_atomically(path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode())
-    return path
+    return bench.write_record("corruption", device, results)

@@ -3,23 +3,18 @@
 Contestants take turns, as in `paperlib.bench`. Compiled, the non-linearity is fused with what is around it.
 """
 
+import itertools
 import json
-import re
 import statistics
 from pathlib import Path
 from typing import Any
 
 from paperlib import bench
 from paperlib.execution import Execution
+from paperlib.experiments.fq import MODELS
 from paperlib.runs import Run
-from paperlib.store import write_atomically
 
-KINDS: dict[str, dict[str, Any]] = {
-    "sf-10": {"kind": "sf", "beta": 10},
-    "pow-1": {"kind": "pow", "splits": 1},
-    "hpow": {"kind": "hpow"},
-    "sf-pow-10": {"kind": "sf-pow", "beta": 10},
-}
+KINDS = {name: MODELS["resnet18"][name] for name in ("sf-10", "pow-1", "hpow", "sf-pow-10")}
 
 
 def contest(execution: Execution, batch: int, rounds: int, seconds: float, width: float = 1.0) -> dict[str, Any]:
@@ -45,11 +40,10 @@ def contest(execution: Execution, batch: int, rounds: int, seconds: float, width
 
 def variants(device: str) -> list[tuple[int, Execution]]:
     """Batch sizes and ways of execution to compare on a device."""
-    if device == "cpu":
-        ways = [(precision, compiled) for precision in ("fp32", "auto") for compiled in (False, True)]
-        executions = [(Execution.on("cpu", precision), compiled) for precision, compiled in ways]
-        return [(64, Execution("cpu", execution.precision, compiled)) for execution, compiled in executions]
-    return [(n, Execution(device, "bf16", compiled)) for n in (128, 512) for compiled in (False, True)]
+    batches = (64,) if device == "cpu" else (128, 512)
+    precisions = [Execution.on(device, way).precision for way in (("fp32", "auto") if device == "cpu" else ("bf16",))]
+    ways = itertools.product(batches, precisions, (False, True))
+    return [(batch, Execution(device, precision, compiled)) for batch, precision, compiled in ways]
 
 
 def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
@@ -59,8 +53,4 @@ def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
     for batch, execution in dict.fromkeys(variants(device)):
         results.append(contest(execution, batch, rounds, seconds))
         print(json.dumps(results[-1]), flush=True)
-    provenance = Execution(device).provenance()
-    name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
-    path = bench.FOLDER / f"quantization-{name}.json"
-    write_atomically(path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode())
-    return path
+    return bench.write_record("quantization", device, results)

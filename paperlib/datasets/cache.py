@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
+Arrays = tuple[Tensor, Tensor, Tensor, Tensor]  # training images, training labels, test images, test labels
 
 
 def folder() -> Path:
@@ -41,6 +42,14 @@ def load_or_make(path: Path, make: Callable[[], Tensors]) -> Tensors:
     except OSError as error:
         warnings.warn(f"could not keep {path.name} for next time: {error}", stacklevel=2)
     return make() if made is None else made
+
+
+def load_or_draw(name: str, draw: Callable[[], Arrays]) -> Arrays:
+    """What `draw` returns, from the cache folder's file `<name>.safetensors` if it is there; else drawn and kept."""
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    kept = load_or_make(folder() / f"{name}.safetensors", lambda: dict(zip(names, draw(), strict=True)))
+    train_images, train_labels, test_images, test_labels = (kept[name] for name in names)
+    return train_images, train_labels, test_images, test_labels
 
 
 def _read(path: Path) -> Tensors | None:

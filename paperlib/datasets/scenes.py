@@ -25,20 +25,16 @@ SMALLEST, LARGEST = 16, 40  # heights of digits, pixels, before they are turned
 CHUNK = 20  # pictures drawn at once from one random stream; more no longer fit into a cache and take longer
 TRIES = 24  # places tried for a digit; where none is free it is left out, which a first digit never is
 
-Arrays = tuple[Tensor, Tensor, Tensor, Tensor]
-
 
 def load(seed: int = 0) -> Dataset:
     """The data set `make(seed)`, from the user's cache folder if it is there; else made (seconds) and kept there."""
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    path = cache.folder() / f"scenes-{VERSION}-{seed}.safetensors"
-    tensors = cache.load_or_make(path, lambda: dict(zip(names, make(seed), strict=True)))
-    train_images, train_labels, test_images, test_labels = (tensors[name] for name in names)
+    drawn = cache.load_or_draw(f"scenes-{VERSION}-{seed}", lambda: make(seed))
+    train_images, train_labels, test_images, test_labels = drawn
     train, test = Split(train_images, train_labels), Split(test_images, test_labels)
     return Dataset("scenes", train, test, tuple("0123456789"))
 
 
-def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> Arrays:
+def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> cache.Arrays:
     """Draw the data set.
 
     Args:

@@ -36,19 +36,13 @@ FONTS = (
     *("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"),
 )  # all that matplotlib ships with ordinary digits; not the system's fonts, which differ from machine to machine
 
-Arrays = tuple[Tensor, Tensor, Tensor, Tensor]
 
-
-def load(seed: int = 0) -> Arrays:
+def load(seed: int = 0) -> cache.Arrays:
     """What `make(seed)` returns, from the user's cache folder if it is there; else made (seconds) and kept there."""
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    path = cache.folder() / f"synthdigits-{VERSION}-{seed}.safetensors"
-    tensors = cache.load_or_make(path, lambda: dict(zip(names, make(seed), strict=True)))
-    train_images, train_labels, test_images, test_labels = (tensors[name] for name in names)
-    return train_images, train_labels, test_images, test_labels
+    return cache.load_or_draw(f"synthdigits-{VERSION}-{seed}", lambda: make(seed))
 
 
-def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> Arrays:
+def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> cache.Arrays:
     """Draw the data set.
 
     Args:

@@ -14,14 +14,13 @@ from paperlib.average_precision import mean_average_precision
 from paperlib.datasets.boxes import unpack
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task
-from paperlib.methods.fq import PENALTIES, penalty
+from paperlib.methods.fq import PENALTIES, of_nonlinearity, penalty
 from paperlib.networks import detector
 from paperlib.networks.detector import Detector
 from paperlib.networks.insertion import KINDS, alphas, insert
 from paperlib.runs import Run
 
 DETECTOR = ("stages", "anchors")  # options of the detector
-OWN = ("kind", "penalty", "weight", *DETECTOR)  # options that are no option of a non-linearity
 SAMPLES = 8
 
 
@@ -69,7 +68,7 @@ class Detection(Method):
         network = detector.build(run.network, task.classes, run.width, **own)
         network.normalise_with(task.mean, task.std)
         kind = choose("kind", str(run.options.get("kind", "none")), ("none", *KINDS))
-        options: dict[str, Any] = {name: value for name, value in run.options.items() if name not in OWN}
+        options = of_nonlinearity(run, *DETECTOR)
         if kind != "none":
             insert(network.backbone, kind, **options)
         elif options:

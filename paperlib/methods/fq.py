@@ -20,7 +20,6 @@ from paperlib.runs import Run
 # The supplement gives no weights. L2: the weight decay of the other parameters. L1: the power of ten at which "majority
 # of the channels act as an identical mapping" (its section 2), as found on training images of CIFAR-10.
 PENALTIES = {"none": 0.0, "l1": 1e-3, "l2": 5e-4}
-OWN = ("feature", "dropout", "kind", "penalty", "weight")  # options that are no option of a non-linearity
 
 
 def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tensor:
@@ -36,6 +35,11 @@ def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tenso
         return torch.zeros((), device=next(network.parameters()).device)
     flat = torch.cat([alpha.flatten() for alpha in values])
     return own * flat.abs().sum() if kind == "l1" else own / 2 * flat.square().sum()
+
+
+def of_nonlinearity(run: Run, *others: str) -> dict[str, Any]:
+    """The run's options that belong to its non-linearity: all but its kind, its penalty and `others`."""
+    return {name: value for name, value in run.options.items() if name not in ("kind", "penalty", "weight", *others)}
 
 
 class FQ(Supervised):
@@ -69,8 +73,7 @@ class FQ(Supervised):
     def build(run: Run, task: Task) -> nn.Module:
         """The classifier with its non-linearities; its other parameters start as those of the one without."""
         network = Supervised.build(run, task)
-        options: dict[str, Any] = {name: value for name, value in run.options.items() if name not in OWN}
-        return insert(network, str(run.options.get("kind", "pow")), **options)
+        return insert(network, str(run.options.get("kind", "pow")), **of_nonlinearity(run, "feature", "dropout"))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy plus the penalty on alpha, and its two terms."""

@@ -1,0 +1,30 @@
+"""Where a chapter's numbers come from."""
+
+import pytest
+
+from paperlib.chapters import measurements, source
+from paperlib.errors import UserError
+from paperlib.methods.dfd import distillation_loss
+
+
+def test_records_are_read_and_nothing_is_trained(tiny):
+    results, samples = measurements("dfd", "records")
+    assert results([tiny()]) == []  # was never recorded
+
+
+def test_runs_are_trained_where_they_are_missing(tiny, tmp_path):
+    results, samples = measurements("dfd", "run", tmp_path)
+    run = tiny(epochs=1)
+    assert [record.run for record in results([run])] == [run]
+    assert isinstance(samples(run), dict)
+
+
+def test_an_unknown_mode_is_one_line():
+    with pytest.raises(UserError, match="records, run"):
+        measurements("dfd", "guess")
+
+
+def test_the_source_of_a_function_is_shown_as_it_is():
+    text = source(distillation_loss).data
+    assert text.startswith("```python\ndef distillation_loss(student: Tensor")
+    assert text.endswith("```")

@@ -1,10 +1,14 @@
-"""What several files share: a store, and runs that train in a fraction of a second."""
+"""What several files share: a store, runs that train in a fraction of a second, pictures, corrupted sets."""
 
 from functools import partial
 
 import pytest
 import torch
+from helpers import CLASSES, COUNT, CorruptStub, picture, save
 
+from paperlib import corrupted_set
+from paperlib.corrupted_set import CorruptedSet
+from paperlib.datasets import Split, decoding
 from paperlib.execution import Execution
 from paperlib.runs import Run
 from paperlib.store import Store
@@ -23,6 +27,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def seeded():
+    """Starts the test from the same random numbers, whatever ran before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture
@@ -52,3 +62,56 @@ def tiny():
 def tiny_student(tiny):
     """Makes a tiny student of DFD with its teacher; any field may be changed."""
     return partial(tiny, method="dfd", degrade={"name": "lowres", "factor": 4}, uses={"teacher": tiny()})
+
+
+# Folders of pictures
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder of data sets with "pets": six training and four test images a class, PNGs of several sizes, a JPEG."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for label, name in enumerate(CLASSES):
+        for part, count in (("train", 6), ("val", 4)):
+            for i in range(count):
+                pixels = picture(100 * label + 10 * i + len(part), 40 + 8 * i, 56)
+                save(tmp_path / "root/pets" / part / name / f"{i}.{'JPEG' if i == 3 else 'png'}", pixels)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The files that are decoded, in no particular order."""
+    files, decode = [], decoding._decode
+    monkeypatch.setattr(decoding, "_decode", lambda path, pixels: files.append(path) or decode(path, pixels))
+    return files
+
+
+# Corrupted sets
+
+
+@pytest.fixture
+def clean_split():
+    """The test images that sets are made of."""
+    images = torch.randint(256, (COUNT, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return Split(images, torch.arange(COUNT) % 10)
+
+
+@pytest.fixture
+def make_set(clean_split, tmp_path):
+    """Makes a `CorruptedSet` of the tiny test images; any argument may be changed."""
+
+    def make(folder="CIFAR-10-C", **changes):
+        arguments = {"dataset": "cifar10", "clean": clean_split, "table": "cifar-c", **changes}
+        return CorruptedSet(tmp_path / folder, **arguments)
+
+    return make
+
+
+@pytest.fixture
+def corrupt_stub(monkeypatch):
+    """In place of `corrupt`, with two calls a severity: batches of 7 and 5 images."""
+    stub = CorruptStub()
+    monkeypatch.setattr(corrupted_set, "corrupt", stub)
+    monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 7)
+    return stub

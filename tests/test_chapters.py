@@ -8,7 +8,7 @@ from paperlib.methods.dfd import distillation_loss
 
 
 def test_records_are_read_and_nothing_is_trained(tiny):
-    results, samples = measurements("dfd", "records")
+    results, _ = measurements("dfd", "records")
     assert results([tiny()]) == []  # was never recorded
 
 

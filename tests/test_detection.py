@@ -9,7 +9,6 @@ from torch import nn
 
 from paperlib import datasets, degrade, methods, sweep, training
 from paperlib.datasets import Dataset, Split, scenes
-from paperlib.degrade.chain import DistortionChain
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.figures_detection import GREEN, detections
@@ -18,8 +17,7 @@ from paperlib.methods.detection import Detection
 from paperlib.networks import detector
 from paperlib.networks.insertion import QuantizedConv2d, alphas
 from paperlib.networks.quantization import HPOW, SF
-from paperlib.runs import Run
-from paperlib.store import Store, pack, unpack
+from paperlib.store import pack, unpack
 
 TASK = Task(10, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
 HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg_compression": 0.5}
@@ -34,28 +32,18 @@ def drawn():
 
 @pytest.fixture
 def few(drawn, monkeypatch):
-    """The data set that runs get by the name "scenes" is the small one; the method has its name."""
+    """The data set that runs get by the name "scenes" is the small one."""
     monkeypatch.setattr(scenes, "load", lambda seed=0: drawn)
-    monkeypatch.setitem(methods.METHODS, "detection", Detection)
-    monkeypatch.setitem(degrade.DEGRADATIONS, "distortion_chain", DistortionChain)
     datasets._load.cache_clear()
     yield drawn
     datasets._load.cache_clear()
 
 
-make_run = partial(
-    Run,
-    method="detection",
-    dataset="scenes",
-    network="plain10",
-    width=0.0625,
-    epochs=2,
-    batch_size=16,
-    optimizer="adam",
-    lr=2e-3,
-    crop=0,
-    flip=False,
-)
+@pytest.fixture
+def make_run(tiny):
+    """Makes tiny runs of the method on all the scenes; any field may be changed."""
+    own = {"method": "detection", "dataset": "scenes", "network": "plain10", "train_size": 0, "test_size": 0}
+    return partial(tiny, **own, batch_size=16, optimizer="adam", lr=2e-3, crop=0, flip=False)
 
 
 @pytest.fixture
@@ -64,10 +52,15 @@ def batch(drawn):
     return Batch(images, images, drawn.train.labels[:6])
 
 
-def make(**fields):
-    """The method of a tiny run, always from the same random numbers."""
-    torch.manual_seed(0)
-    return Detection(run := make_run(**fields), TASK, {}, **run.options)
+@pytest.fixture
+def make(make_run):
+    """Makes the method of a tiny run, always from the same random numbers."""
+
+    def make(**fields):
+        torch.manual_seed(0)
+        return Detection(run := make_run(**fields), TASK, {}, **run.options)
+
+    return make
 
 
 # The detector
@@ -87,7 +80,7 @@ def test_backbones(name, stages, stride):
     assert found.labels.dtype == torch.int64
 
 
-def test_detections_are_padded_and_the_most_certain_come_first(batch):
+def test_detections_are_padded_and_the_most_certain_come_first(make, batch):
     method = make().eval()
     with torch.no_grad():
         method.network.heads.box_predictor.cls_score.bias[1:] += torch.arange(10.0) * 0.05
@@ -116,7 +109,7 @@ def test_mistakes_about_detectors(build, message):
         detector.build(classes=2, width=0.0625, **build)
 
 
-def test_boxes_stay_float32_under_autocast(batch):
+def test_boxes_stay_float32_under_autocast(make, batch):
     method = make(options={"kind": "pow"})
     seen = []
     method.network.backbone.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
@@ -133,7 +126,7 @@ def test_boxes_stay_float32_under_autocast(batch):
 # The method
 
 
-def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base(batch):
+def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base(make, batch):
     base, power = make(), make(options={"kind": "pow"})
     assert sorted(alphas(power.network)) == [f"backbone.stage{i}.{j}" for i in (1, 2) for j in (0, 3)]
     assert not any(isinstance(module, QuantizedConv2d) for module in power.network.proposals.modules())
@@ -148,13 +141,13 @@ def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base
     assert base.undecayed() == []
 
 
-def test_the_other_kinds():
+def test_the_other_kinds(make):
     of = {kind: make(options={"kind": kind, **more}).network for kind, more in (("sf", {"beta": 10.0}), ("hpow", {}))}
     assert sum(isinstance(module, SF) for module in of["sf"].modules()) == 4
     assert sum(isinstance(module, HPOW) for module in of["hpow"].modules()) == 4
 
 
-def test_the_loss_is_the_sum_of_its_terms_and_reaches_everything(batch):
+def test_the_loss_is_the_sum_of_its_terms_and_reaches_everything(make, batch):
     method = make(options={"kind": "pow", "weight": 0.5})
     with torch.no_grad():
         for alpha in alphas(method.network).values():
@@ -168,7 +161,7 @@ def test_the_loss_is_the_sum_of_its_terms_and_reaches_everything(batch):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
 
 
-def test_difficult_objects_and_empty_places_are_not_trained_on(batch):
+def test_difficult_objects_and_empty_places_are_not_trained_on(make, batch):
     method = make()
     hard = batch.labels.clone()
     hard[:, 1:] = torch.tensor([3.0, 0, 0, 90, 90, 1])
@@ -184,13 +177,13 @@ def test_difficult_objects_and_empty_places_are_not_trained_on(batch):
     assert loss(hard) != loss(alone)
 
 
-def test_an_image_without_objects_can_be_trained_on(batch):
+def test_an_image_without_objects_can_be_trained_on(make, batch):
     nothing = batch.labels.clone()
     nothing[:, :, 0] = -1
     assert make().loss(batch._replace(labels=nothing))["loss"].isfinite()
 
 
-def test_a_few_steps_find_the_objects(batch):
+def test_a_few_steps_find_the_objects(make, batch):
     """Two scenes, trained until they are known by heart."""
     two = Batch(*(part[:2] for part in batch))
     method = make(width=0.125)
@@ -221,7 +214,7 @@ def test_a_few_steps_find_the_objects(batch):
         ({"options": {"kind": "sf", "bet": 10.0}}, "non-linearity 'sf'"),
     ],
 )
-def test_mistakes_in_runs(fields, message):
+def test_mistakes_in_runs(make, fields, message):
     with pytest.raises(UserError, match=message):
         make(**fields)
 
@@ -229,7 +222,7 @@ def test_mistakes_in_runs(fields, message):
 # Runs
 
 
-def test_a_resumed_training_has_the_same_bits(few, cpu, tmp_path):
+def test_a_resumed_training_has_the_same_bits(few, make_run, cpu, tmp_path):
     run = make_run(options={"kind": "pow"}, train_size=32)
 
     def trainer():
@@ -251,8 +244,7 @@ def test_a_resumed_training_has_the_same_bits(few, cpu, tmp_path):
     assert resumed.progress.history == whole.progress.history
 
 
-def test_a_trained_detector_is_tested_on_distorted_images(few, cpu, tmp_path):
-    store = Store(tmp_path)
+def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, cpu):
     trained = make_run(options={"kind": "pow"}, evaluate=(HEAVY,), batch_size=8)
     (record,) = sweep.Sweep(store, None, cpu)([trained])
     assert set(record.metrics) == {"map50", "map", "map50@distortion_chain", "map@distortion_chain"}
@@ -281,11 +273,11 @@ def test_the_work_of_a_run_is_known_beforehand(few):
     assert sweep.flops("plain10", 0.25, "detection", 96) > sweep.flops("plain10", 0.125, "detection", 96) > 1e6
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.gpu
-def test_a_gpu_trains_compiled(few, tmp_path):
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_trains_compiled(few, make_run, store):
     run = make_run(options={"kind": "pow"}, epochs=1)
-    (record,) = sweep.Sweep(Store(tmp_path), None, Execution.on("cuda"))([run])
+    (record,) = sweep.Sweep(store, None, Execution.on("cuda"))([run])
     assert 0 <= record.metrics["map50"] <= 100
 
 

@@ -4,32 +4,16 @@ import copy
 
 import pytest
 import torch
+from helpers import images, perturbed
 from torch import nn
 from torch.nn import functional as F
 
 from paperlib.errors import UserError
 from paperlib.networks import CLASSIFIERS, build
 from paperlib.networks.insertion import QuantizedConv2d, alphas, insert
-from paperlib.networks.quantization import (
-    HPOW,
-    POW,
-    SF,
-    SFPOW,
-    floor,
-    power,
-)
+from paperlib.networks.quantization import floor, power
 
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-
-
-def features(*shape, dtype=torch.float64):
-    """Random features of both signs, with exact zeros and values about the size of epsilon."""
-    u = torch.randn(*shape, dtype=dtype)
-    u.view(-1)[:6] = torch.tensor([0.0, 1e-3, -1e-3, 5e-4, -2e-3, 1e-2], dtype=dtype)
-    return u
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def network(name="resnet18", width=0.0625):
@@ -37,18 +21,6 @@ def network(name="resnet18", width=0.0625):
     return build(name, 10, width).eval()
 
 
-def images(count=4):
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-
-
-def perturbed(module):
-    with torch.no_grad():
-        for p in module.parameters():
-            p.add_(0.3 * torch.randn_like(p))
-    return module
-
-
-@pytest.mark.parametrize("make", [lambda: SF(10), lambda: POW(4), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)])
 def layers(body):
     return [name for name, module in body.named_modules() if hasattr(module, "nonlinearity")]
 

@@ -5,6 +5,7 @@ import operator
 
 import pytest
 import torch
+from helpers import images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -196,10 +197,6 @@ def test_an_affine_map_is_one_of_the_values():
 def vgg():
     torch.manual_seed(0)
     return networks.build("vgg16", 10, width=0.0625).eval()
-
-
-def images(count, seed=0):
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
 def hooks(network):

@@ -7,17 +7,11 @@ from paperlib import methods, sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.moments import KEPT, LAYERS, Moments, renormalised, shifts, summary, thinned
+from paperlib.methods.moments import KEPT, LAYERS, renormalised, shifts, summary, thinned
 from paperlib.moments import CentralMoments, of_features
 from paperlib.runs import Run
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Under its name, whether or not the table of methods has it."""
-    monkeypatch.setitem(methods.METHODS, "moments", Moments)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import batch_normed
 from torch import nn
 
 from paperlib.errors import UserError
@@ -13,6 +14,7 @@ POOL_IS_MAX = {
     "vgg16": True,
     "resnet18": False,
     "resnet50": False,
+    "resnext101": False,
     "smallcnn": False,
     "plain10": True,  # of 32x32 images one pixel is left, of which every mean is the maximum
 }
@@ -35,6 +37,7 @@ def make(name, **options):
         ("vgg16", 14_728_266, 512),
         ("resnet18", 11_173_962, 512),
         ("resnet50", 23_520_842, 2048),
+        ("resnext101", 86_755_146, 2048),
         ("smallcnn", 62_250, 9 * 64),
         ("plain10", 4_737_098, 512),
     ],
@@ -44,10 +47,6 @@ def test_published_size(name, count, feature):
         network = build(name, 10)
     assert sum(p.numel() for p in network.parameters()) == count
     assert network.head.in_features == feature
-
-
-def batch_normed(kernel, channels, out):
-    return kernel * kernel * channels * out + 2 * out
 
 
 def resnet_by_hand(name, stem, classes):
@@ -164,10 +163,8 @@ def test_dropout_stands_between_the_feature_and_the_head(images):
 
 
 def test_only_known_names_and_features():
-    with pytest.raises(
-        UserError,
-        match=r"^unknown network 'lenet'; choose from: alexnet, vgg16, resnet18, resnet50, smallcnn, plain10$",
-    ):
+    known = "alexnet, vgg16, resnet18, resnet50, resnext101, smallcnn, plain10"
+    with pytest.raises(UserError, match=f"^unknown network 'lenet'; choose from: {known}"):
         build("lenet", 10)
     with pytest.raises(UserError, match=r"^unknown feature 'last'; choose from: post, pre$"):
         build("alexnet", 10, 0.125, feature="last")

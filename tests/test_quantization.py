@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from helpers import perturbed
 from torch import nn
 from torch.autograd import gradcheck
 
 from paperlib.errors import UserError
-from paperlib.networks import build
 from paperlib.networks.quantization import (
     EXPONENTS,
     HPOW,
@@ -19,12 +19,9 @@ from paperlib.networks.quantization import (
     power,
 )
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 EDGES = (0.0, -0.0, 1e-30, -1e-30, 1e-4, -1e-3, 1.0, -1.0, 1e4, -1e4)
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
 
 
 def features(*shape, dtype=torch.float64):
@@ -32,15 +29,6 @@ def features(*shape, dtype=torch.float64):
     u = torch.randn(*shape, dtype=dtype)
     u.view(-1)[:6] = torch.tensor([0.0, 1e-3, -1e-3, 5e-4, -2e-3, 1e-2], dtype=dtype)
     return u
-
-
-def network(name="resnet18", width=0.0625):
-    torch.manual_seed(0)
-    return build(name, 10, width).eval()
-
-
-def images(count=4):
-    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 # --- SF
@@ -281,13 +269,6 @@ def test_sfpow_has_the_options_of_pow():
     assert SFPOW(4, beta=100, rescale=False).power.epsilon == 0.5
 
 
-def perturbed(module):
-    with torch.no_grad():
-        for p in module.parameters():
-            p.add_(0.3 * torch.randn_like(p))
-    return module
-
-
 @pytest.mark.parametrize("make", [lambda: SF(10), lambda: POW(4), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)])
 def test_float32_inside_autocast(make):
     module, u = perturbed(make()), torch.randn(2, 4, 5, 5)
@@ -304,6 +285,3 @@ def test_float32_inside_autocast(make):
 def test_memory_stays_channels_last(make):
     u = torch.randn(2, 4, 6, 6).to(memory_format=torch.channels_last)
     assert make()(u, u).is_contiguous(memory_format=torch.channels_last)
-
-
-# --- insertion

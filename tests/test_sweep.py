@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from helpers import same
 
 from paperlib import sweep
 from paperlib.errors import UserError
@@ -24,10 +25,6 @@ def trained(monkeypatch):
     runs, train = [], sweep.train
     monkeypatch.setattr(sweep, "train", lambda run, *rest: runs.append(run) or train(run, *rest))
     return runs
-
-
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def test_parents_are_trained_first_once_and_never_again(store, cpu, tiny, tiny_student, trained):

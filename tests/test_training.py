@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from helpers import same
 from PIL import Image
 from torch.nn import functional as F
 
@@ -35,10 +36,6 @@ def make_trainer(run, cpu, seed=0):
     torch.manual_seed(seed)
     method = cpu.place(methods.build(run, TASK, parents))
     return Trainer(run, method, make_split(), degrade.build(run.degrade), cpu)
-
-
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 # Schedules and steps

@@ -7,10 +7,15 @@ from torch import nn
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task, frozen
 from paperlib.methods.calibration import Calibration
+from paperlib.methods.ddp import DDP
 from paperlib.methods.detection import Detection
 from paperlib.methods.dfd import DFD
+from paperlib.methods.drift import Drift
+from paperlib.methods.features import Features
 from paperlib.methods.fq import FQ
 from paperlib.methods.moments import Moments
+from paperlib.methods.sfd import SFD
+from paperlib.methods.ssdl import SSDL
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
 from paperlib.methods.supervised import Supervised
 from paperlib.runs import Run
@@ -24,6 +29,11 @@ METHODS: dict[str, type[Method]] = {
     "calibration": Calibration,
     "moments": Moments,
     "detection": Detection,
+    "ddp": DDP,
+    "drift": Drift,
+    "sfd": SFD,
+    "features": Features,
+    "ssdl": SSDL,
 }
 
 __all__ = ["METHODS", "Batch", "Method", "Task", "build", "build_network", "frozen"]

@@ -66,14 +66,18 @@ class DFD(Supervised):
     ) -> None:
         super().__init__(run, task, parents, feature=feature, dropout=dropout)
         if "teacher" not in parents:
-            raise UserError("dfd needs a teacher: uses={'teacher': Run(...)}")
+            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
         self.lambda_ = lambda_
         self.reduction = choose("reduction", reduction, ("sum", "mean"))
         self.parents["teacher"].feature = feature  # type: ignore[assignment]  # the teacher was built by its own run
 
+    def teachers_view(self, batch: Batch) -> Tensor:
+        """The images of which the teacher's features are taken (B, 3, H, W): the high-resolution ones."""
+        return batch.clean
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation (4) and its two terms."""
-        teacher = frozen(self.parents["teacher"], batch.clean)
+        teacher = frozen(self.parents["teacher"], self.teachers_view(batch))
         student = self.network(batch.degraded)
         recognition = recognition_loss(student.logits, batch.labels)
         distillation = distillation_loss(student.feature, teacher.feature, self.reduction)

@@ -6,7 +6,7 @@ from paperlib.errors import choose
 from paperlib.networks.alexnet import alexnet
 from paperlib.networks.classifier import Classifier, Output
 from paperlib.networks.plain import plain10, smallcnn
-from paperlib.networks.resnet import resnet18, resnet50
+from paperlib.networks.resnet import resnet18, resnet50, resnext101
 from paperlib.networks.vgg import vgg16
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
@@ -14,6 +14,7 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "vgg16": vgg16,
     "resnet18": resnet18,
     "resnet50": resnet50,
+    "resnext101": resnext101,
     "smallcnn": smallcnn,
     "plain10": plain10,
 }
@@ -30,6 +31,6 @@ def build(
     """
     make = CLASSIFIERS[choose("network", name, CLASSIFIERS)]
     own: dict[str, float] = {} if dropout is None else {"dropout": dropout}
-    if name.startswith("resnet"):
+    if name.startswith(("resnet", "resnext")):
         own["size"] = size
     return make(classes, width, feature=feature, **own)

@@ -1,4 +1,9 @@
-"""ResNet-18 and ResNet-50 (He et al., 2016) for images of CIFAR's size (3x3 stem) and of ImageNet's (7x7 stem)."""
+"""ResNet-18 and ResNet-50 (He et al., 2016) and ResNeXt-101 (Xie et al., 2017).
+
+For images of CIFAR's size they have a 3x3 stem, for those of ImageNet's the published 7x7 stem.
+"""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -51,14 +56,15 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the sum.
 
     The 3x3 convolution has the stride, as in the Torch and torchvision networks; the paper has it in the first 1x1.
+    With `groups`, a divisor of `inner`, it is a grouped convolution: the block of ResNeXt (Xie et al., 2017, Fig. 3c).
     """
 
-    def __init__(self, channels: int, inner: int, out: int, stride: int, last: bool = False) -> None:
+    def __init__(self, channels: int, inner: int, out: int, stride: int, last: bool = False, groups: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
         self.relu1 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, groups=groups, bias=False)
         self.bn2 = nn.BatchNorm2d(inner)
         self.relu2 = nn.ReLU(inplace=True)
         self.conv3 = nn.Conv2d(inner, out, 1, bias=False)
@@ -121,15 +127,45 @@ def resnet50(
     At width 1 it has 23,520,842 parameters with the stem for small images and 10 classes, 25,557,032 with the stem
     for large ones and 1000 classes. The arguments are those of `resnet18`.
     """
+    inner = [_scaled(width, n) for n in STAGES]
+    body, channels = _bottlenecks((3, 4, 6, 3), inner, 1, width, size)
+    return Classifier(body, nn.AdaptiveAvgPool2d(1), channels, classes, dropout, feature)
+
+
+def resnext101(
+    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+) -> Classifier:
+    """ResNeXt-101 32x8d: 3, 4, 23 and 3 bottleneck blocks whose 3x3 convolutions have 32 groups.
+
+    A group has 8, 16, 32 and 64 channels in the four stages. At width 1 it has 86,755,146 parameters with the stem for
+    small images and 10 classes, 88,791,336 with the stem for large ones and 1000 classes. The arguments are those of
+    `resnet18`, but that `width` scales the number of groups (32 at width 1, at least one) and hardly their channels, as
+    long as there is more than one: groups of few channels would be slow. Channels are always a multiple of groups.
+    """
+    groups = max(1, round(32 * width))
+    inner = [groups * round(_scaled(width, 4 * n) / groups) for n in STAGES]
+    body, channels = _bottlenecks((3, 4, 23, 3), inner, groups, width, size)
+    return Classifier(body, nn.AdaptiveAvgPool2d(1), channels, classes, dropout, feature)
+
+
+def _bottlenecks(
+    blocks: Sequence[int], inner: Sequence[int], groups: int, width: float, size: int
+) -> tuple[nn.Sequential, int]:
+    """The stem and four stages of bottleneck blocks, with the number of channels that come out, scaled by `width`.
+
+    Args:
+        blocks, inner: number of blocks, and channels of their 3x3 convolutions, by stage. groups: of these.
+    """
     channels = _scaled(width, 64)
     body = nn.Sequential()
     body.add_module("stem", _stem(channels, size))
-    for i, (blocks, n) in enumerate(zip((3, 4, 6, 3), STAGES, strict=True)):
-        inner, out = _scaled(width, n), _scaled(width, 4 * n)
+    for i, n in enumerate(STAGES):
+        out = _scaled(width, 4 * n)
         stage = nn.Sequential()
-        for j in range(blocks):
-            last = i == len(STAGES) - 1 and j == blocks - 1
-            stage.append(Bottleneck(channels, inner, out, stride=2 if i > 0 and j == 0 else 1, last=last))
+        for j in range(blocks[i]):
+            last = i == len(STAGES) - 1 and j == blocks[i] - 1
+            stride = 2 if i > 0 and j == 0 else 1
+            stage.append(Bottleneck(channels, inner[i], out, stride, last, groups))
             channels = out
         body.add_module(f"stage{i + 1}", stage)
-    return Classifier(body, nn.AdaptiveAvgPool2d(1), channels, classes, dropout, feature)
+    return body, channels

@@ -45,8 +45,10 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     what = argparse.ArgumentParser(add_help=False)
-    what.add_argument("paper", help="the paper's slug, e.g. dfd")
-    what.add_argument("--profile", help="smoke, demo or paper; default: paper with a GPU and the data, else demo")
+    what.add_argument("paper", help="the paper: dfd, fq, ddp, sfd; or compared, all methods on one protocol")
+    what.add_argument(
+        "--profile", help="smoke, demo, paper, of fq also cpu; default: paper with a GPU and data, else demo"
+    )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
     what.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
     what.add_argument("--seeds", help="number of seeds; default: the profile's")
@@ -117,6 +119,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     settings = _settings(options)
     execution = Execution.on(options.device)
+    if options.data_root:  # frost's photographs lie there too, and workers and notebooks look for them by this name
+        os.environ["DATA_ROOT"] = str(options.data_root.resolve())
     for name in settings.datasets:
         datasets.load(name, options.data_root)  # missing data is said before the first training, not after it
     if options.workers < 0:

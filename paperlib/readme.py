@@ -6,10 +6,21 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from paperlib.experiments import dfd, dfd_tables, fq, fq_tables
+from paperlib.experiments import (
+    compared,
+    compared_tables,
+    ddp,
+    ddp_tables,
+    dfd,
+    dfd_tables,
+    fq,
+    fq_tables,
+    sfd,
+    sfd_tables,
+)
 from paperlib.experiments.settings import select
 from paperlib.records import Archive
-from paperlib.report import DATA, claims_table
+from paperlib.report import DATA, Table, claims_table
 
 PATH = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -110,17 +121,30 @@ def _corruptions() -> str:
     return _pipe(headers, rows)
 
 
-def _fq() -> str:
-    """How many of feature quantization's claims got which verdict, by what they are about."""
-    archive = Archive(DATA / "results" / "fq")
-    settings = fq.PROFILES["cpu"]
-    rows = []
+def _claims() -> str:
+    """How many claims of the papers with many of them got which verdict, by what they are about."""
+    found: list[tuple[str, str, str, Table]] = []
+    archive, settings = Archive(DATA / "results" / "fq"), fq.PROFILES["cpu"]
     for dataset in settings.datasets:
         for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
-            verdicts = [row[-1] for row in table.rows]
-            counts = (verdicts.count(verdict) for verdict in VERDICTS)
-            rows.append((table.title.split(".")[0], dataset, len(verdicts), *counts))
-    return _pipe(("claims of", "measured on", "claims", *VERDICTS), rows)
+            found.append(("fq", table.title.split(".")[0], dataset, table))
+    for slug, module, tables in (("ddp", ddp, ddp_tables), ("sfd", sfd, sfd_tables)):
+        settings = select(module.PROFILES, "demo", ["cifar10"])
+        items = module.study(settings, "cifar10", Archive(DATA / "results" / slug))
+        found.append((slug, "ImageNet-C", "cifar10", tables.claims(settings, "cifar10", items)))
+    rows = []
+    for *head, table in found:
+        verdicts = [row[-1] for row in table.rows]
+        rows.append((*head, len(verdicts), *(verdicts.count(verdict) for verdict in VERDICTS)))
+    return _pipe(("paper", "claims of", "measured on", "claims", *VERDICTS), rows)
+
+
+def _compared() -> str:
+    """The page on all methods: what each adds to cross-entropy on the same images."""
+    settings = select(compared.PROFILES, "demo", ["cifar10"])
+    items = compared.study(settings, "cifar10", Archive(DATA / "results" / "compared"))
+    table = compared_tables.gain_table("cifar10", items["compared"])
+    return f"{compared_tables.describe(settings)}.\n\n{_pipe(table.headers, table.rows)}"
 
 
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not tested")
@@ -145,6 +169,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "profiles": _profiles,
     "speed": _speed,
     "corruptions": _corruptions,
-    "fq": _fq,
+    "claims": _claims,
+    "compared": _compared,
     "quantization": _quantization,
 }

@@ -10,8 +10,10 @@ from paperlib import degrade, methods, sweep
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.execution import Execution
+from paperlib.experiments import PAPERS, paper, paper_tables
 from paperlib.methods import Batch, Task
-from paperlib.store import pack, unpack
+from paperlib.store import Store, pack, unpack
+from paperlib.sweep import Sweep
 from paperlib.training import Trainer
 
 pytestmark = [
@@ -130,3 +132,14 @@ def test_a_run_from_beginning_to_end(tiny, tiny_student, store, cpu, cuda):
     assert all(tensor.device.type == "cpu" for tensor in store.weights(record.run).values())
     # What a GPU trained, a CPU can use.
     sweep.train(tiny_student(seed=1), store, None, cpu)
+
+
+@pytest.mark.parametrize("slug", PAPERS)
+def test_every_paper_runs_at_smoke(slug, tmp_path, cuda):
+    """Every method, degradation and table, on the device and in its precision."""
+    settings = paper(slug).PROFILES["smoke"]
+    sweeping = Sweep(Store(tmp_path), None, cuda, bar=False)
+    studies = {name: paper(slug).study(settings, name, sweeping) for name in settings.datasets}
+    assert all(table.rows for table in paper_tables(slug)(settings, studies))
+    for run in sweeping.trained:
+        assert sweeping.store.record(run).provenance["device"] == torch.cuda.get_device_name()

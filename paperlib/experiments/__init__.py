@@ -4,10 +4,27 @@ from collections.abc import Callable
 from types import ModuleType
 
 from paperlib.errors import choose
-from paperlib.experiments import dfd, dfd_tables, fq, fq_tables
+from paperlib.experiments import (
+    compared,
+    compared_tables,
+    ddp,
+    ddp_tables,
+    dfd,
+    dfd_tables,
+    fq,
+    fq_tables,
+    sfd,
+    sfd_tables,
+)
 from paperlib.report import Table
 
-PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {"dfd": (dfd, dfd_tables), "fq": (fq, fq_tables)}
+PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {
+    "dfd": (dfd, dfd_tables),
+    "fq": (fq, fq_tables),
+    "ddp": (ddp, ddp_tables),
+    "sfd": (sfd, sfd_tables),
+    "compared": (compared, compared_tables),  # no paper: all methods on one protocol
+}
 
 
 def paper(slug: str) -> ModuleType:

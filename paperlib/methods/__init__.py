@@ -14,10 +14,13 @@ from paperlib.methods.drift import Drift
 from paperlib.methods.features import Features
 from paperlib.methods.fq import FQ
 from paperlib.methods.moments import Moments
+from paperlib.methods.qualnet import QualNet
 from paperlib.methods.sfd import SFD
 from paperlib.methods.ssdl import SSDL
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
 from paperlib.methods.supervised import Supervised
+from paperlib.methods.urie import URIE
+from paperlib.methods.vid import VID
 from paperlib.runs import Run
 
 METHODS: dict[str, type[Method]] = {
@@ -33,6 +36,9 @@ METHODS: dict[str, type[Method]] = {
     "drift": Drift,
     "sfd": SFD,
     "features": Features,
+    "urie": URIE,
+    "vid": VID,
+    "qualnet": QualNet,
     "ssdl": SSDL,
 }
 

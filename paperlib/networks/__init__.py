@@ -5,6 +5,7 @@ from collections.abc import Callable
 from paperlib.errors import choose
 from paperlib.networks.alexnet import alexnet
 from paperlib.networks.classifier import Classifier, Output
+from paperlib.networks.invertible import invertible
 from paperlib.networks.plain import plain10, smallcnn
 from paperlib.networks.resnet import resnet18, resnet50, resnext101
 from paperlib.networks.vgg import vgg16
@@ -17,7 +18,10 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "resnext101": resnext101,
     "smallcnn": smallcnn,
     "plain10": plain10,
+    "invertible": invertible,
 }
+
+SIZED = ("resnet18", "resnet50", "resnext101", "invertible")  # their first layers depend on the size of the images
 
 __all__ = ["CLASSIFIERS", "Classifier", "Output", "build"]
 
@@ -27,10 +31,10 @@ def build(
 ) -> Classifier:
     """A freshly initialised classifier; `dropout` None is the network's own. Raises `UserError` for an unknown name.
 
-    `size` is the height and width of the images: ResNets choose their stem by it, the others are the same for all.
+    `size` is the height and width of the images: the networks in `SIZED` choose their first layers by it.
     """
     make = CLASSIFIERS[choose("network", name, CLASSIFIERS)]
     own: dict[str, float] = {} if dropout is None else {"dropout": dropout}
-    if name.startswith(("resnet", "resnext")):
+    if name in SIZED:
         own["size"] = size
     return make(classes, width, feature=feature, **own)

@@ -1,0 +1,207 @@
+"""The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
+
+from collections.abc import Mapping
+from statistics import fmean
+
+from paperlib.degrade.tables import EXTRA
+from paperlib.experiments.corrupted_runs import SUMMARIES, reference, seen, summarised, summary
+from paperlib.experiments.ddp import NAMES, QUALITIES, SEVERITY, VARIANTS
+from paperlib.experiments.settings import Settings
+from paperlib.report import Estimate, Table, as_top1, claims_table, effect, read_csv, top1
+from paperlib.runs import Record
+
+Items = Mapping[str, Mapping[str, list[Record]]]
+MODELS = {"frozen": "frozen", "blind": "+DDP, all corruptions", "ten": "+DDP, 10 images elsewhere",
+          "ten-own": "+DDP, 10 images from here"}  # fmt: skip
+
+
+def describe(settings: Settings) -> str:
+    """The setting in words, for titles: what is reduced is said."""
+    if settings.profile == "paper":
+        return "mean ± 95 % interval (seeds)"
+    classifiers = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in settings.networks]
+    images = f"{settings.recipe['train_size']:,} training images, modules {settings.by_network['fdm']['train_size']:,}"
+    return f"REDUCED setting `{settings.profile}`: {', '.join([images, *classifiers])}; mean ± 95 % interval (seeds)"
+
+
+def printed() -> Table:
+    """What is printed of DDP elsewhere: the row of SFD's poster."""
+    rows = [(row["network"], row["model"], *(row[name] for name in SUMMARIES)) for row in read_csv("ddp", "poster")]
+    return Table("Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE", ("", "", *SUMMARIES.values()), rows)
+
+
+DRIFT = {  # metrics of `methods.drift`, and what the table calls them
+    "size": "size",
+    "cosine_clusters": "cosine",
+    "cosine_clusters_control": "cosine, other corruptions",
+    "cosine_clusters_shuffled": "cosine, wrong pairs",
+    "explained_clusters": "explained",
+    "explained_clusters_mismatched": "explained by others' margins",
+    "explained_overall": "explained by one margin",
+}
+
+
+def drift(network: str, dataset: str, items: Items) -> Table:
+    """The observation behind the prior, in numbers, by corruption: means over seeds."""
+    rows = []
+    for name, metrics in drifts(items).items():
+        rows.append((name, *(f"{metrics[metric]:.2f}" for metric in DRIFT)))
+    title = f"Drift of early features at severity {SEVERITY}: {NAMES[network]}, {dataset}, means over seeds"
+    return Table(title, ("corruption", *DRIFT.values()), rows)
+
+
+def drifts(items: Items) -> dict[str, dict[str, float]]:
+    """Corruption -> metrics of `methods.drift`, means over seeds."""
+    return {
+        name: {metric: fmean(r.metrics[metric] for r in records) for metric in records[0].metrics}
+        for name, records in items["drift"].items()
+        if records
+    }
+
+
+def main(settings: Settings, dataset: str, items: Items) -> Table:
+    """Clean, seen and unseen accuracy and mCE of the frozen networks and of the modules that serve all corruptions."""
+    rows, cells = [], {**items["main"], **items["ten"]}
+    for network in settings.networks:
+        baseline = reference(cells.get(f"{network}/frozen", ()), dataset)
+        for model, label in MODELS.items():
+            own = [summary(record, baseline, dataset) for record in cells.get(f"{network}/{model}", ())]
+            values = [Estimate.of([s[name] for s in own]).text() if own else "–" for name in SUMMARIES]
+            rows.append((f"{NAMES[network]}, {label}", *values))
+    title = f"One module for all corruptions, {dataset}: top-1 (%) and mCE relative to the frozen network"
+    return Table(f"{title}, {describe(settings)}", ("", *SUMMARIES.values()), rows)
+
+
+def single_gains(network: str, dataset: str, items: Items) -> dict[str, Estimate]:
+    """Corruption -> gain of its own module over the frozen network, at the severity of the conditions."""
+    gains = {}
+    for name in seen(dataset):
+        frozen = as_top1(items["main"].get(f"{network}/frozen", []), f"top1@{name}-{SEVERITY}")
+        gain = effect(items["conditions"].get(f"{network}/condition/{name}", ()), frozen)
+        if gain is not None:
+            gains[name] = gain
+    return gains
+
+
+def summary_gains(network: str, model: str, dataset: str, items: Items) -> dict[str, Estimate]:
+    """Corruption -> gain of a module for all corruptions over the frozen network, mean over severities."""
+    cells = summarised({**items["main"], **items["ten"]}, f"{network}/frozen", dataset)
+    found = {}
+    for name in (*seen(dataset), *EXTRA):
+        gain = effect(cells.get(f"{network}/{model}/{name}", ()), cells.get(f"{network}/frozen/{name}", ()))
+        if gain is not None:
+            found[name] = gain
+    return found
+
+
+def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
+    """Gain over the frozen network by corruption, a table a network; those told from zero are bold."""
+    tables = []
+    for network in settings.networks:
+        own = single_gains(network, dataset, items)
+        columns = [own, *(summary_gains(network, model, dataset, items) for model in ("blind", "ten"))]
+        rows = [(name, *(_bold(column.get(name)) for column in columns)) for name in (*seen(dataset), *EXTRA)]
+        headers = ("corruption", f"a module for it, severity {SEVERITY}", "one for all", "one for all, 10 images")
+        tables.append(Table(f"Gain over the frozen {NAMES[network]} (points), {dataset}", headers, rows))
+    return tables
+
+
+def _bold(gain: Estimate | None) -> str:
+    if gain is None:
+        return "–"
+    text = f"{gain.mean:+.1f}" + f" ± {gain.half:.1f}" * (gain.n > 1)
+    return text if gain.contains(0) else f"**{text}**"
+
+
+def jpeg(settings: Settings, dataset: str, items: Items) -> Table:
+    """Accuracy by JPEG quality, printed and ours."""
+    rows = [
+        (f"ImageNet, printed: {row['network']}, {row['model']}", *(row[f"q{q}"] for q in QUALITIES.values()))
+        for row in read_csv("ddp", "jpeg")
+    ]
+    qualities = _by_quality(items)
+    for network in settings.networks:
+        for model in ("frozen", "ddp"):
+            values = [top1(qualities.get(f"{network}/jpeg/{model}/q{q}", [])) for q in QUALITIES.values()]
+            label = f"{dataset}: {NAMES[network]}, {model}"
+            rows.append((label, *(value.text() if value else "–" for value in values)))
+    return Table("JPEG compression: top-1 (%) by quality", ("", *(str(q) for q in QUALITIES.values())), rows)
+
+
+def _by_quality(items: Items) -> dict[str, list[Record]]:
+    return {
+        f"{cell}/q{quality}": as_top1(records, f"top1@jpeg_compression-{severity}")
+        for cell, records in items["jpeg"].items()
+        for severity, quality in QUALITIES.items()
+    }
+
+
+def silences(settings: Settings, dataset: str, items: Items) -> Table:
+    """What the sources leave open, compared once with the default."""
+    network = settings.networks[0]
+    cells = summarised({**items["main"], **items["silences"]}, f"{network}/frozen", dataset)
+    rows = []
+    for name in VARIANTS:
+        row = [name]
+        for what in ("hq", "seen", "unseen"):
+            gain = effect(cells.get(f"{network}/blind/{name}/{what}", ()), cells.get(f"{network}/blind/{what}", ()))
+            row.append(_bold(gain))
+        rows.append(row)
+    title = f"What the sources leave open: difference to the default (points), {NAMES[network]}, {dataset}"
+    return Table(title, ("variant", "HQ", "seen", "unseen"), rows)
+
+
+def claimed(dataset: str, items: Items) -> dict[str, list[Record]]:
+    """All cells that claims speak of."""
+    cells: dict[str, list[Record]] = {}
+    everything = {**items["main"], **items["ten"]}
+    for network in NAMES:
+        own = {cell: records for cell, records in everything.items() if cell.startswith(f"{network}/")}
+        cells |= summarised(own, f"{network}/frozen", dataset)
+        single = [items["conditions"].get(f"{network}/condition/{name}", []) for name in seen(dataset)]
+        if own and all(single):
+            cells |= _conditions(network, own[f"{network}/frozen"], single, dataset)
+    return {**cells, **_by_quality(items)}
+
+
+def _conditions(
+    network: str, frozen: list[Record], single: list[list[Record]], dataset: str
+) -> dict[str, list[Record]]:
+    """The mean over all conditions, with a module each and without: cells "<network>/condition/seen" and "/alone"."""
+    means: dict[str, list[Record]] = {f"{network}/condition/seen": [], f"{network}/condition/alone": []}
+    for before, *after in zip(frozen, *single, strict=True):
+        alone = [before.metrics[f"top1@{name}-{SEVERITY}"] for name in seen(dataset)]
+        for cell, values in zip(means, ([r.metrics["top1"] for r in after], alone), strict=True):
+            means[cell] += as_top1([_with(before, sum(values) / len(values))], "top1")
+    return means
+
+
+def _with(record: Record, value: float) -> Record:
+    return Record(record.run, {"top1": value}, (), {})
+
+
+def claims(settings: Settings, dataset: str, items: Items) -> Table:
+    """The verdicts. All claims are about ImageNet-C; measured on anything else they can be right in direction only.
+
+    A profile without ResNet-50 judges what is claimed of it by its first network; the title says so.
+    """
+    cells, first = claimed(dataset, items), settings.networks[0]
+    title = "Claims"
+    if "resnet50" not in settings.networks:
+        cells |= {cell.replace(first, "resnet50", 1): records for cell, records in cells.items()}
+        title = f"Claims, {NAMES[first]} in the place of ResNet-50"
+    table = claims_table("ddp", dataset, cells, settings.profile == "paper", about="imagenet")
+    return Table(table.title.replace("Claims", title, 1), table.headers, table.rows)
+
+
+def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
+    """All tables in the chapter's order. `studies` holds what `ddp.study` returned, by data set."""
+    out = [printed()]
+    for dataset, items in studies.items():
+        out += [
+            drift(settings.networks[0], dataset, items),
+            main(settings, dataset, items),
+            *gains(settings, dataset, items),
+        ]
+        out += [jpeg(settings, dataset, items), silences(settings, dataset, items)]
+    return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

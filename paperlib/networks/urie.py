@@ -1,0 +1,122 @@
+"""The enhancer of "URIE: Universal Image Enhancement for Visual Recognition in the Wild" (Son et al., ECCV 2020).
+
+A shallow U-Net of selective enhancement modules. Of the paper only abstract and figures were to be had; layers, widths
+and order below are those of the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What differs here
+is said where it does.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from paperlib.errors import choose
+
+GRID = 4  # cells a side on which attention is computed
+STARTS = ("identity", "random")
+
+
+class Attention(nn.Module):
+    """How much of each of two branches a channel takes, in each cell of a 4x4 grid: two weights that sum to 1.
+
+    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores a channel and
+    cell, and these through a softmax over the two.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        cells = channels * GRID**2
+        self.squeeze = nn.Linear(cells, cells // reduction, bias=False)
+        self.score = nn.Linear(cells // reduction, 2 * cells)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (2, N, C, H, W), every cell's weights repeated over its pixels."""
+        count, channels, height, width = maps.shape
+        cells = F.adaptive_avg_pool2d(maps, GRID).flatten(1)
+        scores = self.score(self.squeeze(cells).relu())
+        weights = scores.view(count, 2, channels, GRID, GRID).softmax(dim=1)
+        weights = F.interpolate(weights.flatten(1, 2), size=(height, width), mode="nearest")
+        return weights.view(count, 2, channels, height, width).transpose(0, 1)
+
+
+class SelectiveEnhancement(nn.Module):
+    """One module: a branch behind batch norm, one behind instance norm, mixed by `Attention` on their sum.
+
+    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch norm keeps what tells
+    one image from another, instance norm takes contrast and brightness out of it.
+    """
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.batch_norm, self.instance_norm = nn.BatchNorm2d(channels), nn.InstanceNorm2d(channels)
+        self.batch_conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        self.instance_conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        self.attention = Attention(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, H, W)."""
+        first = self.batch_conv(F.leaky_relu(self.batch_norm(x)))
+        second = self.instance_conv(F.leaky_relu(self.instance_norm(x)))
+        weights = self.attention(first + second)
+        return first * weights[0] + second * weights[1]
+
+
+class Enhancer(nn.Module):
+    """The whole network: images in [0, 1] to enhanced images of the same size, 671,859 parameters at width 1.
+
+    conv9x9-32 | max-pool, SEM-64 | max-pool, SEM-64 | twice the size, beside the first SEM's maps, SEM-32 | twice the
+    size, beside the first convolution's maps, SEM-16 | conv3x3-3, added to the image. The network inside works on
+    images normalised with `mean` and `std`, and so does its addition to them, as in the released code.
+
+    Args:
+        width: scales every channel count but the images'.
+        start: "identity" begins with a last convolution of zeros: at first the classifier behind sees just what it
+            sees without the enhancer, and the cross-entropy cannot begin with what a random residual does to it.
+            "random" is PyTorch's initialisation, as in the released code.
+        clip: keep what comes out in [0, 1], as images are; the released code does not.
+
+    Maps are enlarged to the size of the maps that they join. The released code doubles and pads them, which is the
+    same for multiples of 4 pixels. Images have at least 8x8 pixels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: float = 1.0, start: str = "identity", clip: bool = True) -> None:
+        super().__init__()
+        stem, down, up, last = (max(4, round(width * n)) for n in (32, 64, 32, 16))
+        self.stem = nn.Conv2d(3, stem, 9, padding=4)
+        self.down1 = SelectiveEnhancement(stem, down)
+        self.down2 = SelectiveEnhancement(down, down)
+        self.up1 = SelectiveEnhancement(2 * down, up)
+        self.up2 = SelectiveEnhancement(stem + up, last)
+        self.residual = nn.Conv2d(last, 3, 3, padding=1)
+        self.clip = clip
+        if choose("start", start, STARTS) == "identity":
+            nn.init.zeros_(self.residual.weight)
+            nn.init.zeros_(self.residual.bias)  # type: ignore[arg-type]  # there is one
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+
+    def normalise_with(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Set the channel means and standard deviations (3 values each, on [0, 1]) of the training images."""
+        self.mean.copy_(torch.tensor(mean))
+        self.std.copy_(torch.tensor(std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) float in [0, 1] -> the same shape, in [0, 1] with `clip`."""
+        std = self.std.view(3, 1, 1)
+        full = self.stem((images - self.mean.view(3, 1, 1)) / std)
+        half = self.down1(F.max_pool2d(full, 2))
+        quarter = self.down2(F.max_pool2d(half, 2))
+        x = self.up1(_beside(half, quarter))
+        x = self.up2(_beside(full, x))
+        enhanced = images + std * self.residual(x)
+        return enhanced.clamp(0, 1) if self.clip else enhanced
+
+
+def _beside(skip: Tensor, maps: Tensor) -> Tensor:
+    """`maps`, bilinearly enlarged to the size of `skip`, as further channels of it."""
+    return torch.cat([skip, F.interpolate(maps, size=skip.shape[-2:], mode="bilinear", align_corners=True)], dim=1)
+
+
+ENHANCERS = {"urie": Enhancer}

@@ -10,6 +10,8 @@ from paperlib.errors import UserError
 from paperlib.runs import Corrupt, Record, Run
 from paperlib.store import SAMPLES, Store, unpack, write_atomically
 
+LONGEST = 120  # characters of a label in a file's name: file systems take 255 bytes, and the hash tells records apart
+
 
 class Archive:
     """The committed records below one folder; as `Results`, it leaves out runs that it has no record of."""
@@ -40,7 +42,7 @@ class Archive:
         record = store.record(run)
         if record is None:
             raise UserError(f"{run.hash} ({run.label}) is not finished in {store.root}")
-        name = re.sub(r"[^a-zA-Z0-9.=_]+", "-", run.label)
+        name = re.sub(r"[^a-zA-Z0-9.=_]+", "-", run.label)[:LONGEST]
         path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
         if path.exists() and not replace and path.read_bytes() != record.to_json().encode():
             raise UserError(f"{path} exists; a record is replaced only with --replace")

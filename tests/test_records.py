@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from paperlib.degrade.tables import CORRUPTIONS
 from paperlib.errors import UserError
 from paperlib.records import Archive
 from paperlib.runs import Record
@@ -93,3 +94,13 @@ def test_a_record_that_is_no_text_is_refused(archive, store, tiny, finish):
     archive.promote(tiny(), store).write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="records are not edited by hand"):
         archive([tiny()])
+
+
+def test_a_long_label_is_cut_in_the_files_name(archive, store, tiny, finish):
+    """Two runs whose labels begin alike still have a file each."""
+    names = ",".join(CORRUPTIONS)
+    views = [{"name": "random_corruption", "corruptions": names, "severities": s} for s in ("1,2", "1,2,3")]
+    records = [finish(tiny(degrade=view)) for view in views]
+    for record in records:
+        assert len(archive.promote(record.run, store).name) < 160
+    assert archive([record.run for record in records]) == records

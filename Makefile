@@ -21,7 +21,7 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 21
 	@echo; sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-##   PAPER=dfd|fq|ddp|sfd|compared   the paper; compared: all methods on one protocol
+##   PAPER=dfd|fq|ddp|sfd|ssdl|compared   the paper; compared: all methods on one protocol
 ##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; cpu: fq)
 ##   DATASET=synthdigits|cifar10|cifar100|svhn|scenes|voc2007|FOLDER@PIXELS     with commas (default: the profile's)
 ##   DATA_ROOT=folder             where the data sets are, or are downloaded to

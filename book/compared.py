@@ -20,7 +20,7 @@
 # | cross-entropy, degraded | degraded images, labels | the network |
 # | cross-entropy, clean and degraded | both, labels | the network |
 # | [dfd](dfd.ipynb) | both, labels, a teacher trained on clean images | the network |
-# | ssdl | degraded images, labels, a teacher trained on degraded images | the network |
+# | [ssdl](ssdl.ipynb) | degraded images, labels, a teacher trained on degraded images | the network |
 # | [ddp](ddp.ipynb) | both, **no labels** | the network and a module |
 # | [sfd](sfd.ipynb) | both, labels | the network |
 #
@@ -64,8 +64,8 @@ title = f"Top-1 (%), {main}, {compared_tables.describe(settings)}"
 compared_tables.accuracy(title, compared_tables.degraded(cells))
 
 # %% [markdown]
-# What a method adds to cross-entropy on the same images. Bold: the 95 % interval, paired by seed, excludes 0. There are
-# 35 intervals: one or two would exclude it by luck.
+# What a method adds to cross-entropy on the same degraded images. Bold: the 95 % interval, paired by seed, excludes 0.
+# There are 35 intervals: one or two would exclude it by luck.
 
 # %% tags=["remove-input"]
 compared_tables.gain_table(main, compared_tables.degraded(cells))
@@ -80,6 +80,11 @@ series = {
 _ = figures_ddp.gains(series, "gain over cross-entropy (points)") if series else print("No record yet.")
 
 # %% [markdown]
+# Cross-entropy on clean *and* degraded images, and sfd, which is built upon it, send two kinds of images through one
+# network: its **batch norm** keeps one mean and one deviation for both, and where the two differ much (8 × 8 pixels) it
+# serves neither. That is no failure of the distillation, which starts from there; it is the price of one network for
+# both, and what it buys stands in the next table.
+#
 # ## On clean images, and under what nobody saw
 #
 # What is gained under a degradation may be paid for elsewhere.

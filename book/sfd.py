@@ -62,8 +62,8 @@ Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(name
 # ## The method
 #
 # $z$ are the last feature maps of the clean image $x$, $\hat z$ those of the degraded one. The poster models
-# $z = \hat z + \varepsilon\,\theta$ with a $\theta$ for every element, which a branch of its own, the **UEM**, reads off
-# the degraded image's features. The likelihood of $z$ gives the loss,
+# $z = \hat z + \varepsilon\,\theta$ with a $\theta$ for every element, which a branch of its own, the **UEM**, reads
+# off the degraded image's features. The likelihood of $z$ gives the loss,
 #
 # $$ \mathcal L = \mathcal L_{CE}(x) + \mathcal L_{CE}(\tilde x)
 #    + \lambda \sum_i \Big( \frac{(z_i - \hat z_i)^2}{2\,\theta_i^2} + \log \theta_i^2 \Big) . $$
@@ -147,17 +147,18 @@ _ = figures_sfd.tsne(hardest, classes) if hardest else print("No record yet.")
 sfd_tables.features(settings, main, items)
 
 # %% [markdown]
-# Feature maps of one image, the mean over channels: of the clean image, of the degraded one, and the error between
-# them relative to the clean feature's power, on one scale for all models.
+# Maps of an early stage for one image, the mean over channels: of the clean image, of the degraded one, and the error
+# between them relative to the clean feature's power, on one scale for all models. (The losses compare the *last* maps,
+# which have few pixels; the poster's picture is of some early layer, too.)
 
 # %% tags=["remove-input"]
+looked = {name: samples(records[0].run) for name, records in items["maps"].items() if records}
 maps = {
-    sfd.MODELS[name]: tuple(kept[f"{name}/5"][f"maps.{part}"][0].float() for part in ("clean", "degraded", "error"))
-    for name in sfd.SHOWN
-    if f"{name}/5" in kept
+    sfd.MODELS[name]: tuple(found[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error"))
+    for name, found in looked.items()
 }
 if maps:
-    images = next(values for cell, values in kept.items() if cell.endswith("/5"))
+    images = next(iter(looked.values()))
     _ = figures_sfd.feature_maps((images["images.clean"][0], images["images.degraded"][0]), maps)
 else:
     print("No record yet.")
@@ -204,9 +205,9 @@ else:
 # Every choice below is a parameter of `Run` or of the method; the default comes first.
 #
 # - **Poster or code.** `variant="poster"`: $\hat z$ is the network's own feature, the UEM is for training only.
-#   `variant="code"`: FE_Net, also at test time. The checkpoint that was released is a plain ResNet-50, as in the poster.
+#   `variant="code"`: FE_Net, also at test time. The released checkpoint is a plain ResNet-50, as in the poster.
 # - **Which way the weights go.** The abstract says that regions that are hard to recover get *more* weight; the
-#   likelihood, in poster and code, gives them *less*. Default `weighting="likelihood"`; `"increasing"` is the other one.
+#   likelihood, in poster and code, gives them *less*. Default `weighting="likelihood"`; `"increasing"` is the other.
 # - **Whether the clean feature is a fixed target.** Not in the code, where the distillation moves both: `detach=False`.
 # - **"Without UEM".** Read as the squared error with the same weight: `uncertainty="none"`.
 # - **One theta for what.** `"element"`; `"image"` and `"channel"` (then it does not depend on the image, as in VID).

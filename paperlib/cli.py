@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     what = argparse.ArgumentParser(add_help=False)
-    what.add_argument("paper", help="the paper: dfd, fq, ddp, sfd; or compared, all methods on one protocol")
+    what.add_argument("paper", help="the paper: dfd, fq, ddp, sfd, ssdl; or compared, all methods on one protocol")
     what.add_argument(
         "--profile", help="smoke, demo, paper, of fq also cpu; default: paper with a GPU and data, else demo"
     )

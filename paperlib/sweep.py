@@ -88,7 +88,8 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
         torch.manual_seed(run.seed)  # after the parents: runs of one seed start alike, whatever they use
         method = execution.place(methods.build(run, task(dataset), parents))
         view = make_view(run.degrade, parents, execution)
-        trainer = Trainer(run, method, training, view, execution)
+        again = make_view(degrade.another(run.degrade), parents, execution) if method.pairs else None
+        trainer = Trainer(run, method, training, view, execution, again)
         saved = store.checkpoint(run)
         if saved is not None and saved[1].pop("device", None) == torch.device(execution.device).type:
             trainer.restore(*saved)

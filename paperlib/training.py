@@ -51,8 +51,8 @@ def make_optimizer(
 class Step(NamedTuple):
     """The images of one step, before the degradation unless that was made beforehand."""
 
-    clean: Tensor  # (B, 3, H, W) float in [0, 1]
-    degraded: Tensor | None  # the same crop and flip of the degraded images, where those were given
+    clean: Tensor | None  # (B, 3, H, W) float in [0, 1]; None where training keeps no clean image
+    degraded: tuple[Tensor, ...]  # the same crop and flip of the images' degraded copies, where those were given
     labels: Tensor  # (B,) int64
     number: Tensor  # (B,) int64: positions in the split
 
@@ -63,12 +63,20 @@ class Batches:
     Images are kept zero-padded and channels-last, so that a crop and a flip are one gather.
 
     Args:
-        degraded: (N, 3, H, W) uint8, the split's images degraded once and for all: cropped and flipped alike.
+        degraded: each (N, 3, H, W) uint8, the split's images degraded once and for all: cropped and flipped alike.
+        clean: whether the images themselves are wanted beside their degraded copies.
     """
 
-    def __init__(self, split: Split, run: Run, generator: torch.Generator, degraded: Tensor | None = None) -> None:
-        pad = run.crop
-        images = split.images if degraded is None else torch.cat([split.images, degraded], dim=1)
+    def __init__(
+        self,
+        split: Split,
+        run: Run,
+        generator: torch.Generator,
+        degraded: Sequence[Tensor] = (),
+        clean: bool = True,
+    ) -> None:
+        pad, self.clean = run.crop, clean or not degraded
+        images = torch.cat([*([split.images] if self.clean else []), *degraded], dim=1)
         self.images = F.pad(images, (pad,) * 4).permute(0, 2, 3, 1).contiguous()
         self.labels = split.labels
         self.size = split.images.shape[-2:]
@@ -94,7 +102,8 @@ class Batches:
             down = rows + top[part, None]
             crop = self.images[index[:, None, None], down[:, :, None], across[:, None, :]]
             images = crop.permute(0, 3, 1, 2).float().div_(255)
-            clean, degraded = (images, None) if images.shape[1] == 3 else images.split(3, dim=1)
+            views = images.split(3, dim=1)
+            clean, degraded = (views[0], views[1:]) if self.clean else (None, views)
             yield Step(clean, degraded, self.labels[index], index)
 
 
@@ -114,12 +123,25 @@ class Trainer:
         run: the recipe. method: what to train, with its parents, on the device of `execution`.
         split: training images, on that device. view: what turns clean images into what the network sees: at every
             step with fresh draws, or once before the first if it is `fixed`.
+        again: the same with other draws, for a method that takes pairs of them.
+
+    Of a fixed view and a method that reads no clean images only degraded copies are kept: nothing else could be read.
     """
 
-    def __init__(self, run: Run, method: Method, split: Split, view: Degradation, execution: Execution) -> None:
-        self.run, self.method, self.view, self.execution = run, method, view, execution
+    def __init__(
+        self,
+        run: Run,
+        method: Method,
+        split: Split,
+        view: Degradation,
+        execution: Execution,
+        again: Degradation | None = None,
+    ) -> None:
+        self.run, self.method, self.execution = run, method, execution
+        self.views = [view] if again is None else [view, again]
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
-        self.batches = Batches(split, run, self.generator, degrade_all(view, split) if view.fixed else None)
+        copies = [degrade_all(one, split) for one in self.views if one.fixed]
+        self.batches = Batches(split, run, self.generator, copies, method.reads_clean)
         undecayed = [p for p in method.undecayed() if p.requires_grad]
         apart = set(map(id, undecayed))
         decayed = [p for p in method.parameters() if p.requires_grad and id(p) not in apart]
@@ -137,9 +159,11 @@ class Trainer:
     def step(self, step: Step) -> dict[str, Tensor]:
         """Train one step; returns the losses, still on the device."""
         degraded = step.degraded
-        if degraded is None:
-            degraded = self.view(step.clean, Which(step.number, ("train", self.run.seed, self.progress.epoch)))
-        batch = Batch(step.clean, degraded, step.labels)
+        if not degraded:
+            which = Which(step.number, ("train", self.run.seed, self.progress.epoch))
+            degraded = tuple(view(step.clean, which) for view in self.views)  # type: ignore[arg-type]  # then it is kept
+        clean = step.clean if self.method.reads_clean else None
+        batch = Batch(clean, degraded[0], step.labels, degraded[-1] if self.method.pairs else None)  # type: ignore[arg-type]
         with self.execution.autocast():
             losses = self._loss(batch)
         losses["loss"].backward()

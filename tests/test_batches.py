@@ -80,16 +80,28 @@ def test_a_number_says_which_image_each_is(tiny):
 
 def test_images_degraded_beforehand_get_the_same_crop_and_flip(tiny):
     split = numbered(30)
-    for step in Batches(split, tiny(batch_size=10), torch.Generator(), degraded=255 - split.images):
+    for step in Batches(split, tiny(batch_size=10), torch.Generator(), degraded=[255 - split.images]):
         inside = F.pad(torch.ones(1, 1, 8, 8), (4,) * 4).sum()  # zero padding is zero in both
-        both = (step.clean + step.degraded).sum(1) / 3
+        both = (step.clean + step.degraded[0]).sum(1) / 3
         assert set(both.mul(255).round().unique().tolist()) <= {0.0, 255.0}
         assert both.sum() <= inside * len(both)
         assert both.mean() > 0.3
 
 
 def test_without_degraded_images_there_are_none(tiny):
-    assert next(iter(Batches(numbered(20), tiny(), torch.Generator()))).degraded is None
+    assert next(iter(Batches(numbered(20), tiny(), torch.Generator()))).degraded == ()
+
+
+def test_clean_images_are_left_out_where_nobody_reads_them(tiny):
+    split = numbered(30)
+    run = tiny(batch_size=10, crop=0, flip=False)
+    copies = [255 - split.images, split.images // 2]
+    batches = Batches(split, run, torch.Generator().manual_seed(0), copies, clean=False)
+    assert batches.images.shape[-1] == 6
+    for step in batches:
+        assert step.clean is None
+        for view, copy in zip(step.degraded, copies, strict=True):
+            assert torch.equal(view.mul(255).round().to(torch.uint8), copy[step.number])
 
 
 def test_all_images_are_degraded_as_one_by_one():

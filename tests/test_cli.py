@@ -43,7 +43,7 @@ def refuse(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dff"], "unknown paper 'dff'; choose from: dfd, fq, ddp, sfd, compared"),
+        (["dff"], "unknown paper 'dff'; choose from: dfd, fq, ddp, sfd, ssdl, compared"),
         (["dfd", "--profile", "fast"], "unknown profile 'fast'; choose from: smoke, demo, paper"),
         ([*SMOKE, "--dataset", "mnist"], f"unknown data set 'mnist'; choose from: {DATA_SETS}"),
         ([*SMOKE, "--dataset", "svhn,"], f"unknown data set ''; choose from: {DATA_SETS}"),

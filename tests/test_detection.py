@@ -185,7 +185,7 @@ def test_an_image_without_objects_can_be_trained_on(make, batch):
 
 def test_a_few_steps_find_the_objects(make, batch):
     """Two scenes, trained until they are known by heart."""
-    two = Batch(*(part[:2] for part in batch))
+    two = batch.part(slice(2))
     method = make(width=0.125)
     optimizer = torch.optim.Adam(method.parameters(), 1e-2)
     losses = []

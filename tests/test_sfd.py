@@ -181,7 +181,7 @@ def test_scores_do_not_depend_on_the_batch(make, batch, variant):
     method.eval()
     with torch.inference_mode():
         whole = method.scores(batch)
-        singles = [method.scores(Batch(*(t[i : i + 1] for t in batch))) for i in range(8)]
+        singles = [method.scores(batch.part(slice(i, i + 1))) for i in range(8)]
     for name, scores in whole.items():
         torch.testing.assert_close(scores, torch.cat([single[name] for single in singles]))
     # The scores are those of the degraded images.

@@ -124,10 +124,10 @@ def test_ticks_count_the_images(tiny, cpu):
 def test_evaluation_by_brute_force(tiny, cpu):
     trainer, split = make_trainer(tiny(degrade={"name": "lowres"}), cpu), make_split(50)
     trainer.epoch()  # leaves the method in train mode
-    metrics = evaluate(trainer.method, split, trainer.view, cpu, batch_size=7)
+    metrics = evaluate(trainer.method, split, trainer.views[0], cpu, batch_size=7)
     network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
-        log_p = network(trainer.view(image[None] / 255)).logits[0].log_softmax(0).tolist()
+        log_p = network(trainer.views[0](image[None] / 255)).logits[0].log_softmax(0).tolist()
         rank = sum(value > log_p[label] for value in log_p)
         hits, best_five, losses = hits + (rank == 0), best_five + (rank < 5), losses - log_p[label]
     assert 0 < hits < best_five < 50
@@ -139,7 +139,7 @@ def test_evaluation_by_brute_force(tiny, cpu):
 def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     trainer, split = make_trainer(tiny(), cpu), make_split(50)
     trainer.epoch()
-    one, other = (evaluate(trainer.method, split, trainer.view, cpu, size) for size in (1, 512))
+    one, other = (evaluate(trainer.method, split, trainer.views[0], cpu, size) for size in (1, 512))
     assert one == pytest.approx(other, rel=1e-5)  # convolutions may sum in another order for other batch sizes
 
 

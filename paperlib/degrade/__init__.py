@@ -22,7 +22,7 @@ from paperlib.degrade.specs import (
 )
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "Which", "build", "each", "label"]
+__all__ = ["DEGRADATIONS", "Degradation", "Which", "another", "build", "each", "label"]
 
 
 class Identity:
@@ -59,6 +59,17 @@ def build(spec: Mapping[str, Any]) -> Degradation:
         return make(**parameters)
     except TypeError as error:
         raise UserError(f"degradation {spec['name']!r}: {error}") from error
+
+
+def another(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The same degradation with independent draws.
+
+    Raises:
+        UserError: nothing is drawn in it.
+    """
+    if spec["name"] in ("none", "lowres"):
+        raise UserError(f"degradation {spec['name']!r} draws nothing: there is no other draw of it")
+    return {**spec, "seed": int(spec.get("seed", 0)) + 1}
 
 
 def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from paperlib.experiments import (
     fq_tables,
     sfd,
     sfd_tables,
+    ssdl,
+    ssdl_tables,
 )
 from paperlib.report import Table
 
@@ -23,6 +25,7 @@ PAPERS: dict[str, tuple[ModuleType, ModuleType]] = {
     "fq": (fq, fq_tables),
     "ddp": (ddp, ddp_tables),
     "sfd": (sfd, sfd_tables),
+    "ssdl": (ssdl, ssdl_tables),
     "compared": (compared, compared_tables),  # no paper: all methods on one protocol
 }
 

@@ -100,10 +100,25 @@ def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
     for network in settings.networks:
         own = single_gains(network, dataset, items)
         columns = [own, *(summary_gains(network, model, dataset, items) for model in ("blind", "ten"))]
-        rows = [(name, *(_bold(column.get(name)) for column in columns)) for name in (*seen(dataset), *EXTRA)]
-        headers = ("corruption", f"a module for it, severity {SEVERITY}", "one for all", "one for all, 10 images")
+        left = drift_left(network, items)
+        rows = [
+            (name, left.get(name, "–"), *(_bold(column.get(name)) for column in columns))
+            for name in (*seen(dataset), *EXTRA)
+        ]
+        alone = f"a module for it, severity {SEVERITY}"
+        headers = ("corruption", f"{alone}: drift left", alone, "one for all", "one for all, 10 images")
         tables.append(Table(f"Gain over the frozen {NAMES[network]} (points), {dataset}", headers, rows))
     return tables
+
+
+def drift_left(network: str, items: Items) -> dict[str, str]:
+    """Corruption -> the squared distance to the clean features behind its own module, as a share of that without."""
+    out = {}
+    for cell, records in items["conditions"].items():
+        if records and cell.startswith(f"{network}/"):
+            share = fmean(record.metrics["drift_left"] / record.metrics["drift"] for record in records)
+            out[cell.rpartition("/")[2]] = f"{share:.2f}"
+    return out
 
 
 def _bold(gain: Estimate | None) -> str:

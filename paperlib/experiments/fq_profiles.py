@@ -44,7 +44,7 @@ PROFILES = {
             "epochs": 3,
         },
         by_network={
-            "smallcnn": {"lr": 0.02, "epochs": 4, "test_size": 1000},
+            "smallcnn": {"lr": 0.02, "train_size": 1200, "test_size": 1000},
             "resnet18": {"width": 0.125},
             "plain10": {"width": 0.25},
             "vgg16": {"width": 0.125, "lr": 0.02, "batch_size": 32, "train_size": 2000, "epochs": 6},

@@ -39,7 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {  # one change of a default each
 }
 SEVERITIES = (1, 3, 5)  # of the poster's histograms
 SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
-ITEMS = ("main", "lambdas", "silences", "features")
+ITEMS = ("main", "lambdas", "silences", "features", "maps")
 
 
 class Study:
@@ -78,15 +78,17 @@ class Study:
         fields = {**self.settings.by_network["adapted"], "degrade": trained_on(self.dataset)}
         return dataclasses.replace(vanilla, **{**fields, **own})
 
-    def features(self, seed: int, name: str, severity: int) -> Run:
-        """A model's features under the seen corruptions, one an image, at one severity."""
+    def features(self, seed: int, name: str, severity: int, **options: Any) -> Run:
+        """A model's features under the seen corruptions, one an image, at one severity; `options` of `Features`."""
         network = self.settings.networks[0]
         names, table = ",".join(seen(self.dataset)), severity_table(self.dataset)
         degrade = {"name": "random_corruption", "table": table, "corruptions": names, "severities": str(severity)}
         uses = {"network": self.model(network, seed, name)}
         if name == "ddp":  # a module is seen in its network
             uses = {"network": self.vanilla(network, seed), "plug": uses["network"]}
-        return self.settings.run(self.dataset, network, seed, method="features", epochs=0, uses=uses, degrade=degrade)
+        return self.settings.run(
+            self.dataset, network, seed, method="features", epochs=0, uses=uses, degrade=degrade, options=options
+        )
 
     # The tables and figures.
 
@@ -123,6 +125,10 @@ class Study:
             for severity in SEVERITIES
         }
 
+    def maps(self) -> Cells:
+        """Cells "<model>": maps of the first stage, for the eye; the last ones have few pixels. One seed."""
+        return {name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN}
+
     def _seeds(self, make: Callable[..., Run], *cell: str, **changes: Any) -> list[Run]:
         """The same cell once a seed."""
         return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
@@ -139,5 +145,6 @@ def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[
         "lambdas": runs.lambdas(),
         "silences": runs.silences(),
         "features": runs.pictures(),
+        "maps": runs.maps(),
     }
     return collect(results, items)

@@ -8,15 +8,19 @@ from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Task, frozen
 from paperlib.methods.calibration import Calibration
 from paperlib.methods.ddp import DDP
+from paperlib.methods.denoising import Denoising
 from paperlib.methods.detection import Detection
+from paperlib.methods.detection_ssdl import DetectionSSDL
 from paperlib.methods.dfd import DFD
 from paperlib.methods.drift import Drift
 from paperlib.methods.features import Features
 from paperlib.methods.fq import FQ
+from paperlib.methods.joint import Joint
 from paperlib.methods.moments import Moments
 from paperlib.methods.qualnet import QualNet
 from paperlib.methods.sfd import SFD
-from paperlib.methods.ssdl import SSDL
+from paperlib.methods.similarity import Similarity
+from paperlib.methods.ssdl import SSDL, STL
 from paperlib.methods.super_resolution import SRGAN, SuperResolution
 from paperlib.methods.supervised import Supervised
 from paperlib.methods.urie import URIE
@@ -39,7 +43,12 @@ METHODS: dict[str, type[Method]] = {
     "urie": URIE,
     "vid": VID,
     "qualnet": QualNet,
+    "stl": STL,
     "ssdl": SSDL,
+    "denoising": Denoising,
+    "joint": Joint,
+    "similarity": Similarity,
+    "detection_ssdl": DetectionSSDL,
 }
 
 __all__ = ["METHODS", "Batch", "Method", "Task", "build", "build_network", "frozen"]

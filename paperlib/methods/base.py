@@ -19,11 +19,20 @@ class Task(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One step's images. `clean` and `degraded` show the same crop and flip of the same images."""
+    """One step's images. All show the same crop and flip of the same images.
+
+    In the training of a method that does not read clean images, `clean` is None.
+    """
 
     clean: Tensor  # (B, 3, H, W) float in [0, 1]
     degraded: Tensor  # (B, 3, h, w) float in [0, 1]; h, w differ from H, W where the degradation keeps its own size
     labels: Tensor  # (B,) int64
+    again: Tensor | None = None  # `degraded` with other draws, in the training of a method with `pairs`
+
+    def part(self, where: slice) -> "Batch":
+        """Some of the images."""
+        again = None if self.again is None else self.again[where]
+        return Batch(self.clean[where], self.degraded[where], self.labels[where], again)
 
 
 class Method(nn.Module):
@@ -38,7 +47,14 @@ class Method(nn.Module):
 
     A parent named "init" gives the network its initial weights. The keyword arguments of a subclass are the names
     that `Run.options` may hold.
+
+    Attributes:
+        reads_clean: whether `loss` reads clean images; if not, it gets none.
+        pairs: whether `loss` reads a second, independent draw of the degradation.
     """
+
+    reads_clean = True
+    pairs = False
 
     def __init__(self, run: Run, task: Task, parents: Mapping[str, nn.Module]) -> None:
         super().__init__()

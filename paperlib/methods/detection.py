@@ -41,6 +41,7 @@ class Detection(Method):
     """
 
     network: Detector
+    reads_clean = False
 
     def __init__(
         self,

@@ -53,6 +53,8 @@ class DFD(Supervised):
         dropout: of the student's network, see `Supervised`.
     """
 
+    reads_clean = True
+
     def __init__(
         self,
         run: Run,

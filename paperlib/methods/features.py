@@ -173,7 +173,7 @@ class Features(Method):
         of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean of z^2, "maps.theta".
         """
         count = 8 if batch.clean.shape[-1] <= 48 else 4
-        batch = Batch(*(tensor[:count] for tensor in batch))
+        batch = batch.part(slice(count))
         seen = self.see(batch)
         power = seen.clean.square().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
         maps = {"clean": seen.clean, "degraded": seen.degraded, "error": (seen.clean - seen.degraded).square() / power}

@@ -50,6 +50,8 @@ class QualNet(Supervised):
         feature, dropout: of the encoder, see `Supervised`.
     """
 
+    reads_clean = True
+
     def __init__(
         self,
         run: Run,
@@ -97,7 +99,7 @@ class QualNet(Supervised):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images degraded, decoded from their maps, and clean, (8, 3, H, W) uint8."""
-        batch = Batch(*(part[:SAMPLES] for part in batch))
+        batch = batch.part(slice(SAMPLES))
         decoded = self.reconstruct(self.network.maps(batch.degraded), batch.clean.shape[-1])  # type: ignore[operator]
         images = {"input": batch.degraded, "output": decoded, "target": batch.clean}
         return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}

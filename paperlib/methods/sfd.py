@@ -88,6 +88,8 @@ class SFD(Supervised):
         UserError: an unknown name, a negative lambda, weights without uncertainty, or degraded images of another size.
     """
 
+    reads_clean = True
+
     network: SelfFeature
 
     def __init__(

@@ -99,7 +99,7 @@ class SuperResolution(Method):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images as the network sees them, as it returns them and as they should be."""
-        batch = Batch(*(part[:SAMPLES] for part in batch))
+        batch = batch.part(slice(SAMPLES))
         output = self.network(batch.degraded).float()
         images = {"input": batch.degraded, "output": output, "target": self.target(batch)}
         return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}

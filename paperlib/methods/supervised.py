@@ -19,6 +19,8 @@ class Supervised(Method):
         dropout: probability before the last linear layer; None is the network's own.
     """
 
+    reads_clean = False
+
     def __init__(
         self,
         run: Run,

@@ -67,6 +67,6 @@ class URIE(Method):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images degraded, enhanced and clean, (8, 3, H, W) uint8."""
-        batch = Batch(*(part[:SAMPLES] for part in batch))
+        batch = batch.part(slice(SAMPLES))
         images = {"input": batch.degraded, "output": self.network(batch.degraded).float(), "target": batch.clean}
         return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}

@@ -69,6 +69,8 @@ class VID(Supervised):
         feature, dropout: of the student's network, see `Supervised`.
     """
 
+    reads_clean = True
+
     def __init__(
         self,
         run: Run,

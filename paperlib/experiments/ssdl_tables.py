@@ -1,0 +1,223 @@
+"""The tables of simple self-distillation, made of the records that `ssdl.study` returns."""
+
+from collections.abc import Mapping, Sequence
+
+from paperlib.equivalence import Equivalence, tost
+from paperlib.experiments.settings import Settings
+from paperlib.experiments.ssdl import (
+    LAMBDAS,
+    LEVELS,
+    METHODS,
+    NAMES,
+    NEEDS_CLEAN,
+    STRENGTHS,
+    TAPS,
+    TUNED,
+    Study,
+    choose_options,
+)
+from paperlib.report import Estimate, Table, as_top1, effect, judge, read_csv, top1
+from paperlib.runs import Record
+
+Items = Mapping[str, Mapping[str, list[Record]]]
+MARGIN = 1.0  # points within which two methods are called equivalent; a choice of ours, stated with every verdict
+LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
+
+
+def label(level: str) -> str:
+    """A noise level in words."""
+    return LABELS.get(level) or f"Gaussian, σ = {level.partition('-')[2]}"
+
+
+def describe(settings: Settings) -> str:
+    """The setting in words, for titles: what is reduced is said."""
+    means = "mean ± 95 % interval (seeds)"
+    if settings.profile == "paper":
+        return means
+    recipe, network = settings.recipe, settings.networks[0]
+    epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
+    narrow = f"{NAMES[network]} at {settings.by_network[network]['width']:g} of its width"
+    images = f"{recipe['train_size']:,} training images"
+    return f"REDUCED setting `{settings.profile}`: {images}, {epochs}, {narrow}; {means}"
+
+
+def tuning(settings: Settings, dataset: str, items: Items) -> Table:
+    """Held-out accuracy by taps and lambda; what is chosen is bold."""
+    chosen, rows = choose_options(items["tuning"]), []
+    for taps in TAPS:
+        for value in LAMBDAS:
+            row = [f"{taps}, λ = {value:g}"]
+            for name in TUNED:
+                records = items["tuning"].get(f"{name}/{taps}/{value:g}", [])
+                text = f"{records[0].metrics['validation_top1']:.2f}" if records else "–"
+                best = chosen.get(name) == {"taps": taps, "lambda_": value}
+                row.append(f"**{text}**" if best else text)
+            rows.append(row)
+    title = f"Held-out accuracy (%), {label(Study(settings, dataset).level)}, {dataset}, one seed"
+    return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
+
+
+def main(settings: Settings, dataset: str, items: Items) -> Table:
+    """Accuracy of every method at every noise level."""
+    levels = LEVELS[settings.profile]
+    ceiling = top1(items["main"].get("ceiling/clean", []))
+    rows = [("clean-trained, tested clean (ceiling)", "yes", *([ceiling.text() if ceiling else "–"] * len(levels)))]
+    for name, text in METHODS.items():
+        values = [top1(items["main"].get(f"{name}/{level}", [])) for level in levels]
+        rows.append((text, "yes" if name in NEEDS_CLEAN else "no", *(v.text() if v else "–" for v in values)))
+    headers = ("method", "clean images", *map(label, levels))
+    return Table(f"Top-1 (%), {dataset}, {describe(settings)}", headers, rows)
+
+
+def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
+    """Gains over the noisy baseline, and over the one with the compute of teacher and student; paired by seed."""
+    out = []
+    for base in ("noisy", "noisy-long"):
+        rows = []
+        for name, text in METHODS.items():
+            if name != base:
+                rows.append((text, *(_gain(items, name, base, level) for level in LEVELS[settings.profile])))
+        title = f"Gain over the {METHODS[base]} (points), {dataset}"
+        out.append(Table(title, ("method", *map(label, LEVELS[settings.profile])), rows))
+    return out
+
+
+def _gain(items: Items, name: str, base: str, level: str) -> str:
+    gain = effect(items["main"].get(f"{name}/{level}", []), items["main"].get(f"{base}/{level}", []))
+    if gain is None:
+        return "–"
+    text = f"{gain.mean:+.2f}" + f" ± {gain.half:.2f}" * (gain.n > 1)
+    return text if gain.contains(0) else f"**{text}**"
+
+
+def differences(items: Items, name: str, other: str, level: str) -> list[float]:
+    """Differences in top-1 (points), paired by seed."""
+    theirs = {r.run.seed: r.metrics["top1"] for r in items["main"].get(f"{other}/{level}", [])}
+    ours = items["main"].get(f"{name}/{level}", [])
+    return [r.metrics["top1"] - theirs[r.run.seed] for r in ours if r.run.seed in theirs]
+
+
+def psnr(settings: Settings, dataset: str, items: Items) -> Table:
+    """What the denoisers make of the images, beside what is recognised behind them."""
+    rows = []
+    for level in LEVELS[settings.profile]:
+        noisy = _estimate(items["main"].get(f"denoiser/{level}", []), "psnr_noisy")
+        rows.append((label(level), METHODS["noisy"], noisy, _estimate(items["main"].get(f"noisy/{level}", []), "top1")))
+        for name, denoiser in (("n2n", "denoiser"), ("joint", "joint")):
+            made = _estimate(items["main"].get(f"{denoiser}/{level}", []), "psnr")
+            rows.append(
+                (label(level), METHODS[name], made, _estimate(items["main"].get(f"{name}/{level}", []), "top1"))
+            )
+    headers = ("noise", "method", "PSNR of what is classified (dB)", "top-1 (%)")
+    return Table(f"Image quality and recognition, {dataset}", headers, rows)
+
+
+def _estimate(records: Sequence[Record], metric: str) -> str:
+    values = [record.metrics[metric] for record in records]
+    return Estimate.of(values).text() if values else "–"
+
+
+COMPARED = {  # what `methods.similarity` compares with the clean teacher's features of clean images
+    "other_noisy": "noisy teacher, noisy images (the claim)",
+    "network_noisy": "clean teacher, noisy images",
+    "other_clean": "noisy teacher, clean images",
+    "untrained_clean": "untrained network, clean images",
+}
+
+
+def layers(records: Sequence[Record]) -> dict[str, dict[str, Estimate]]:
+    """Comparison -> layer, in order of depth -> linear CKA."""
+    out: dict[str, dict[str, Estimate]] = {}
+    for name in records[0].metrics if records else ():
+        layer, _, compared = name.removeprefix("cka@").partition("/")
+        if name.startswith("cka@"):
+            values = [record.metrics[name] for record in records]
+            out.setdefault(COMPARED[compared], {})[layer] = Estimate.of(values)
+    return {text: out[text] for text in COMPARED.values() if text in out}
+
+
+def restoring(items: Items, level: str) -> dict[str, tuple[Estimate, Estimate]]:
+    """Method -> PSNR in dB of what is classified, and accuracy, of the methods that make images."""
+    out = {}
+    for name, denoiser in (("n2n", "denoiser"), ("joint", "joint")):
+        made, hits = (items["main"].get(f"{cell}/{level}", []) for cell in (denoiser, name))
+        value = top1(hits)
+        if made and value:
+            out[METHODS[name]] = Estimate.of([record.metrics["psnr"] for record in made]), value
+    return out
+
+
+def tests(items: Items, levels: Sequence[str]) -> dict[str, Equivalence]:
+    """Comparison -> test of equivalence of SSDL and STL."""
+    out = {}
+    for name in ("ssdl", "ssdl-independent"):
+        for level in levels:
+            found = differences(items, name, "stl", level)
+            if len(found) > 1:
+                out[f"{METHODS[name]}, {label(level)}"] = tost(found, MARGIN)
+    return out
+
+
+def equivalent(settings: Settings, dataset: str, items: Items) -> Table:
+    """Whether SSDL is as good as STL: tested as equivalence, not as a difference that was not found."""
+    rows = [
+        (name, test.text(), f"{test.p:.3f}", test.verdict)
+        for name, test in tests(items, LEVELS[settings.profile]).items()
+    ]
+    rows = rows or [("SSDL against STL", "–", "–", "not tested")]
+    title = f"SSDL against STL, {dataset}: two one-sided t tests, margin ± {MARGIN:g} point"
+    return Table(title, ("", "difference [90 % interval] (seeds)", "p", "verdict"), rows)
+
+
+def teachers(settings: Settings, dataset: str, items: Items) -> Table:
+    """Ablation: noisy teachers of other strengths, and their students."""
+    level, rows = Study(settings, dataset).level, []
+    for share in sorted((*STRENGTHS, 1.0)):
+        cells = (f"teacher/{share:g}", f"student/{share:g}")
+        own = [items["teachers"].get(cell, []) for cell in cells]
+        if share == 1:
+            own = [items["main"].get(f"{name}/{level}", []) for name in ("noisy", "ssdl")]
+        gain = effect(own[1], own[0])
+        values = [value.text() if (value := top1(records)) else "–" for records in own]
+        rows.append((f"{share:g}", *values, gain.text(sign=True) if gain else "–"))
+    headers = ("teacher's epochs, times the student's", "teacher", "student", "student over teacher")
+    return Table(f"Noisy teachers of different strength, {label(level)}, {dataset}", headers, rows)
+
+
+def detection(settings: Settings, dataset: str, items: Items) -> Table:
+    """One more task: mean average precision on noisy scenes."""
+    rows = []
+    for name, text in (("noisy", "noisy baseline"), ("stl", "clean teacher"), ("ssdl", "SSDL, noisy teacher")):
+        own = as_top1(items["detection"].get(f"detector/{name}", []), "map50")
+        base = as_top1(items["detection"].get("detector/noisy", []), "map50")
+        value, gain = top1(own), effect(own, base)
+        gained = gain.text(sign=True) if gain else "–"
+        rows.append((text, value.text() if value else "–", "" if name == "noisy" else gained))
+    title = f"Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5 (%), {dataset}"
+    return Table(title, ("", "mAP50", "over the baseline"), rows)
+
+
+def claims(settings: Settings, dataset: str, items: Items) -> Table:
+    """The relative claims, judged by their direction at each noise level: the slides' numbers are lost."""
+    rows = []
+    for claim in read_csv("ssdl", "claims"):
+        for level in LEVELS[settings.profile]:
+            cells = (items["main"].get(f"{claim[side]}/{level}", []) for side in ("better", "worse"))
+            measured = effect(*cells)
+            ours = measured.text(sign=True) if measured else "–"
+            rows.append((claim["claim"], claim["source"], label(level), ours, judge(measured, 0.0, False)))
+    headers = ("claim", "source", "noise", "ours", "verdict")
+    return Table(f"Claims, measured on {dataset}: direction only", headers, rows)
+
+
+def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
+    """All tables in the chapter's order. `studies` holds what `ssdl.study` returned, by data set."""
+    out = []
+    for dataset, items in studies.items():
+        if items["detection"]:
+            out.append(detection(settings, dataset, items))
+            continue
+        out += [tuning(settings, dataset, items), main(settings, dataset, items), *gains(settings, dataset, items)]
+        out += [equivalent(settings, dataset, items), psnr(settings, dataset, items)]
+        out += [teachers(settings, dataset, items), claims(settings, dataset, items)]
+    return out

@@ -169,8 +169,8 @@ def accuracy_and_psnr(
         bars = {"xerr": _bar(quality), "yerr": _bar(accuracy), "elinewidth": 1.1, "linestyle": "none", "zorder": 3}
         ax.errorbar(quality.mean, accuracy.mean, label=name, **style, **bars)  # type: ignore[arg-type]
     for i, (name, accuracy) in enumerate(others.items(), len(restoring)):
-        color, style = COLORS[i % len(COLORS)], ("-", "--", "-.", ":")[(i - len(restoring)) % 4]
-        ax.axhline(accuracy.mean, color=color, linestyle=style, linewidth=1.3, label=name)
+        color, dashes = COLORS[i % len(COLORS)], ("-", "--", "-.", ":")[(i - len(restoring)) % 4]
+        ax.axhline(accuracy.mean, color=color, linestyle=dashes, linewidth=1.3, label=name)
         ax.axhspan(accuracy.mean - _bar(accuracy), accuracy.mean + _bar(accuracy), color=color, alpha=0.13, linewidth=0)
     if noisy is not None:
         ax.axvline(noisy.mean, color="0.3", linestyle=(0, (2, 2)), linewidth=1, label="PSNR of the noisy image")
@@ -242,11 +242,11 @@ def ablations(
         for name, curve in panel.items():
             i = names.index(name)
             shift = 0.05 * (i - (len(names) - 1) / 2)
-            own = sorted((place(value, shift), estimate) for value, estimate in curve.items())
-            _line(ax, [x for x, _ in own], [estimate for _, estimate in own], i, name)
+            own = {place(value, shift): estimate for value, estimate in curve.items()}
+            _line(ax, sorted(own), [own[x] for x in sorted(own)], i, name)
         for i, (name, reference) in enumerate((references or {}).items()):
             style = {"color": ("0.3", "0.6")[i % 2], "linestyle": ("--", ":")[i % 2], "linewidth": 1.2}
-            ax.axhline(reference.mean, label=name, **style)  # type: ignore[arg-type]
+            ax.axhline(reference.mean, label=name, **style)
         _label(ax, knob, ylabel if ax is axes[0][0] else "")
     handles = {handle.get_label(): handle for ax in axes[0] for handle in ax.get_legend_handles_labels()[0]}
     _legend(fig, [handles[name] for name in (*names, *(references or {}))], 4)
@@ -259,7 +259,7 @@ def _axis(ax: Axes, values: Sequence[Any]) -> Callable[[Any, float], float]:
     if numbers and min(values) > 0 and max(values) >= 4 * min(values):
         step = (max(values) / min(values)) ** (1 / (len(values) - 1))
         ax.set_xscale("log")
-        ax.set_xticks(values, [f"{value:g}" for value in values])
+        ax.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
         ax.minorticks_off()
         return lambda value, shift: value * step**shift
     ax.set_xticks(range(len(values)), [f"{value:g}" if numbers else str(value) for value in values])
@@ -301,4 +301,4 @@ def _legend(fig: Figure, handles: Sequence[Any], columns: int) -> None:
     """Above everything, in as many rows as it takes; the axes get the rest."""
     rows = math.ceil(len(handles) / columns)
     fig.legend(handles=list(handles), loc="upper center", ncols=columns, fontsize=8, frameon=False, columnspacing=1.2)
-    fig.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))
+    fig.tight_layout(pad=0.4, w_pad=1.2, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))

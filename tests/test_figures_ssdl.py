@@ -48,13 +48,25 @@ def test_noise_curves():
     drawn = lines(ax)
     places, means, lengths = drawn["noisy baseline"]
     assert means == [80, 70, 40]  # by strength
-    assert places == pytest.approx([15 - 1.5, 30 - 1.5, 60 - 1.5])
+    assert places == pytest.approx([15 - 1.125, 30 - 1.125, 60 - 1.125])
     assert lengths == pytest.approx([4, 0, 2])
-    assert drawn["SSDL"][0] == pytest.approx([16.5, 61.5])
+    assert drawn["SSDL"][0] == pytest.approx([16.125, 61.125])
     assert ax.get_xticks().tolist() == [15, 30, 60]
     assert legend(figure) == list(curves)
     assert figure.get_dpi() == DPI
     assert figures_ssdl.noise_curves({"one": {30: Estimate(50, 1, 3)}}).axes[0].get_xticks().tolist() == [30]
+
+
+def test_gains_have_a_panel_and_the_colours_of_the_curves():
+    curves = {name: {15: Estimate(80, 1, 5), 30: Estimate(70, 1, 5)} for name in ("noisy", "STL", "SSDL")}
+    gains = {"SSDL": {15: Estimate(1.5, 0.4, 5), 30: Estimate(-0.5, 0.6, 5)}}
+    figure = figures_ssdl.noise_curves(curves, gains, "the noisy one")
+    left, right = figure.axes
+    assert right.get_ylabel() == "gain over the noisy one (points)"
+    assert lines(right)["SSDL"][1:] == ([1.5, -0.5], pytest.approx([0.8, 1.2]))
+    assert right.containers[0][0].get_color() == left.containers[2][0].get_color()
+    assert lines(right)["SSDL"][0] == lines(left)["SSDL"][0]
+    assert legend(figure) == list(curves)
 
 
 def test_similarity_by_layer():
@@ -86,17 +98,20 @@ def test_ablations_share_the_scale_and_the_colours():
     }
     figure = figures_ssdl.ablations(panels, {"noisy baseline": Estimate(56, 1, 3)})
     first, second, third = figure.axes
-    assert (first.get_xscale(), second.get_xscale(), third.get_xscale()) == ("log", "linear", "linear")
-    assert lines(first)["SSDL"][:2] == ([0.1, 1, 10], [58, 61, 60])
+    assert (first.get_xscale(), second.get_xscale(), third.get_xscale()) == ("log", "linear", "log")
+    places, means, _ = lines(first)["SSDL"]
+    assert means == [58, 61, 60]  # by lambda
+    assert places == pytest.approx([0.1, 1, 10], rel=0.1)
     assert [text.get_text() for text in first.get_xticklabels()] == ["0.1", "1", "10"]
     assert [text.get_text() for text in second.get_xticklabels()] == ["stages", "last"]
-    assert lines(second)["STL"][0] == [0, 1]
-    assert lines(second)["SSDL"][0] == [1]
+    assert lines(second)["STL"][:2] == (pytest.approx([0, 1], abs=0.1), [62, 60])
+    assert lines(second)["SSDL"][0] == pytest.approx([1], abs=0.1)
+    assert lines(second)["SSDL"][0][0] != lines(second)["STL"][0][1]
     colors = {group[0].get_color() for ax in figure.axes for group in ax.containers if group.get_label() == "SSDL"}
     assert len(colors) == 1
     assert [ax.get_xlabel() for ax in figure.axes] == list(panels)
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
-    assert sorted(legend(figure)) == ["SSDL", "STL", "noisy baseline"]
+    assert legend(figure) == ["SSDL", "STL", "noisy baseline"]
     assert all([56, 56] in [list(line.get_ydata()) for line in ax.lines] for ax in figure.axes)
 
 
@@ -159,7 +174,7 @@ def test_accuracy_and_psnr():
     assert np.ptp(up.get_segments()[0][:, 1]) == pytest.approx(2)
     (band,) = [patch for patch in ax.patches if patch.get_height() == pytest.approx(1)]
     assert band.get_y() == pytest.approx(63.5)
-    assert legend(figure)[:2] == ["noisy baseline", "PSNR of the noisy image"]
+    assert legend(figure) == ["N2N", "joint", "noisy baseline", "PSNR of the noisy image"]
     assert 18.6 in [line.get_xdata()[0] for line in ax.lines]
     assert len(legend(figures_ssdl.accuracy_and_psnr({}, {"one": Estimate(1, 1, 3)}))) == 1
 

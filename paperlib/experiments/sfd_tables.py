@@ -13,7 +13,7 @@ from paperlib.experiments.settings import Settings
 from paperlib.experiments.sfd import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
 from paperlib.methods import Task
 from paperlib.report import Estimate, Table, claims_table, effect, read_csv
-from paperlib.runs import Record
+from paperlib.runs import Record, Run
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 STANDS_FOR = ("resnet50", "resnext101")  # the poster's networks; the profile's first one stands for the first, ...
@@ -140,11 +140,13 @@ def costs(settings: Settings, dataset: str, items: Items) -> Table:
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
 
 
-def _frozen(run: object) -> list:
-    return [run.uses["frozen"]] if "frozen" in run.uses else []  # type: ignore[attr-defined]
+def _frozen(run: Run) -> list[Run]:
+    """The classifier around a module, which is needed at test time, too."""
+    return [run.uses["frozen"]] if "frozen" in run.uses else []
 
 
 def _only_in_training(name: str) -> bool:
+    """Whether a parameter of this name belongs to SFD's UEM, which is dropped after training."""
     return name.startswith("uncertainty.")
 
 

@@ -8,7 +8,7 @@ ADAM = {"optimizer": "adam", "weight_decay": 0.0, "schedule": "onecycle"}
 # Levels of noise; the first is that of tuning, ablations and pictures.
 LEVELS = {
     "smoke": ("gaussian-30",),
-    "demo": ("gaussian-30", "gaussian-60", "poisson_gaussian"),
+    "demo": ("gaussian-60", "poisson_gaussian"),
     "paper": ("gaussian-30", "gaussian-15", "gaussian-45", "gaussian-60", "poisson_gaussian"),
 }
 
@@ -32,12 +32,12 @@ PROFILES = {
         datasets=("synthdigits", "scenes"),
         seeds=3,
         networks=("resnet18",),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 4000, "test_size": 2500, "epochs": 3},
+        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 3000, "test_size": 2500, "epochs": 3},
         by_network={
             "resnet18": {"width": 0.125, "lr": 0.1},
             "unet": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 2},
             "liu": {**ADAM, "width": 0.25, "lr": 3e-3},
-            "detector": {**DETECTOR, "train_size": 1000, "test_size": 200, "epochs": 2},
+            "detector": {**DETECTOR, "train_size": 600, "test_size": 200, "epochs": 2},
         },
         holdout=1000,
     ),

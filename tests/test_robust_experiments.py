@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from PIL import Image
 
 from paperlib import degrade, methods
 from paperlib.degrade.tables import EXTRA
@@ -141,6 +142,18 @@ def test_ten_images_come_from_another_data_set():
     assert (own.uses["init"].dataset, own.uses["init"].train_size) == ("cifar10", 10)
     assert run.uses["frozen"] == run.uses["init"].uses["frozen"] == study.frozen("vgg16", 0)
     assert ddp.Study(ddp.PROFILES["paper"], "imagenet@224").from_ten("vgg16", 0).uses["init"].dataset == "cub@224"
+
+
+def test_cub_is_asked_for_where_a_user_has_it(monkeypatch, tmp_path):
+    """The paper's pair of data sets, CUB and ImageNet, as folders of photographs."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    study = ddp.Study(ddp.PROFILES["paper"], "imagenet@224")
+    assert study.ten()["vgg16/ten"] == []
+    for part in ("train", "val"):
+        (tmp_path / "cub" / part / "albatross").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "cub" / part / "albatross" / "one.jpg")
+    runs = study.ten()["vgg16/ten"]
+    assert [run.uses["init"].dataset for run in runs] == ["cub@224"] * study.settings.seeds
 
 
 @ALL

@@ -72,10 +72,11 @@ compared_tables.gain_table(main, compared_tables.degraded(cells))
 
 # %% tags=["remove-input"]
 gains = compared_tables.gains(compared_tables.degraded(cells))
-labels = {m: text for m, text in compared.METHODS.items() if m in gains and m not in compared.CLEAN_ONLY}
+shown = {"both": "clean and degraded images", "dfd": "dfd", "ssdl": "ssdl", "ddp": "ddp", "sfd": "sfd"}
 series = {
     label: {compared.DEGRADATIONS[name]: gain for name, gain in gains[method].items()}
-    for method, label in labels.items()
+    for method, label in shown.items()
+    if method in gains
 }
 _ = figures_ddp.gains(series, "gain over cross-entropy (points)") if series else print("No record yet.")
 

@@ -121,7 +121,8 @@ for name, label in ssdl.METHODS.items():
             values[int(level.partition("-")[2])] = value
     if values:
         curves[label] = values
-_ = figures_ssdl.noise_curves(curves) if curves else print("No record yet.")
+strengths = {sigma for values in curves.values() for sigma in values}
+_ = figures_ssdl.noise_curves(curves) if len(strengths) > 1 else print("A curve over σ wants several: PROFILE=paper.")
 
 # %% [markdown]
 # Gains, paired by seed; bold where the 95 % interval excludes 0.
@@ -131,6 +132,10 @@ tables = ssdl_tables.gains(settings, main, items) if main else []
 Markdown("\n\n".join(table._repr_markdown_() for table in tables))
 
 # %% [markdown]
+# In the reduced setting that this site shows, the control decides: a noisy baseline that trains for as long as teacher
+# and student together is ahead of every one of them. Networks that are far from converged gain most from more steps, of
+# whatever kind. It takes the full schedule, `PROFILE=paper`, to ask what a teacher adds beyond them.
+#
 # ## As good as with clean images?
 #
 # "Comparable" is a claim of **equivalence**, and a difference that was not found does not show it: few seeds find

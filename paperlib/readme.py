@@ -6,18 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from paperlib.experiments import (
-    compared,
-    compared_tables,
-    ddp,
-    ddp_tables,
-    dfd,
-    dfd_tables,
-    fq,
-    fq_tables,
-    sfd,
-    sfd_tables,
-)
+from paperlib.experiments import PAPERS, compared, compared_tables, dfd, dfd_tables, fq, fq_tables
 from paperlib.experiments.settings import select
 from paperlib.records import Archive
 from paperlib.report import DATA, Table, claims_table
@@ -128,10 +117,11 @@ def _claims() -> str:
     for dataset in settings.datasets:
         for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
             found.append(("fq", table.title.split(".")[0], dataset, table))
-    for slug, module, tables in (("ddp", ddp, ddp_tables), ("sfd", sfd, sfd_tables)):
+    for slug, about in (("ddp", "ImageNet-C"), ("sfd", "ImageNet-C"), ("ssdl", "noise, relative")):
+        module, tables = PAPERS[slug]
         settings = select(module.PROFILES, "demo", ["cifar10"])
         items = module.study(settings, "cifar10", Archive(DATA / "results" / slug))
-        found.append((slug, "ImageNet-C", "cifar10", tables.claims(settings, "cifar10", items)))
+        found.append((slug, about, "cifar10", tables.claims(settings, "cifar10", items)))
     rows = []
     for *head, table in found:
         verdicts = [row[-1] for row in table.rows]

@@ -97,17 +97,20 @@ def summary_gains(network: str, model: str, dataset: str, items: Items) -> dict[
 def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
     """Gain over the frozen network by corruption, a table a network; those told from zero are bold."""
     tables = []
+    alone = f"a module for it, severity {SEVERITY}"
     for network in settings.networks:
-        own = single_gains(network, dataset, items)
-        columns = [own, *(summary_gains(network, model, dataset, items) for model in ("blind", "ten"))]
-        left = drift_left(network, items)
-        rows = [
-            (name, left.get(name, "–"), *(_bold(column.get(name)) for column in columns))
-            for name in (*seen(dataset), *EXTRA)
-        ]
-        alone = f"a module for it, severity {SEVERITY}"
-        headers = ("corruption", f"{alone}: drift left", alone, "one for all", "one for all, 10 images")
-        tables.append(Table(f"Gain over the frozen {NAMES[network]} (points), {dataset}", headers, rows))
+        blind, ten = (summary_gains(network, model, dataset, items) for model in ("blind", "ten"))
+        columns = {
+            f"{alone}: drift left": drift_left(network, items),
+            alone: {name: _bold(gain) for name, gain in single_gains(network, dataset, items).items()},
+            "one for all": {name: _bold(gain) for name, gain in blind.items()},
+            "one for all, 10 images": {name: _bold(gain) for name, gain in ten.items()},
+        }
+        columns = {header: column for header, column in columns.items() if column}  # what was not asked for has none
+        rows = [(name, *(c.get(name, "–") for c in columns.values())) for name in (*seen(dataset), *EXTRA)]
+        tables.append(
+            Table(f"Gain over the frozen {NAMES[network]} (points), {dataset}", ("corruption", *columns), rows)
+        )
     return tables
 
 

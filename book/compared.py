@@ -61,17 +61,17 @@ Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(name
 
 # %% tags=["remove-input"]
 title = f"Top-1 (%), {main}, {compared_tables.describe(settings)}"
-compared_tables.accuracy(title, compared_tables.degraded(cells))
+compared_tables.accuracy(title, cells)
 
 # %% [markdown]
 # What a method adds to cross-entropy on the same degraded images. Bold: the 95 % interval, paired by seed, excludes 0.
 # There are 35 intervals: one or two would exclude it by luck.
 
 # %% tags=["remove-input"]
-compared_tables.gain_table(main, compared_tables.degraded(cells))
+compared_tables.gain_table(main, cells)
 
 # %% tags=["remove-input"]
-gains = compared_tables.gains(compared_tables.degraded(cells))
+gains = compared_tables.gains(cells)
 shown = {"both": "clean and degraded images", "dfd": "dfd", "ssdl": "ssdl", "ddp": "ddp", "sfd": "sfd"}
 series = {
     label: {compared.DEGRADATIONS[name]: gain for name, gain in gains[method].items()}

@@ -65,7 +65,7 @@ def tsne(panels: Mapping[str, tuple[Tensor, Tensor, Tensor]], classes: Mapping[i
     signs = [ax.scatter([], [], s=25, marker="s", color=color, label=name) for color, name in own]
     signs += [ax.scatter([], [], s=22, marker="o", color="0.3", label="clean")]
     signs += [ax.scatter([], [], s=22, marker="^", facecolor="none", edgecolor="0.3", label="degraded")]
-    _legend(fig, signs, 7)
+    legend(fig, signs, 7)
     return fig
 
 
@@ -188,7 +188,7 @@ def corruption_dots(methods: Mapping[str, Mapping[str, Interval]], xlabel: str =
         ax.grid(visible=False, axis="y")
         ax.tick_params(labelsize=8, pad=1)
         ax.set_xlabel(xlabel, fontsize=8)
-    _legend(fig, axes[0][0].get_legend_handles_labels()[0], 8)
+    legend(fig, axes[0][0].get_legend_handles_labels()[0], 8)
     return fig
 
 
@@ -209,7 +209,7 @@ def theta_modes(curves: Mapping[str, Mapping[float, Interval]], ylabel: str = "m
     ax.tick_params(labelsize=8, pad=1)
     ax.set_xlabel("severity", fontsize=8)
     ax.set_ylabel(ylabel, fontsize=8)
-    _legend(fig, ax.get_legend_handles_labels()[0], 4)
+    legend(fig, ax.get_legend_handles_labels()[0], 4)
     return fig
 
 
@@ -267,8 +267,8 @@ def _colour_bar(fig: Figure, axes: Sequence[Axes], scale: Normalize, label: str)
     place.tick_params(labelsize=7, pad=1, length=2)
 
 
-def _legend(fig: Figure, handles: Sequence[Artist], columns: int) -> None:
-    """Above everything, in as many rows as it takes; the axes get the rest."""
+def legend(fig: Figure, handles: Sequence[Artist], columns: int, between: float | None = None) -> None:
+    """Above everything, in as many rows as it takes; the axes get the rest, `between` apart (in font sizes)."""
     rows = math.ceil(len(handles) / columns)
     fig.legend(handles=list(handles), loc="upper center", ncols=columns, fontsize=8, frameon=False, columnspacing=1.2)
-    fig.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))
+    fig.tight_layout(pad=0.4, w_pad=between, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))

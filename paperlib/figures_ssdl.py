@@ -17,9 +17,10 @@ from torch import Tensor
 from paperlib.equivalence import DIFFERENT, EQUIVALENT, UNDECIDED, Equivalence
 from paperlib.figures import DPI
 from paperlib.figures_fq import PAGE, Interval
-from paperlib.figures_sfd import COLORS, MARKERS
+from paperlib.figures_sfd import COLORS, MARKERS, legend
 
 ACCURACY = "top-1 accuracy (%)"
+GAP = 1.2  # between panels, in font sizes
 VERDICTS = {EQUIVALENT: (COLORS[2], "o"), DIFFERENT: (COLORS[3], "D"), UNDECIDED: ("0.45", "s")}  # colour, marker
 
 
@@ -55,7 +56,7 @@ def noise_curves(
     if gains:
         axes[0][1].axhline(0, color="0.3", linewidth=0.8)
         fig.supxlabel(xlabel, fontsize=8)
-    _legend(fig, axes[0][0].get_legend_handles_labels()[0], 2)
+    legend(fig, axes[0][0].get_legend_handles_labels()[0], 2, GAP)
     return fig
 
 
@@ -145,7 +146,7 @@ def similarity_layers(curves: Mapping[str, Mapping[str, Interval]], ylabel: str 
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.grid(visible=False, axis="x")
     _label(ax, "layer", ylabel)
-    _legend(fig, ax.get_legend_handles_labels()[0], 2)
+    legend(fig, ax.get_legend_handles_labels()[0], 2, GAP)
     return fig
 
 
@@ -178,7 +179,7 @@ def accuracy_and_psnr(
     _label(ax, "PSNR of what the classifier sees (dB)", ylabel)
     handles = ax.get_legend_handles_labels()[0]
     points = len(handles) - len(restoring)  # matplotlib has lines first
-    _legend(fig, [*handles[points:], *handles[:points]], 2)
+    legend(fig, [*handles[points:], *handles[:points]], 2, GAP)
     return fig
 
 
@@ -217,7 +218,7 @@ def equivalences(rows: Mapping[str, Equivalence], xlabel: str = "difference of t
         Line2D([], [], color="0.3", linewidth=1, label="95 % interval"),
         plt.Rectangle((0, 0), 1, 1, color="0.9", label="margin"),
     ]
-    _legend(fig, signs, 6)
+    legend(fig, signs, 6, GAP)
     return fig
 
 
@@ -249,7 +250,7 @@ def ablations(
             ax.axhline(reference.mean, label=name, **style)
         _label(ax, knob, ylabel if ax is axes[0][0] else "")
     handles = {handle.get_label(): handle for ax in axes[0] for handle in ax.get_legend_handles_labels()[0]}
-    _legend(fig, [handles[name] for name in (*names, *(references or {}))], 4)
+    legend(fig, [handles[name] for name in (*names, *(references or {}))], 4, GAP)
     return fig
 
 
@@ -295,10 +296,3 @@ def _label(ax: Axes, xlabel: str, ylabel: str) -> None:
     ax.set_xlabel(xlabel, fontsize=8)
     ax.set_ylabel(ylabel, fontsize=8)
     ax.tick_params(labelsize=8, pad=1)
-
-
-def _legend(fig: Figure, handles: Sequence[Any], columns: int) -> None:
-    """Above everything, in as many rows as it takes; the axes get the rest."""
-    rows = math.ceil(len(handles) / columns)
-    fig.legend(handles=list(handles), loc="upper center", ncols=columns, fontsize=8, frameon=False, columnspacing=1.2)
-    fig.tight_layout(pad=0.4, w_pad=1.2, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))

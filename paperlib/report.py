@@ -97,11 +97,24 @@ def top1(records: Sequence[Record]) -> Estimate | None:
     return Estimate.of([record.metrics["top1"] for record in records]) if records else None
 
 
+def differences(better: Sequence[Record], worse: Sequence[Record]) -> list[float]:
+    """Differences of test accuracy, paired by seed; of seeds that only one side has there is none."""
+    theirs = {record.run.seed: record.metrics["top1"] for record in worse}
+    return [record.metrics["top1"] - theirs[record.run.seed] for record in better if record.run.seed in theirs]
+
+
 def effect(better: Sequence[Record], worse: Sequence[Record]) -> Estimate | None:
     """Difference of test accuracy, paired by seed; None where no seed has both."""
-    theirs = {record.run.seed: record.metrics["top1"] for record in worse}
-    pairs = [record.metrics["top1"] - theirs[record.run.seed] for record in better if record.run.seed in theirs]
+    pairs = differences(better, worse)
     return Estimate.of(pairs) if pairs else None
+
+
+def gain_text(gain: Estimate | None, digits: int = 1) -> str:
+    """An effect for a table of many: "+1.2 ± 0.3", bold if its interval excludes 0; without n, and "–" for none."""
+    if gain is None:
+        return "–"
+    text = f"{gain.mean:+.{digits}f}" + f" ± {gain.half:.{digits}f}" * (gain.n > 1)
+    return text if gain.contains(0) else f"**{text}**"
 
 
 def judge(measured: Estimate | None, claimed: float, same_setting: bool) -> str:

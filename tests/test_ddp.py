@@ -18,11 +18,6 @@ CONTRAST = {**FOG, "corruption": "contrast"}
 BLIND = {"name": "random_corruption", "table": "cifar-c", "corruptions": "fog,contrast,gaussian_noise"}
 
 
-@pytest.fixture(autouse=True)
-def named(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "ddp", DDP)
-
-
 @pytest.fixture
 def run(tiny):
     """Makes runs of ddp, with a network to freeze; any field may be changed."""

@@ -9,15 +9,9 @@ from paperlib import methods, sweep
 from paperlib.drifts import Vectors, alignment, arrows, concentration, explained, kmeans, nearest, shuffled, summary
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.drift import Drift
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 CONTRAST = {"name": "corruption", "corruption": "contrast", "severity": 3, "table": "cifar-c"}
-
-
-@pytest.fixture(autouse=True)
-def named(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "drift", Drift)
 
 
 @pytest.fixture

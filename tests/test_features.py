@@ -19,20 +19,11 @@ from paperlib.feature_statistics import (
 )
 from paperlib.methods import Batch, Task, build_network
 from paperlib.methods.ddp import DDP
-from paperlib.methods.features import Features
-from paperlib.methods.sfd import SFD
 from paperlib.networks.self_feature import SelfFeature
 from paperlib.sweep import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 FOG = {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Under their names, whether or not the table of methods has them."""
-    for name, method in (("features", Features), ("sfd", SFD), ("ddp", DDP)):
-        monkeypatch.setitem(methods.METHODS, name, method)
 
 
 @pytest.fixture

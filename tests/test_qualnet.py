@@ -6,20 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from paperlib import methods, networks, sweep
+from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.qualnet import QualNet, reconstruction_loss
-from paperlib.networks.invertible import Coupling, invertible
+from paperlib.methods.qualnet import reconstruction_loss
+from paperlib.networks.invertible import Coupling
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "qualnet", QualNet)
-    monkeypatch.setitem(networks.CLASSIFIERS, "invertible", invertible)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
-from paperlib.methods.sfd import SFD, mse, ulfd
+from paperlib.methods.sfd import mse, ulfd
 from paperlib.methods.supervised import Supervised
 from paperlib.networks.self_feature import SelfFeature
 from paperlib.sweep import load_network, make_view, train
@@ -17,11 +17,6 @@ from paperlib.training import Trainer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 NOISE = {"name": "random_corruption", "table": "cifar-c", "corruptions": "gaussian_noise,contrast"}
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "sfd", SFD)
 
 
 @pytest.fixture

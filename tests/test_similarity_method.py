@@ -9,19 +9,13 @@ from torch.nn import functional as F
 from paperlib import methods
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.similarity import COMPARED, Similarity
+from paperlib.methods.similarity import COMPARED
 from paperlib.similarity import cka, correlation, cosine
 from paperlib.sweep import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 NOISE = {"name": "noise", "noise": "gaussian", "sigma": 30, "draw": "fixed"}
 STAGES = ["stem", "stage1", "stage2", "stage3", "stage4"]
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Under its name, whether or not the table of methods has it."""
-    monkeypatch.setitem(methods.METHODS, "similarity", Similarity)
 
 
 @pytest.fixture

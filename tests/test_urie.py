@@ -10,15 +10,9 @@ from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.urie import URIE
 from paperlib.networks.urie import Attention, Enhancer, SelectiveEnhancement
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "urie", URIE)
 
 
 @pytest.fixture

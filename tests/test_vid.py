@@ -9,14 +9,10 @@ from paperlib import methods, networks, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.methods.vid import VID, map_shape, variational_loss
+from paperlib.methods.vid import variational_loss
+from paperlib.networks.classifier import map_shape
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "vid", VID)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from paperlib.degrade.tables import EXTRA
 from paperlib.experiments.corrupted_runs import severity_table, trained_on
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.runs import Plain, Record, Run
 
 NAMES = {"resnet18": "ResNet-18"}
@@ -39,7 +39,6 @@ DEGRADATIONS = {
     "poisson": "Poisson–Gaussian noise",
     "distortions": "6 distortions",
 }
-ITEMS = ("compared",)
 
 RECIPE = {"batch_size": 64, "schedule": "onecycle"}
 ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}  # of all that go on from the clean network, see sfd
@@ -105,11 +104,11 @@ def unseen(dataset: str) -> dict[str, Any]:
     return {"name": "corruption", **what}
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the comparison on one data set. A *cell* is "<method>/<degradation>"."""
 
     def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
+        super().__init__(settings, dataset)
         self.network = settings.networks[0]
 
     def clean(self, seed: int, **fields: Any) -> Run:
@@ -146,10 +145,9 @@ class Study:
 
     def cells(self) -> Cells:
         """Cells "<method>/<degradation>", a run a seed."""
-        seeds = range(self.settings.seeds)
-        return {f"{m}/{d}": [self.run(m, d, seed) for seed in seeds] for m in METHODS for d in DEGRADATIONS}
+        return {f"{m}/{d}": self._seeds(self.run, m, d) for m in METHODS for d in DEGRADATIONS}
 
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=compared` trains on a data set, by item (`ITEMS`) and cell."""
+    """Everything that `make reproduce PAPER=compared` trains on a data set, by item and cell."""
     return collect(results, {"compared": Study(settings, dataset).cells()})

@@ -1,12 +1,13 @@
 """The tables of the comparison, made of the records that `compared.study` returns."""
 
+import dataclasses
 import statistics
 from collections.abc import Mapping
 
 from paperlib.experiments.compared import CLEAN_ONLY, DEGRADATIONS, METHODS, NAMES
 from paperlib.experiments.corrupted_runs import accuracies
 from paperlib.experiments.settings import Settings
-from paperlib.report import Estimate, Table, as_top1, effect, top1
+from paperlib.report import Estimate, Table, as_top1, effect, gain_text, top1
 from paperlib.runs import Record
 
 Cells = Mapping[str, list[Record]]
@@ -15,19 +16,8 @@ FAIR = "degraded"  # what all are compared with: the same degraded images and la
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    if settings.profile == "paper":
-        return "mean ± 95 % interval (seeds)"
-    clean, adapted = settings.recipe, {**settings.recipe, **settings.by_network["adapted"]}
-    network = settings.networks[0]
-    width = settings.by_network[network]["width"]
-    images = f"{clean['train_size']:,} clean images, then {adapted['train_size']:,} degraded ones"
-    narrow = f"{NAMES[network]} at {width:g} of its width"
-    return f"REDUCED setting `{settings.profile}`: {images}, {narrow}; mean ± 95 % interval (seeds)"
-
-
-def degraded(cells: Cells) -> dict[str, list[Record]]:
-    """ "top1" under the degradation that a method was trained for."""
-    return {cell: list(records) for cell, records in cells.items()}
+    images = f"{settings.images()} clean images, then {settings.images('adapted')} degraded ones"
+    return settings.described([images, *settings.narrowed(NAMES)])
 
 
 def clean(cells: Cells) -> dict[str, list[Record]]:
@@ -40,7 +30,7 @@ def unseen(cells: Cells) -> dict[str, list[Record]]:
     out: dict[str, list[Record]] = {}
     for cell, records in cells.items():
         means = [statistics.fmean(accuracies(record).values()) for record in records]
-        out[cell] = [Record(r.run, {"top1": mean}, (), {}) for r, mean in zip(records, means, strict=True)]
+        out[cell] = [dataclasses.replace(r, metrics={"top1": mean}) for r, mean in zip(records, means, strict=True)]
     return out
 
 
@@ -72,9 +62,7 @@ def gain_table(dataset: str, cells: Cells) -> Table:
             continue
         row = [label]
         for name in DEGRADATIONS:
-            gain = found.get(method, {}).get(name)
-            text = "–" if gain is None else f"{gain.mean:+.1f}" + f" ± {gain.half:.1f}" * (gain.n > 1)
-            row.append(f"**{text}**" if gain and not gain.contains(0) else text)
+            row.append(gain_text(found.get(method, {}).get(name)))
         rows.append(row)
     title = f"Gain over cross-entropy on the same degraded images (points), {dataset}"
     return Table(title, ("", *DEGRADATIONS.values()), rows)
@@ -98,10 +86,10 @@ def tables(settings: Settings, studies: Mapping[str, Mapping[str, Cells]]) -> li
         cells = items["compared"]
         title = f"{dataset}, {describe(settings)}"
         out += [
-            accuracy(f"Top-1 (%) under the degradation that was trained for: {title}", degraded(cells)),
+            accuracy(f"Top-1 (%) under the degradation that was trained for: {title}", cells),
             accuracy(f"Top-1 (%) on clean images, by the degradation that was trained for: {dataset}", clean(cells)),
             accuracy(f"Top-1 (%) under four unseen corruptions, by what was trained for: {dataset}", unseen(cells)),
-            gain_table(dataset, degraded(cells)),
+            gain_table(dataset, cells),
             costs(cells),
         ]
     return out

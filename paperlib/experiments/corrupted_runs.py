@@ -92,6 +92,12 @@ def summary(record: Record, baseline: Baseline | None, dataset: str) -> dict[str
     return parts
 
 
+def summary_texts(records: Sequence[Record], baseline: Baseline | None, dataset: str) -> list[str]:
+    """The `SUMMARIES` of some records for a table, means over seeds with their intervals."""
+    own = [summary(record, baseline, dataset) for record in records]
+    return [Estimate.of([values[name] for values in own]).text() if own else "–" for name in SUMMARIES]
+
+
 def summarised(cells: Measured, vanilla: str, dataset: str) -> dict[str, list[Record]]:
     """Cells "<cell>/<hq, seen, unseen, -mce or a corruption>", whose "top1" is that summary of each record.
 

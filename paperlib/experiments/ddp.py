@@ -1,13 +1,12 @@
 """The runs behind the chapter on the deep degradation prior: gains over frozen networks, ten images, JPEG, drift."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from paperlib import datasets
 from paperlib.experiments.corrupted_runs import condition, seen, severity_table, tested_on, trained_on
 from paperlib.experiments.ddp_profiles import PROFILES as PROFILES
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.runs import Record, Run
 
 NAMES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
@@ -27,10 +26,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "norm=l1": {"norm": "l1"},
     "at=stage1": {"at": "stage1"},
 }
-ITEMS = ("main", "conditions", "ten", "jpeg", "drift", "silences")
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number was measured on, e.g. "vgg16/blind"; numbers and claims in `data/papers/ddp/` name
@@ -38,7 +36,7 @@ class Study:
     """
 
     def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
+        super().__init__(settings, dataset)
         # A module for each of 15 conditions: of every network only where the paper's schedule is asked for.
         self.conditioned = settings.networks if settings.profile == "paper" else settings.networks[:1]
 
@@ -148,13 +146,9 @@ class Study:
         network = self.settings.networks[0]
         return {f"{network}/blind/{name}": self._seeds(self.blind, network, **own) for name, own in VARIANTS.items()}
 
-    def _seeds(self, make: Callable[..., Run], *cell: str, **changes: Any) -> list[Run]:
-        """The same cell once a seed."""
-        return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
-
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=ddp` trains on a data set: records by item (`ITEMS`) and cell.
+    """Everything that `make reproduce PAPER=ddp` trains on a data set: records by item and cell.
 
     A cell that `results` knows nothing of is empty.
     """

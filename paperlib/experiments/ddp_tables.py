@@ -1,13 +1,14 @@
 """The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
 
+import dataclasses
 from collections.abc import Mapping
 from statistics import fmean
 
 from paperlib.degrade.tables import EXTRA
-from paperlib.experiments.corrupted_runs import SUMMARIES, reference, seen, summarised, summary
+from paperlib.experiments.corrupted_runs import SUMMARIES, reference, seen, summarised, summary_texts
 from paperlib.experiments.ddp import NAMES, QUALITIES, SEVERITY, VARIANTS
 from paperlib.experiments.settings import Settings
-from paperlib.report import Estimate, Table, as_top1, claims_table, effect, read_csv, top1
+from paperlib.report import Estimate, Table, as_top1, claims_table, effect, gain_text, read_csv, top1
 from paperlib.runs import Record
 
 Items = Mapping[str, Mapping[str, list[Record]]]
@@ -17,11 +18,8 @@ MODELS = {"frozen": "frozen", "blind": "+DDP, all corruptions", "ten": "+DDP, 10
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    if settings.profile == "paper":
-        return "mean ± 95 % interval (seeds)"
-    classifiers = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in settings.networks]
-    images = f"{settings.recipe['train_size']:,} training images, modules {settings.by_network['fdm']['train_size']:,}"
-    return f"REDUCED setting `{settings.profile}`: {', '.join([images, *classifiers])}; mean ± 95 % interval (seeds)"
+    images = [f"{settings.images()} training images", f"modules {settings.images('fdm')}"]
+    return settings.described([*images, *settings.narrowed(NAMES)])
 
 
 def printed() -> Table:
@@ -65,8 +63,7 @@ def main(settings: Settings, dataset: str, items: Items) -> Table:
     for network in settings.networks:
         baseline = reference(cells.get(f"{network}/frozen", ()), dataset)
         for model, label in MODELS.items():
-            own = [summary(record, baseline, dataset) for record in cells.get(f"{network}/{model}", ())]
-            values = [Estimate.of([s[name] for s in own]).text() if own else "–" for name in SUMMARIES]
+            values = summary_texts(cells.get(f"{network}/{model}", ()), baseline, dataset)
             rows.append((f"{NAMES[network]}, {label}", *values))
     title = f"One module for all corruptions, {dataset}: top-1 (%) and mCE relative to the frozen network"
     return Table(f"{title}, {describe(settings)}", ("", *SUMMARIES.values()), rows)
@@ -85,7 +82,9 @@ def single_gains(network: str, dataset: str, items: Items) -> dict[str, Estimate
 
 def summary_gains(network: str, model: str, dataset: str, items: Items) -> dict[str, Estimate]:
     """Corruption -> gain of a module for all corruptions over the frozen network, mean over severities."""
-    cells = summarised({**items["main"], **items["ten"]}, f"{network}/frozen", dataset)
+    everything = {**items["main"], **items["ten"]}
+    own = {cell: everything.get(cell, []) for cell in (f"{network}/frozen", f"{network}/{model}")}
+    cells = summarised(own, f"{network}/frozen", dataset)
     found = {}
     for name in (*seen(dataset), *EXTRA):
         gain = effect(cells.get(f"{network}/{model}/{name}", ()), cells.get(f"{network}/frozen/{name}", ()))
@@ -102,9 +101,9 @@ def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
         blind, ten = (summary_gains(network, model, dataset, items) for model in ("blind", "ten"))
         columns = {
             f"{alone}: drift left": drift_left(network, items),
-            alone: {name: _bold(gain) for name, gain in single_gains(network, dataset, items).items()},
-            "one for all": {name: _bold(gain) for name, gain in blind.items()},
-            "one for all, 10 images": {name: _bold(gain) for name, gain in ten.items()},
+            alone: {name: gain_text(gain) for name, gain in single_gains(network, dataset, items).items()},
+            "one for all": {name: gain_text(gain) for name, gain in blind.items()},
+            "one for all, 10 images": {name: gain_text(gain) for name, gain in ten.items()},
         }
         columns = {header: column for header, column in columns.items() if column}  # what was not asked for has none
         rows = [(name, *(c.get(name, "–") for c in columns.values())) for name in (*seen(dataset), *EXTRA)]
@@ -122,13 +121,6 @@ def drift_left(network: str, items: Items) -> dict[str, str]:
             share = fmean(record.metrics["drift_left"] / record.metrics["drift"] for record in records)
             out[cell.rpartition("/")[2]] = f"{share:.2f}"
     return out
-
-
-def _bold(gain: Estimate | None) -> str:
-    if gain is None:
-        return "–"
-    text = f"{gain.mean:+.1f}" + f" ± {gain.half:.1f}" * (gain.n > 1)
-    return text if gain.contains(0) else f"**{text}**"
 
 
 def jpeg(settings: Settings, dataset: str, items: Items) -> Table:
@@ -163,7 +155,7 @@ def silences(settings: Settings, dataset: str, items: Items) -> Table:
         row = [name]
         for what in ("hq", "seen", "unseen"):
             gain = effect(cells.get(f"{network}/blind/{name}/{what}", ()), cells.get(f"{network}/blind/{what}", ()))
-            row.append(_bold(gain))
+            row.append(gain_text(gain))
         rows.append(row)
     title = f"What the sources leave open: difference to the default (points), {NAMES[network]}, {dataset}"
     return Table(title, ("variant", "HQ", "seen", "unseen"), rows)
@@ -190,12 +182,8 @@ def _conditions(
     for before, *after in zip(frozen, *single, strict=True):
         alone = [before.metrics[f"top1@{name}-{SEVERITY}"] for name in seen(dataset)]
         for cell, values in zip(means, ([r.metrics["top1"] for r in after], alone), strict=True):
-            means[cell] += as_top1([_with(before, sum(values) / len(values))], "top1")
+            means[cell].append(dataclasses.replace(before, metrics={"top1": sum(values) / len(values)}))
     return means
-
-
-def _with(record: Record, value: float) -> Record:
-    return Record(record.run, {"top1": value}, (), {})
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:

@@ -1,10 +1,10 @@
 """The runs behind DFD's Table 1, Table 2, Fig. 2 and Fig. 3, and behind the questions that its text leaves open."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.runs import Record, Run
 
 LAMBDAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # section 3.2
@@ -87,15 +87,12 @@ def low(size: int, **kernels: str) -> dict[str, int | str]:
     return {"name": "lowres", "factor": SIZES[size], **kernels}
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number of a table was measured on, e.g. "resnet18/dfd/8"; the paper's numbers in
     `data/papers/dfd/` and the claims use the same names.
     """
-
-    def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
 
     # The runs.
 
@@ -195,10 +192,6 @@ class Study:
             change: dict[str, Any] = {option: value}
             cells[f"{MAIN}/dfd/8/{option}={value}"] = [self.student(MAIN, 8, 0, lambda_, **change)]
         return cells
-
-    def _seeds(self, make: Callable[..., Run], *cell: str | int, **changes: Any) -> list[Run]:
-        """The same cell once a seed."""
-        return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
 
 
 def best_lambda(records: list[Record], default: float = PAPERS_LAMBDA) -> float:

@@ -1,12 +1,12 @@
 """The runs behind feature quantization's tables and figures, and behind what its supplement leaves open."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from paperlib.datasets import DETECTION
 from paperlib.experiments.fq_profiles import PROFILES as PROFILES
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.report import read_csv
 from paperlib.runs import Plain, Record, Run
 
@@ -57,7 +57,7 @@ def fractions() -> dict[str, float]:
     return {name: round(float(row[name]) / clean[name], 3) for name in DISTORTIONS}
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number of a table was measured on, e.g. "smallcnn/l1/pow-4"; the paper's numbers in
@@ -65,7 +65,7 @@ class Study:
     """
 
     def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
+        super().__init__(settings, dataset)
         self.fig3 = (
             "resnet50" if "resnet50" in settings.networks else "resnet18"
         )  # the paper's network, or a smaller one
@@ -170,11 +170,6 @@ class Study:
             f"smallcnn/{name}": self._seeds(self.quantized, "smallcnn", most=SEEDS, **options)
             for name, options in variants.items()
         }
-
-    def _seeds(self, make: Callable[..., Run], *cell: str, most: int | None = None, **changes: Any) -> list[Run]:
-        """The same cell once a seed."""
-        seeds = self.settings.seeds if most is None else min(most, self.settings.seeds)
-        return [make(*cell, seed=seed, **changes) for seed in range(seeds)]
 
 
 def read_strengths(records: Iterable[Record]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from paperlib.experiments.fq import (
     read_strengths,
 )
 from paperlib.experiments.settings import Settings
-from paperlib.report import Estimate, Table, as_top1, claims_table, effect, read_csv, top1
+from paperlib.report import Estimate, Table, as_top1, claims_table, effect, gain_text, read_csv, top1
 from paperlib.runs import Record
 
 Measured = Mapping[str, list[Record]]  # cell -> its records
@@ -107,9 +107,7 @@ def gains(dataset: str, cells: Measured) -> Table:
             continue
         line = [f"{NAMES[network]} {_label(row)}"]
         for name in COLUMNS:
-            gain = effect(cells.get(f"{row}/{name}", []), cells.get(f"{network}/base/{name}", []))
-            text = "–" if gain is None else f"{gain.mean:+.1f}" + f" ± {gain.half:.1f}" * (gain.n > 1)
-            line.append(f"**{text}**" if gain and not gain.contains(0) else text)
+            line.append(gain_text(effect(cells.get(f"{row}/{name}", []), cells.get(f"{network}/base/{name}", []))))
         rows.append(line)
     return Table(f"Table 3, ours: gain over the base network (points), {dataset}", ("", *COLUMNS.values()), rows)
 

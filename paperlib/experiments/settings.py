@@ -46,6 +46,32 @@ class Settings:
         options = {**own.get("options", {}), **fields.pop("options", {})}
         return Run(method, dataset, network, seed, **{"flip": flip, **self.recipe, **own, "options": options, **fields})
 
+    def narrowed(self, names: Mapping[str, str]) -> list[str]:
+        """Each network in words, by `names`, with the share of its width that it has."""
+        return [f"{names[n]} at {self.by_network[n].get('width', 1):g} of its width" for n in self.networks]
+
+    def images(self, network: str = "") -> str:
+        """How many training images there are, of `network` where it has its own number: "3,000", or "all"."""
+        size = {**self.recipe, **self.by_network.get(network, {})}.get("train_size")
+        return f"{size:,}" if size else "all"
+
+    def described(self, reduced: Iterable[str]) -> str:
+        """The setting in words, for titles: what a profile below "paper" reduces, and what numbers are."""
+        means = "mean ± 95 % interval (seeds)"
+        return means if self.profile == "paper" else f"REDUCED setting `{self.profile}`: {', '.join(reduced)}; {means}"
+
+
+class BaseStudy:
+    """Every run of one paper on one data set, under one profile."""
+
+    def __init__(self, settings: Settings, dataset: str) -> None:
+        self.settings, self.dataset = settings, dataset
+
+    def _seeds(self, make: Callable[..., Run], *cell: Any, most: int | None = None, **changes: Any) -> list[Run]:
+        """The same cell once a seed, for `most` seeds at most."""
+        seeds = self.settings.seeds if most is None else min(most, self.settings.seeds)
+        return [make(*cell, seed=seed, **changes) for seed in range(seeds)]
+
 
 def select(
     profiles: Mapping[str, Settings], profile: str, names: Iterable[str] | None = None, seeds: int | None = None

@@ -1,11 +1,10 @@
 """The runs behind self-feature distillation's tables and figures, and behind what poster and code leave open."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from paperlib.experiments.corrupted_runs import seen, severity_table, tested_on, trained_on
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.experiments.sfd_profiles import PROFILES as PROFILES
 from paperlib.runs import Record, Run
 
@@ -39,18 +38,14 @@ VARIANTS: dict[str, dict[str, Any]] = {  # one change of a default each
 }
 SEVERITIES = (1, 3, 5)  # of the poster's histograms
 SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
-ITEMS = ("main", "lambdas", "silences", "features", "maps")
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number was measured on, e.g. "resnet50/sfd"; numbers and claims in `data/papers/sfd/` name
     the cells alike.
     """
-
-    def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
 
     # The runs.
 
@@ -129,13 +124,9 @@ class Study:
         """Cells "<model>": maps of the first stage, for the eye; the last ones have few pixels. One seed."""
         return {name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN}
 
-    def _seeds(self, make: Callable[..., Run], *cell: str, **changes: Any) -> list[Run]:
-        """The same cell once a seed."""
-        return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
-
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=sfd` trains on a data set: records by item (`ITEMS`) and cell.
+    """Everything that `make reproduce PAPER=sfd` trains on a data set: records by item and cell.
 
     A cell that `results` knows nothing of is empty.
     """

@@ -8,26 +8,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import methods
 from paperlib.degrade.tables import EXTRA
-from paperlib.experiments.corrupted_runs import SUMMARIES, by_corruption, reference, summarised, summary
+from paperlib.experiments.corrupted_runs import SUMMARIES, by_corruption, reference, summarised, summary_texts
 from paperlib.experiments.settings import Settings
 from paperlib.experiments.sfd import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
 from paperlib.methods import Task
-from paperlib.report import Estimate, Table, claims_table, effect, read_csv
+from paperlib.report import Estimate, Table, claims_table, effect, gain_text, read_csv
 from paperlib.runs import Record, Run
 
 Items = Mapping[str, Mapping[str, list[Record]]]
+GAINS = ("hq", "seen", "unseen", "-mce")  # the summaries, all such that more is better
 STANDS_FOR = ("resnet50", "resnext101")  # the poster's networks; the profile's first one stands for the first, ...
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    means = "mean ± 95 % interval (seeds)"
-    if settings.profile == "paper":
-        return means
-    clean, corrupted = settings.recipe, {**settings.recipe, **settings.by_network["adapted"]}
-    steps = f"{clean['train_size']:,} clean images, {corrupted['train_size']:,} corrupted ones"
-    narrow = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in settings.networks]
-    return f"REDUCED setting `{settings.profile}`: {', '.join([steps, *narrow])}; {means}"
+    images = [f"{settings.images()} clean images", f"{settings.images('adapted')} corrupted ones"]
+    return settings.described([*images, *settings.narrowed(NAMES)])
 
 
 def printed() -> list[Table]:
@@ -51,8 +47,7 @@ def main(settings: Settings, dataset: str, items: Items) -> Table:
     for network in settings.networks:
         baseline = reference(items["main"].get(f"{network}/vanilla", ()), dataset)
         for name, label in MODELS.items():
-            own = [summary(record, baseline, dataset) for record in items["main"].get(f"{network}/{name}", ())]
-            values = [Estimate.of([s[what] for s in own]).text() if own else "–" for what in SUMMARIES]
+            values = summary_texts(items["main"].get(f"{network}/{name}", ()), baseline, dataset)
             rows.append((f"{NAMES[network]}, {label}", *values))
     title = f"First table, ours: {dataset}, top-1 (%) and mCE relative to the vanilla network, {describe(settings)}"
     return Table(title, ("", *SUMMARIES.values()), rows)
@@ -82,13 +77,9 @@ def beyond(settings: Settings, dataset: str, items: Items) -> Table:
 
 
 def _gains(cells: Mapping[str, list[Record]], better: str, worse: str) -> list[str]:
-    """Gains in the four summaries; those told from zero are bold."""
-    out = []
-    for what in ("hq", "seen", "unseen", "-mce"):
-        gain = effect(cells.get(f"{better}/{what}", ()), cells.get(f"{worse}/{what}", ()))
-        text = "–" if gain is None else f"{gain.mean:+.2f}" + f" ± {gain.half:.2f}" * (gain.n > 1)
-        out.append(f"**{text}**" if gain and not gain.contains(0) else text)
-    return out
+    """Gains in the four summaries."""
+    pairs = [(cells.get(f"{better}/{what}", ()), cells.get(f"{worse}/{what}", ())) for what in GAINS]
+    return [gain_text(effect(*pair), digits=2) for pair in pairs]
 
 
 def lambdas(settings: Settings, dataset: str, items: Items) -> Table:

@@ -1,11 +1,11 @@
 """The runs behind simple self-distillation: methods under noise, what tunes them, and why it works."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from paperlib.datasets import DETECTION
-from paperlib.experiments.settings import Cells, Results, Settings, collect
+from paperlib.experiments.settings import BaseStudy, Cells, Results, Settings, collect
 from paperlib.experiments.ssdl_profiles import LEVELS as LEVELS
 from paperlib.experiments.ssdl_profiles import PROFILES as PROFILES
 from paperlib.runs import Record, Run
@@ -30,11 +30,11 @@ STRENGTHS = (0.25, 0.5, 2.0)  # of the teacher's epochs, beside 1
 ITEMS = ("tuning", "main", "teachers", "similarity", "detection")
 
 
-class Study:
+class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile. A *cell* is "<method>/<level>"."""
 
     def __init__(self, settings: Settings, dataset: str) -> None:
-        self.settings, self.dataset = settings, dataset
+        super().__init__(settings, dataset)
         self.network = settings.networks[0]
         self.level = LEVELS[settings.profile][0]  # of tuning, ablations and pictures
 
@@ -135,10 +135,6 @@ class Study:
     def detection(self) -> Cells:
         """Cells "detector/<noisy, stl or ssdl>"."""
         return {f"detector/{name}": self._seeds(self.detector, name) for name in ("noisy", "stl", "ssdl")}
-
-    def _seeds(self, make: Callable[..., Run], *cell: str, **changes: Any) -> list[Run]:
-        """The same cell once a seed."""
-        return [make(*cell, seed=seed, **changes) for seed in range(self.settings.seeds)]
 
 
 DETECTED = "gaussian-60"

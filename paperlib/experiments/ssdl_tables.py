@@ -16,7 +16,7 @@ from paperlib.experiments.ssdl import (
     Study,
     choose_options,
 )
-from paperlib.report import Estimate, Table, as_top1, effect, judge, read_csv, top1
+from paperlib.report import Estimate, Table, as_top1, differences, effect, gain_text, judge, read_csv, top1
 from paperlib.runs import Record
 
 Items = Mapping[str, Mapping[str, list[Record]]]
@@ -31,14 +31,8 @@ def label(level: str) -> str:
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    means = "mean ± 95 % interval (seeds)"
-    if settings.profile == "paper":
-        return means
-    recipe, network = settings.recipe, settings.networks[0]
-    epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
-    narrow = f"{NAMES[network]} at {settings.by_network[network]['width']:g} of its width"
-    images = f"{recipe['train_size']:,} training images"
-    return f"REDUCED setting `{settings.profile}`: {images}, {epochs}, {narrow}; {means}"
+    epochs = f"{settings.recipe['epochs']} epoch{'s' if settings.recipe['epochs'] > 1 else ''}"
+    return settings.described([f"{settings.images()} training images", epochs, *settings.narrowed(NAMES)])
 
 
 def tuning(settings: Settings, dataset: str, items: Items) -> Table:
@@ -83,18 +77,12 @@ def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
 
 
 def _gain(items: Items, name: str, base: str, level: str) -> str:
-    gain = effect(items["main"].get(f"{name}/{level}", []), items["main"].get(f"{base}/{level}", []))
-    if gain is None:
-        return "–"
-    text = f"{gain.mean:+.2f}" + f" ± {gain.half:.2f}" * (gain.n > 1)
-    return text if gain.contains(0) else f"**{text}**"
+    return gain_text(effect(*_pair(items, name, base, level)), digits=2)
 
 
-def differences(items: Items, name: str, other: str, level: str) -> list[float]:
-    """Differences in top-1 (points), paired by seed."""
-    theirs = {r.run.seed: r.metrics["top1"] for r in items["main"].get(f"{other}/{level}", [])}
-    ours = items["main"].get(f"{name}/{level}", [])
-    return [r.metrics["top1"] - theirs[r.run.seed] for r in ours if r.run.seed in theirs]
+def _pair(items: Items, name: str, other: str, level: str) -> tuple[list[Record], list[Record]]:
+    """The records of two methods at a level."""
+    return items["main"].get(f"{name}/{level}", []), items["main"].get(f"{other}/{level}", [])
 
 
 def psnr(settings: Settings, dataset: str, items: Items) -> Table:
@@ -152,7 +140,7 @@ def tests(items: Items, levels: Sequence[str]) -> dict[str, Equivalence]:
     out = {}
     for name in ("ssdl", "ssdl-independent"):
         for level in levels:
-            found = differences(items, name, "stl", level)
+            found = differences(*_pair(items, name, "stl", level))
             if len(found) > 1:
                 out[f"{METHODS[name]}, {label(level)}"] = tost(found, MARGIN)
     return out
@@ -202,8 +190,7 @@ def claims(settings: Settings, dataset: str, items: Items) -> Table:
     rows = []
     for claim in read_csv("ssdl", "claims"):
         for level in LEVELS[settings.profile]:
-            cells = (items["main"].get(f"{claim[side]}/{level}", []) for side in ("better", "worse"))
-            measured = effect(*cells)
+            measured = effect(*_pair(items, claim["better"], claim["worse"], level))
             ours = measured.text(sign=True) if measured else "–"
             rows.append((claim["claim"], claim["source"], label(level), ours, judge(measured, 0.0, False)))
     headers = ("claim", "source", "noise", "ours", "verdict")

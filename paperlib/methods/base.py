@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from paperlib.degrade.lowres import to_8_bit
 from paperlib.runs import Run
 
 
@@ -105,6 +107,16 @@ class Method(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """Parameters that weight decay leaves alone, because the loss has a penalty of its own for them."""
         return []
+
+
+def pictures(images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Images (B, 3, H, W) float as samples keep them: clipped to [0, 1], uint8."""
+    return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+
+
+def shrunk(maps: Tensor, edge: int) -> Tensor:
+    """Images or maps (B, C, H, W) averaged down to at most `edge` pixels a side."""
+    return F.adaptive_avg_pool2d(maps, edge) if maps.shape[-1] > edge else maps
 
 
 def frozen(network: nn.Module, images: Tensor) -> Any:

@@ -9,14 +9,12 @@ there is the mean of the cut noise.
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import to_8_bit
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import psnr
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Task, pictures
 from paperlib.networks import denoisers
 from paperlib.networks.denoisers import Denoiser
 from paperlib.runs import Run
@@ -71,8 +69,8 @@ class Denoising(Method):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images noisy ("input"), denoised ("output") and clean ("clean"), (8, 3, H, W) uint8."""
-        images = {"input": batch.degraded, "output": self.network(batch.degraded), "clean": batch.clean}
-        return {name: to_8_bit(part[:SAMPLES]).mul(255).round().to(torch.uint8) for name, part in images.items()}
+        batch = batch.part(slice(SAMPLES))
+        return pictures({"input": batch.degraded, "output": self.network(batch.degraded), "clean": batch.clean})
 
 
 def fidelity(denoised: Tensor, batch: Batch) -> dict[str, Tensor]:

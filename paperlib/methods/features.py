@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
 from paperlib.feature_statistics import Uncertainty, at_own_centroid, centroids, principal, scatter_ratio
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Task, shrunk
 from paperlib.methods.ddp import FrozenParts
 from paperlib.networks import Output
 from paperlib.runs import Run
@@ -179,9 +179,9 @@ class Features(Method):
         maps = {"clean": seen.clean, "degraded": seen.degraded, "error": (seen.clean - seen.degraded).square() / power}
         if seen.log_variance is not None:
             maps["theta"] = (seen.log_variance / 2).exp()
-        out = {f"maps.{name}": _small(values.mean(1, keepdim=True))[:, 0].half() for name, values in maps.items()}
+        out = {f"maps.{name}": shrunk(values.mean(1, keepdim=True), EDGE)[:, 0].half() for name, values in maps.items()}
         images = {"images.clean": batch.clean, "images.degraded": batch.degraded}
-        return self.kept | out | {name: _small(v).mul(255).round().to(torch.uint8) for name, v in images.items()}
+        return self.kept | out | {name: shrunk(v, EDGE).mul(255).round().to(torch.uint8) for name, v in images.items()}
 
 
 def _classifier(network: Any) -> Any:
@@ -201,8 +201,3 @@ def _look(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor, Ten
         return caught[-1].float(), logits.float(), None
     features = maps.relu().float()
     return features, logits.float(), None if log_variance is None else log_variance.float().expand_as(features)
-
-
-def _small(images: Tensor) -> Tensor:
-    """Averaged down to at most EDGE pixels a side."""
-    return F.adaptive_avg_pool2d(images, EDGE) if images.shape[-1] > EDGE else images

@@ -20,11 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import to_8_bit
 from paperlib.errors import UserError
-from paperlib.methods.base import Batch, Task
+from paperlib.methods.base import Batch, Task, pictures
 from paperlib.methods.supervised import Supervised
-from paperlib.methods.vid import map_shape
+from paperlib.networks.classifier import map_shape
 from paperlib.networks.invertible import Invertible
 from paperlib.runs import Run
 
@@ -102,4 +101,4 @@ class QualNet(Supervised):
         batch = batch.part(slice(SAMPLES))
         decoded = self.reconstruct(self.network.maps(batch.degraded), batch.clean.shape[-1])  # type: ignore[operator]
         images = {"input": batch.degraded, "output": decoded, "target": batch.clean}
-        return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+        return pictures(images)

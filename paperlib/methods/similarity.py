@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from paperlib.errors import UserError, choose
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Task, shrunk
 from paperlib.methods.ddp import classifier_of
 from paperlib.methods.supervised import Supervised
 from paperlib.networks.taps import Taps
@@ -130,12 +129,12 @@ class Similarity(Method):
         batch = Batch(batch.clean[:SHOWN], batch.degraded[:SHOWN], batch.labels[:SHOWN])
         out: dict[str, Tensor] = {}
         for name, images in (("clean", batch.clean), ("noisy", batch.degraded)):
-            out[f"images.{name}"] = _small(images, PICTURE).mul(255).round().to(torch.uint8)
+            out[f"images.{name}"] = shrunk(images, PICTURE).mul(255).round().to(torch.uint8)
         for view in (REFERENCE, "network_noisy", "other_noisy"):
             seen = self.look(view, batch)
-            out[f"maps.{view}"] = _small(seen[self.layer], MAP).mean(1).half()
+            out[f"maps.{view}"] = shrunk(seen[self.layer], MAP).mean(1).half()
             if self.has_cams:
-                out[f"cams.{view}"] = _small(self._cam(view, seen, batch.labels)[:, None], MAP)[:, 0].half()
+                out[f"cams.{view}"] = shrunk(self._cam(view, seen, batch.labels)[:, None], MAP)[:, 0].half()
         return out
 
 
@@ -145,8 +144,3 @@ def _parts(batches: Iterable[Batch]) -> Iterator[Batch]:
         count = -(-len(batch.labels) // AT_ONCE)
         parts = (tensor.tensor_split(count) for tensor in (batch.clean, batch.degraded, batch.labels))
         yield from map(Batch, *parts)
-
-
-def _small(images: Tensor, edge: int) -> Tensor:
-    """Averaged down to at most `edge` pixels a side."""
-    return F.adaptive_avg_pool2d(images, edge) if images.shape[-1] > edge else images

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from paperlib.degrade.lowres import resize, to_8_bit
 from paperlib.errors import UserError
 from paperlib.evaluation import psnr, ssim
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Task, pictures
 from paperlib.networks import super_resolution as networks
 from paperlib.networks.classifier import Classifier
 from paperlib.networks.super_resolution import Discriminator
@@ -102,7 +102,7 @@ class SuperResolution(Method):
         batch = batch.part(slice(SAMPLES))
         output = self.network(batch.degraded).float()
         images = {"input": batch.degraded, "output": output, "target": self.target(batch)}
-        return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+        return pictures(images)
 
 
 class SRGAN(SuperResolution):

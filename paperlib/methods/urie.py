@@ -8,14 +8,12 @@ none, of severity 1 to 5.
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import to_8_bit
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Task, pictures
 from paperlib.networks.urie import ENHANCERS
 from paperlib.runs import Run
 
@@ -69,4 +67,4 @@ class URIE(Method):
         """The first 8 images degraded, enhanced and clean, (8, 3, H, W) uint8."""
         batch = batch.part(slice(SAMPLES))
         images = {"input": batch.degraded, "output": self.network(batch.degraded).float(), "target": batch.clean}
-        return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+        return pictures(images)

@@ -21,24 +21,11 @@ from torch.nn import functional as F
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task, frozen
 from paperlib.methods.supervised import Supervised
-from paperlib.networks.classifier import Classifier
+from paperlib.networks.classifier import map_shape
 from paperlib.runs import Run
 
 LEAST_VARIANCE = 1e-5
 INITIAL_VARIANCE = 5.0
-
-
-@torch.no_grad()
-def map_shape(network: Classifier, size: int) -> tuple[int, int, int]:
-    """Channels, height and width of a classifier's last feature maps of images of `size` x `size` pixels.
-
-    One image of zeros is sent through it in eval mode, so that no statistics are gathered.
-    """
-    training = network.training
-    network.eval()
-    maps = network.maps(torch.zeros(1, 3, size, size, device=network.mean.device, dtype=network.mean.dtype))
-    network.train(training)
-    return (maps.shape[1], maps.shape[2], maps.shape[3])
 
 
 def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:

@@ -84,3 +84,16 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Output:
         """Logits (N, classes) and feature (N, d) of float images (N, 3, H, W) in [0, 1]."""
         return self.classify(self.maps(images))
+
+
+@torch.no_grad()
+def map_shape(network: Classifier, size: int) -> tuple[int, int, int]:
+    """Channels, height and width of a classifier's last feature maps of images of `size` x `size` pixels.
+
+    One image of zeros is sent through it in eval mode, so that no statistics are gathered.
+    """
+    training = network.training
+    network.eval()
+    maps = network.maps(torch.zeros(1, 3, size, size, device=network.mean.device, dtype=network.mean.dtype))
+    network.train(training)
+    return (maps.shape[1], maps.shape[2], maps.shape[3])

@@ -30,17 +30,18 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with two untrained networks of seeds 1 and 2; fields of the run may be changed."""
+    """Makes the method with untrained networks of seeds 1, 2 and 2; fields of the run may be changed."""
 
     def make(network="resnet18", same=False, task=TASK, **fields):
-        uses = {"network": tiny(network=network, seed=1), "other": tiny(network=network, seed=2)}
+        seeds = {"network": 1, "other": 2, "again": 2}
+        uses = {role: tiny(network=network, seed=seed) for role, seed in seeds.items()}
         run = tiny(**{"method": "similarity", "network": network, "epochs": 0, "uses": uses, **fields})
         parents = {}
         for role, parent in uses.items():
             torch.manual_seed(parent.seed)
             parents[role] = build_network(parent, TASK).eval().requires_grad_(False)
         if same:
-            parents["other"] = parents["network"]
+            parents["other"] = parents["again"] = parents["network"]
         return methods.build(run, task, parents).eval()
 
     return make
@@ -64,11 +65,12 @@ def features(network, images):
 def test_layer_by_layer(make, batches):
     method = make()
     metrics, _ = measured(method, batches[:1])
-    network, other, untrained = (method.parents[role] for role in ("network", "other", "untrained"))
+    network, other, again, untrained = (method.parents[r] for r in ("network", "other", "again", "untrained"))
     batch = batches[0]
     reference = features(network, batch.clean)
     compared = {
         "other_noisy": features(other, batch.degraded),
+        "again_clean": features(again, batch.clean),
         "network_noisy": features(network, batch.degraded),
         "other_clean": features(other, batch.clean),
         "untrained_clean": features(untrained, batch.clean),
@@ -118,11 +120,11 @@ def test_the_same_network_on_the_same_images(make, batches):
     assert torch.equal(samples["maps.network_clean"], samples["maps.other_noisy"])
 
 
-def test_the_untrained_network_is_what_the_run_s_seed_gives(make):
+def test_the_untrained_network_is_what_the_other_started_from(make):
     method = make(seed=1)
-    started = method.parents["network"].state_dict()  # of seed 1, and not trained here
+    started = method.parents["other"].state_dict()  # not trained here
     assert all(torch.equal(value, started[name]) for name, value in method.parents["untrained"].state_dict().items())
-    assert not torch.equal(make(seed=3).parents["untrained"].head.weight, started["head.weight"])
+    assert not torch.equal(method.parents["network"].head.weight, started["head.weight"])
     assert not method.state_dict()
 
 
@@ -185,10 +187,12 @@ def test_wrong_runs(make, fields, message):
         make(**fields)
 
 
-def test_both_networks_are_needed(tiny):
-    run = tiny(method="similarity", epochs=0, uses={"network": tiny()})
-    with pytest.raises(UserError, match=r"uses=\{'other'"):
-        methods.build(run, TASK, {"network": build_network(tiny(), TASK)})
+@pytest.mark.parametrize("missing", ["network", "other", "again"])
+def test_every_network_is_needed(tiny, missing):
+    uses = {role: tiny() for role in ("network", "other", "again") if role != missing}
+    run = tiny(method="similarity", epochs=0, uses=uses)
+    with pytest.raises(UserError, match=rf"uses=\{{'{missing}'"):
+        methods.build(run, TASK, {role: build_network(parent, TASK) for role, parent in uses.items()})
 
 
 def test_images_of_another_size(make, batches):
@@ -198,11 +202,10 @@ def test_images_of_another_size(make, batches):
 
 
 def test_from_trained_runs_to_a_record(tiny, store, cpu):
-    clean, noisy = tiny(epochs=1), tiny(epochs=1, degrade=NOISE)
-    run = dataclasses.replace(
-        noisy, method="similarity", epochs=0, uses={"network": clean, "other": noisy}, network="resnet18"
-    )
-    for parent in (clean, noisy):
+    clean, noisy, again = tiny(epochs=1), tiny(epochs=1, degrade=NOISE, seed=1), tiny(epochs=1, seed=1)
+    uses = {"network": clean, "other": noisy, "again": again}
+    run = dataclasses.replace(noisy, method="similarity", epochs=0, uses=uses)
+    for parent in uses.values():
         train(parent, store, None, cpu)
     record = train(run, store, None, cpu)
     assert store.weights(run) == {}

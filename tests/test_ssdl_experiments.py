@@ -124,3 +124,13 @@ def test_networks_can_be_built():
             for run in in_order(runs[:1]):
                 with torch.device("meta"):
                     methods.build_network(run, TASK)
+
+
+def test_features_are_compared_between_networks_of_different_starts():
+    _, study = make("demo")
+    for runs in study.similarity().values():
+        for run in runs:
+            assert run.uses["network"].seed == run.seed
+            assert {run.uses[role].seed for role in ("other", "again")} == {run.seed + 1}
+            assert run.uses["other"].degrade == run.degrade
+            assert run.uses["again"].degrade == {"name": "none"}

@@ -23,11 +23,16 @@ METHODS = {
 }
 NEEDS_CLEAN = ("floor", "joint", "stl")  # clean training images
 DISTILLED = ("stl", "ssdl", "ssdl-independent")
+PAIR = 7 / 3  # what teacher and student cost, in trainings of one network: a step is 3 passes, a teacher's answer 1
 LAMBDAS = (0.1, 1.0, 10.0)
 TAPS = ("last", "stages")
 TUNED = ("stl", "ssdl")  # alike: the same grid, the same level, the same images kept out
-STRENGTHS = (0.25, 0.5, 2.0)  # of the teacher's epochs, beside 1
-ITEMS = ("tuning", "main", "teachers", "similarity", "detection")
+STRENGTHS = (1 / PAIR, PAIR)  # of the teacher's epochs, beside 1
+# Schedules as shares of the recipe's epochs, beside 1. Steps of `PAIR`: a student with its teacher at one of them is
+# compared with the baseline at the next. The longer one where the recipe is short, and there is time.
+SCHEDULES = {"cpu": (1 / PAIR, PAIR)}
+FEWER = {"cpu": 3}  # seeds of these two ablations and of detection, where there is no time for all
+ITEMS = ("tuning", "main", "teachers", "schedules", "similarity", "detection")
 
 
 class Study(BaseStudy):
@@ -37,6 +42,7 @@ class Study(BaseStudy):
         super().__init__(settings, dataset)
         self.network = settings.networks[0]
         self.level = LEVELS[settings.profile][0]  # of tuning, ablations and pictures
+        self.fewer = FEWER.get(settings.profile, settings.seeds)
 
     # The runs.
 
@@ -49,10 +55,10 @@ class Study(BaseStudy):
         run = dataclasses.replace(self.clean(seed, holdout), degrade=noise(level))
         return dataclasses.replace(run, epochs=max(1, round(epochs * run.epochs)))
 
-    def denoiser(self, level: str, seed: int) -> Run:
-        """Noise2Noise: from one draw of the noise to another, without clean images."""
+    def denoiser(self, level: str, seed: int, network: str = "unet", target: str = "again") -> Run:
+        """Noise2Noise: from one draw of the noise to another, without clean images; or to the clean image."""
         return self.settings.run(
-            self.dataset, "unet", seed, method="denoising", degrade=noise(level), options={"target": "again"}
+            self.dataset, network, seed, method="denoising", degrade=noise(level), options={"target": target}
         )
 
     def model(self, name: str, level: str, seed: int, holdout: int = 0, **options: Any) -> Run:
@@ -64,14 +70,14 @@ class Study(BaseStudy):
                 return dataclasses.replace(clean, epochs=0, uses={"init": clean}, degrade=noise(level))
             case "noisy":
                 return noisy
-            case "noisy-long":  # a step is three passes, the frozen teacher one: 3 + 3 + 1 for 3
-                return self.noisy(level, seed, holdout, epochs=7 / 3)
+            case "noisy-long":
+                return self.noisy(level, seed, holdout, epochs=PAIR)
             case "n2n":
                 return dataclasses.replace(noisy, uses={"frontend": self.denoiser(level, seed)})
             case "joint":
-                uses = {"frozen": self.clean(seed, holdout)}
-                own = self.settings.run(self.dataset, "liu", seed, method="joint", degrade=noise(level), uses=uses)
-                return dataclasses.replace(own, holdout=holdout)
+                before = self.denoiser(level, seed, "liu", "clean")  # the authors' order: first restore, then both
+                uses = {"frozen": self.clean(seed, holdout), "init": before}
+                return dataclasses.replace(before, method="joint", uses=uses, options={}, holdout=holdout)
             case "stl":
                 uses = {"teacher": self.clean(seed, holdout)}
                 return dataclasses.replace(noisy, method="stl", uses=uses, options=options)
@@ -79,8 +85,8 @@ class Study(BaseStudy):
         return dataclasses.replace(noisy, method="ssdl", uses={"teacher": noisy}, options={**options, **draw})
 
     def compared(self, level: str, seed: int) -> Run:
-        """The noisy teacher's features beside the clean teacher's, layer by layer."""
-        uses = {"network": self.clean(seed), "other": self.noisy(level, seed)}
+        """The noisy teacher's features beside the clean teacher's, layer by layer, from another start each."""
+        uses = {"network": self.clean(seed), "other": self.noisy(level, seed + 1), "again": self.clean(seed + 1)}
         return self.settings.run(
             self.dataset, self.network, seed, method="similarity", epochs=0, uses=uses, degrade=noise(level)
         )
@@ -118,13 +124,30 @@ class Study(BaseStudy):
         return cells
 
     def teachers(self, chosen: Mapping[str, Mapping[str, Any]]) -> Cells:
-        """Cells "teacher/<share of epochs>" and "student/<share>": does a stronger noisy teacher teach better?"""
+        """Cells "teacher/<share of its epochs>" and "student/<share>": does a stronger noisy teacher teach better?"""
         cells: Cells = {}
         for share in STRENGTHS:
-            cells[f"teacher/{share:g}"] = self._seeds(self.noisy, self.level, epochs=share)
-            cells[f"student/{share:g}"] = [
+            cells[f"teacher/{share:.2g}"] = self._seeds(self.noisy, self.level, most=self.fewer, epochs=share)
+            cells[f"student/{share:.2g}"] = [
                 dataclasses.replace(student, uses={"teacher": self.noisy(self.level, seed, epochs=share)})
-                for seed, student in enumerate(self._seeds(self.model, "ssdl", self.level, **chosen["ssdl"]))
+                for seed, student in enumerate(
+                    self._seeds(self.model, "ssdl", self.level, most=self.fewer, **chosen["ssdl"])
+                )
+            ]
+        return cells
+
+    def schedules(self, chosen: Mapping[str, Mapping[str, Any]]) -> Cells:
+        """Cells "noisy/<share of epochs>" and "ssdl/<share>", of student and teacher: who gains from more training?"""
+        cells: Cells = {}
+        for share in SCHEDULES.get(self.settings.profile, ()):
+            teachers = self._seeds(self.noisy, self.level, most=self.fewer, epochs=share)
+            cells[f"noisy/{share:.2g}"] = teachers
+            cells[f"noisy/{PAIR * share:.2g}"] = self._seeds(
+                self.noisy, self.level, most=self.fewer, epochs=PAIR * share
+            )
+            cells[f"ssdl/{share:.2g}"] = [
+                dataclasses.replace(teacher, method="ssdl", uses={"teacher": teacher}, options=chosen["ssdl"])
+                for teacher in teachers
             ]
         return cells
 
@@ -134,7 +157,9 @@ class Study(BaseStudy):
 
     def detection(self) -> Cells:
         """Cells "detector/<noisy, stl or ssdl>"."""
-        return {f"detector/{name}": self._seeds(self.detector, name) for name in ("noisy", "stl", "ssdl")}
+        return {
+            f"detector/{name}": self._seeds(self.detector, name, most=self.fewer) for name in ("noisy", "stl", "ssdl")
+        }
 
 
 DETECTED = "gaussian-60"
@@ -172,5 +197,5 @@ def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[
     chosen = choose_options(tuned["tuning"])
     items["similarity"] = runs.similarity()
     if len(chosen) == len(TUNED):
-        items |= {"main": runs.main(chosen), "teachers": runs.teachers(chosen)}
+        items |= {"main": runs.main(chosen), "teachers": runs.teachers(chosen), "schedules": runs.schedules(chosen)}
     return {**collect(results, items), **tuned}

@@ -9,6 +9,7 @@ ADAM = {"optimizer": "adam", "weight_decay": 0.0, "schedule": "onecycle"}
 LEVELS = {
     "smoke": ("gaussian-30",),
     "demo": ("gaussian-60", "poisson_gaussian"),
+    "cpu": ("gaussian-60", "gaussian-30"),
     "paper": ("gaussian-30", "gaussian-15", "gaussian-45", "gaussian-60", "poisson_gaussian"),
 }
 
@@ -36,10 +37,26 @@ PROFILES = {
         by_network={
             "resnet18": {"width": 0.125, "lr": 0.1},
             "unet": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 2},
-            "liu": {**ADAM, "width": 0.25, "lr": 3e-3},
+            "liu": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 2},
             "detector": {**DETECTOR, "train_size": 600, "test_size": 200, "epochs": 2},
         },
         holdout=1000,
+    ),
+    # Few images, and for them a long schedule: longer training then gains little, which is what a fair comparison with
+    # the compute of teacher and student asks for, on two CPU cores.
+    "cpu": Settings(
+        profile="cpu",
+        datasets=("cifar10", "scenes"),
+        seeds=5,
+        networks=("resnet18",),
+        recipe={"batch_size": 32, "schedule": "onecycle", "train_size": 1500, "epochs": 40},
+        by_network={
+            "resnet18": {"width": 0.125, "lr": 0.1},
+            "unet": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 15},
+            "liu": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 10},
+            "detector": {**DETECTOR, "train_size": 2000, "test_size": 0, "epochs": 4},
+        },
+        holdout=5000,
     ),
     "paper": Settings(
         profile="paper",

@@ -20,7 +20,7 @@ from paperlib.runs import Run
 from paperlib.similarity import CKA, averages, class_activation_maps, correlation, cosine, gram
 
 REFERENCE = "network_clean"  # what all else is compared with
-COMPARED = ("other_noisy", "network_noisy", "other_clean", "untrained_clean")
+COMPARED = ("other_noisy", "again_clean", "network_noisy", "other_clean", "untrained_clean")
 AT_ONCE = 256  # images a Gram matrix, at most: its cost an image grows with them, what it tells hardly does
 SHOWN, PICTURE, MAP = 6, 64, 32  # images; pixels a side to which their pictures and maps are averaged down
 
@@ -28,15 +28,19 @@ SHOWN, PICTURE, MAP = 6, 64, 32  # images; pixels a side to which their pictures
 class Similarity(Method):
     """Compares two trained classifiers of one architecture, layer by layer; trains nothing, takes test images.
 
-    Needs epochs=0 and uses={"network": Run(...), "other": Run(...)}: the teacher that was trained on clean images, and
-    the one that was trained on noisy ones. The run's `degrade` is the noise. All is computed in float32.
+    Needs epochs=0 and uses={"network": Run(...), "other": Run(...), "again": Run(...)}: the teacher that was trained on
+    clean images, the one that was trained on noisy ones, and a second one trained on clean images, from another seed.
+    The run's `degrade` is the noise. All is computed in float32.
 
     What is compared is named after the network and the images that it sees, always with "network_clean":
     - "other_noisy": the claim, a noisy teacher's features of noisy images are those of a clean one of clean images;
+    - "again_clean": the ceiling, as like as two networks are that differ in their seed alone;
     - "network_noisy": what the clean teacher makes of the same noisy images, the floor of the claim;
     - "other_clean": what the two differ in on the same clean images: training alone;
-    - "untrained_clean": the architecture as it is initialised from the run's seed. Layers that are alike here are so
-      without learning. If the parents have that seed, it is what they started from.
+    - "untrained_clean": "other" as it was before training. Layers that are alike here are so without learning.
+
+    Two networks that start from the same random weights are alike for that reason already. For the others to differ
+    from "network" in the same way, "other" and "again" should have one seed, and not that of "network".
 
     Args:
         layer: whose maps are kept as pictures; by default the first one behind the stem, see `networks.taps`.
@@ -45,15 +49,15 @@ class Similarity(Method):
     def __init__(self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, layer: str = "") -> None:
         if run.epochs or run.evaluate or run.holdout:
             raise UserError("similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout")
-        network, other = (classifier_of(run, parents, role) for role in ("network", "other"))
-        if other.head.out_features != network.head.out_features or network.head.out_features != task.classes:
-            raise UserError("similarity compares two networks with the classes of the run's data set")
+        network, *others = (classifier_of(run, parents, role) for role in ("network", "other", "again"))
+        if any(own.head.out_features != task.classes for own in (network, *others)):
+            raise UserError("similarity compares networks with the classes of the run's data set")
         super().__init__(run, task, parents)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.seed)
-            untrained = Supervised.build(run.uses["network"], task).eval().requires_grad_(False)
+            torch.manual_seed(run.uses["other"].seed)
+            untrained = Supervised.build(run.uses["other"], task).eval().requires_grad_(False)
         self.parents["untrained"] = untrained.to(network.mean.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.taps = {role: Taps(self.parents[role]) for role in ("network", "other", "untrained")}
+        self.taps = {role: Taps(self.parents[role]) for role in ("network", "other", "again", "untrained")}
         self.layers = self.taps["network"].names
         self.layer = choose("layer", layer or self.layers[min(1, len(self.layers) - 1)], self.layers)
         self.has_cams = averages(network)

@@ -22,7 +22,7 @@ help: ## this list
 	@echo; sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ##   PAPER=dfd|fq|ddp|sfd|ssdl|compared   the paper; compared: all methods on one protocol
-##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; cpu: fq)
+##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; cpu: fq, ssdl)
 ##   DATASET=synthdigits|cifar10|cifar100|svhn|scenes|voc2007|FOLDER@PIXELS     with commas (default: the profile's)
 ##   DATA_ROOT=folder             where the data sets are, or are downloaded to
 ##   SEEDS=n  DEVICE=cpu|cuda  WORKERS=n     seeds, device, runs trained at once

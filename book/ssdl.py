@@ -28,9 +28,9 @@
 # %% tags=["parameters", "hide-input"]
 # "records": draw everything from the committed records. "run": train what is missing, then draw.
 mode = "records"
-profile = "demo"
+profile = "cpu"
 datasets = "cifar10,scenes"
-seeds = 3
+seeds = 5
 runs = "../runs"
 data_root = ""
 
@@ -39,10 +39,10 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_ssdl
+from paperlib import figures, figures_ssdl
 from paperlib.chapters import measurements, source
 from paperlib.datasets import DETECTION
-from paperlib.experiments import ssdl, ssdl_tables
+from paperlib.experiments import ssdl, ssdl_numbers, ssdl_tables
 from paperlib.experiments.settings import select
 from paperlib.methods.denoising import Denoising
 from paperlib.methods.ssdl import SSDL, STL
@@ -112,17 +112,9 @@ ssdl_tables.tuning(settings, main, items) if main else None
 ssdl_tables.main(settings, main, items) if main else None
 
 # %% tags=["remove-input"]
-curves = {}
-for name, label in ssdl.METHODS.items():
-    values = {}
-    for level in sorted((level for level in levels if "-" in level), key=lambda level: int(level.partition("-")[2])):
-        value = top1(items["main"].get(f"{name}/{level}", []))
-        if value:
-            values[int(level.partition("-")[2])] = value
-    if values:
-        curves[label] = values
-strengths = {sigma for values in curves.values() for sigma in values}
-_ = figures_ssdl.noise_curves(curves) if len(strengths) > 1 else print("A curve over σ wants several: PROFILE=paper.")
+accuracy, gains = ssdl_numbers.curves(settings, items)
+several = len({sigma for curve in accuracy.values() for sigma in curve}) > 1
+_ = figures_ssdl.noise_curves(accuracy, gains) if several else print("A curve over σ wants several: PROFILE=cpu.")
 
 # %% [markdown]
 # Gains, paired by seed; bold where the 95 % interval excludes 0.
@@ -132,9 +124,14 @@ tables = ssdl_tables.gains(settings, main, items) if main else []
 Markdown("\n\n".join(table._repr_markdown_() for table in tables))
 
 # %% [markdown]
-# In the reduced setting that this site shows, the control decides: a noisy baseline that trains for as long as teacher
-# and student together is ahead of every one of them. Networks that are far from converged gain most from more steps, of
-# whatever kind. It takes the full schedule, `PROFILE=paper`, to ask what a teacher adds beyond them.
+# ### The same compute
+#
+# Networks that are far from converged gain most from more steps, of whatever kind: then the fair control is ahead of
+# every teacher. The setting `cpu` therefore has few images and, for them, a long schedule. Below, one training of the
+# baseline costs 1; a student with its teacher costs 7/3 of what either has.
+
+# %% tags=["remove-input"]
+ssdl_tables.schedules(settings, main, items) if main else None
 #
 # ## As good as with clean images?
 #
@@ -146,19 +143,32 @@ Markdown("\n\n".join(table._repr_markdown_() for table in tables))
 ssdl_tables.equivalent(settings, main, items) if main else None
 
 # %% tags=["remove-input"]
-rows = ssdl_tables.tests(items, levels)
+rows = ssdl_numbers.tests(settings, items)
 _ = figures_ssdl.equivalences(rows) if rows else print("No record yet.")
 
 # %% [markdown]
 # ## A better image is not a better recognition
 #
-# The slides' point about Noise2Noise: it blurs, and blur hurts recognition. PSNR beside accuracy:
+# The slides' point about Noise2Noise: it blurs, and blur hurts recognition. What the two denoisers make of test images
+# that they have not seen:
+
+# %% tags=["remove-input"]
+rows = {}
+for name, cell in (("Noise2Noise", "denoiser"), ("joint", "joint")):
+    record = next(iter(items["main"].get(f"{cell}/{levels[0]}", [])), None)
+    if record:
+        own = samples(record.run)
+        rows |= {"noisy": own["input"], name: own["output"]}
+_ = figures.image_grid(rows | {"clean": own["clean"]}) if rows else print("No record yet.")
+
+# %% [markdown]
+# PSNR beside accuracy:
 
 # %% tags=["remove-input"]
 ssdl_tables.psnr(settings, main, items) if main else None
 
 # %% tags=["remove-input"]
-made = ssdl_tables.restoring(items, levels[0])
+made = ssdl_numbers.restoring(items, levels[0])
 others = {
     label: top1(items["main"].get(f"{n}/{levels[0]}", [])) for n, label in ssdl.METHODS.items() if label not in made
 }
@@ -177,11 +187,11 @@ _ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No re
 
 # %% [markdown]
 # In numbers: linear CKA with the clean teacher's features of clean images, layer by layer; 1 is equal up to rotation
-# and scale. The controls say what such a number is worth: both teachers started from the same random weights, and an
-# untrained network is like a trained one in its first layers already.
+# and scale. The controls say what such a number is worth. No two networks started from the same random weights: a
+# second clean teacher is as like the first as training allows, and an untrained network is like it without any.
 
 # %% tags=["remove-input"]
-curves = ssdl_tables.layers(items["similarity"].get(levels[0], []))
+curves = ssdl_numbers.layers(items["similarity"].get(levels[0], []))
 _ = figures_ssdl.similarity_layers(curves) if curves else print("No record yet.")
 
 # %% [markdown]
@@ -193,8 +203,20 @@ _ = figures_ssdl.similarity_layers(curves) if curves else print("No record yet."
 ssdl_tables.teachers(settings, main, items) if main else None
 
 # %% [markdown]
-# The table of the tuning above has the other two ablations, tap depth and weight; that of the results the draw of the
-# noise.
+# The same in a picture, beside what compute alone does:
+
+# %% tags=["remove-input"]
+panels = ssdl_numbers.knobs(settings, main, items) if main else {}
+drawn = any(line for panel in panels.values() for line in panel.values())
+_ = figures_ssdl.ablations(panels) if drawn else print("No record yet.")
+
+# %% [markdown]
+# Where the features are compared, and how much they count: the tuning above, which has one seed. What the draw of the
+# noise does is in the table of the results.
+
+# %% tags=["remove-input"]
+panels = ssdl_numbers.tuned(items)
+_ = figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)") if panels else print("No record yet.")
 #
 # ## One more task
 #
@@ -214,7 +236,8 @@ ssdl_tables.detection(settings, scenes, studies[scenes]) if scenes else None
 # - **Which features.** Both tried, see the tuning: `taps="last"`, `"stages"`.
 # - **The teacher's draw of the noise.** `draw="same"`: where there is no clean image, there is but one noisy one.
 #   `"independent"` needs two exposures of one scene, as Noise2Noise does.
-# - **Where the student starts.** From random weights.
+# - **Where the student starts.** From random weights, those that its teacher started from too; the ablation above has
+#   a teacher from other weights.
 # - **The denoisers.** A small U-Net for Noise2Noise, and for joint training the denoiser of Liu et al. (2018), whose
 #   layers are known from their code; trained from scratch, where the authors begin with a trained one.
 # - **8 bits.** Noisy values are rounded and cut to 0 and 255, as a camera's are. The mean of cut noise is not zero near
@@ -227,3 +250,16 @@ ssdl_tables.detection(settings, scenes, studies[scenes]) if scenes else None
 
 # %% tags=["remove-input"]
 ssdl_tables.claims(settings, main, items) if main else None
+
+# %% [markdown]
+# ## What ten minutes show
+#
+# `make reproduce PAPER=ssdl PROFILE=demo DATASET=cifar10,scenes` has twice the images and a thirteenth of the epochs.
+
+# %% tags=["remove-input"]
+tables = []
+if mode == "records" and profile != "demo" and main:
+    short = select(ssdl.PROFILES, "demo", [main])
+    found = ssdl.study(short, main, results)
+    tables = [ssdl_tables.main(short, main, found), *ssdl_tables.gains(short, main, found)]
+Markdown("\n\n".join(table._repr_markdown_() for table in tables) or "Nothing beside the above.")

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     what = argparse.ArgumentParser(add_help=False)
     what.add_argument("paper", help="the paper: dfd, fq, ddp, sfd, ssdl; or compared, all methods on one protocol")
     what.add_argument(
-        "--profile", help="smoke, demo, paper, of fq also cpu; default: paper with a GPU and data, else demo"
+        "--profile", help="smoke, demo, paper, of fq and ssdl also cpu; default: paper with a GPU and data, else demo"
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
     what.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
@@ -153,10 +152,10 @@ def _peak_memory(device: str) -> dict[str, int]:
     """Bytes of the largest process of this reproduction and, on a GPU, of the device memory that this process took."""
     import torch
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    from paperlib.execution import peak_memory
+
     own = {} if device == "cpu" else {"peak_device_bytes": torch.cuda.max_memory_allocated(device)}
-    return {"peak_process_bytes": largest * unit, **own}
+    return {"peak_process_bytes": peak_memory(children=True), **own}
 
 
 def _chapter(options: argparse.Namespace, settings: "Settings", out: Path) -> None:

@@ -3,7 +3,9 @@
 import datetime
 import os
 import platform
+import resource
 import subprocess
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,12 @@ class Execution:
             "commit": COMMIT,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }
+
+
+def peak_memory(children: bool = False) -> int:
+    """The most bytes that this process has held at once; with `children`, the largest of it and its finished ones."""
+    whose = [resource.RUSAGE_SELF, *([resource.RUSAGE_CHILDREN] if children else [])]
+    return max(resource.getrusage(who).ru_maxrss for who in whose) * (1 if sys.platform == "darwin" else 1024)
 
 
 def _devices() -> str:

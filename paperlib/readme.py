@@ -117,9 +117,10 @@ def _claims() -> str:
     for dataset in settings.datasets:
         for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
             found.append(("fq", table.title.split(".")[0], dataset, table))
-    for slug, about in (("ddp", "ImageNet-C"), ("sfd", "ImageNet-C"), ("ssdl", "noise, relative")):
+    others = (("ddp", "ImageNet-C", "demo"), ("sfd", "ImageNet-C", "demo"), ("ssdl", "noise, relative", "cpu"))
+    for slug, about, profile in others:
         module, tables = PAPERS[slug]
-        settings = select(module.PROFILES, "demo", ["cifar10"])
+        settings = select(module.PROFILES, profile, ["cifar10"])
         items = module.study(settings, "cifar10", Archive(DATA / "results" / slug))
         found.append((slug, about, "cifar10", tables.claims(settings, "cifar10", items)))
     rows = []

@@ -4,8 +4,6 @@ import functools
 import math
 import multiprocessing
 import os
-import resource
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -23,7 +21,7 @@ from paperlib import datasets, degrade, methods
 from paperlib.degrade import Degradation, Which
 from paperlib.degrade.lowres import resize, to_8_bit
 from paperlib.errors import UserError
-from paperlib.execution import Execution
+from paperlib.execution import Execution, peak_memory
 from paperlib.methods import Batch, Task
 from paperlib.runs import Record, Run, in_order
 from paperlib.store import Store
@@ -127,7 +125,7 @@ def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
     if torch.device(execution.device).type == "cuda":
         memory = torch.cuda.max_memory_allocated(execution.device)
     else:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        memory = peak_memory()
     return {
         **execution.provenance(),
         "seconds": round(seconds, 2),
@@ -166,9 +164,9 @@ class Sweep:
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order. Raises what a training raises, after stopping the others."""
         runs = list(runs)
-        needed = in_order(runs)
-        missing = [run for run in needed if self.store.record(run) is None]
-        self.reused |= set(needed) - set(missing) - self.trained
+        found = {run: self.store.record(run) for run in in_order(runs)}
+        missing = [run for run, record in found.items() if record is None]
+        self.reused |= set(found) - set(missing) - self.trained
         self.trained |= set(missing)
         if missing:
             disable = None if self.bar is None else not self.bar
@@ -177,7 +175,7 @@ class Sweep:
                     self._one_by_one(missing, bar)
                 else:
                     self._at_once(missing, bar)
-        records = [self.store.record(run) for run in runs]
+        records = [found[run] or self.store.record(run) for run in runs]
         assert all(record is not None for record in records)
         return records  # type: ignore[return-value]
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from paperlib import methods
 from paperlib.datasets import decoding
 
 COUNT = 12  # test images of the corrupted sets that `make_set` makes
@@ -14,6 +15,14 @@ COUNT = 12  # test images of the corrupted sets that `make_set` makes
 def images(count=4, seed=0):
     """Uniform noise for a network: float32 (count, 3, 32, 32) in [0, 1)."""
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+
+
+def built(run, task):
+    """The method of a run; its parents are random networks, in eval mode and frozen."""
+    torch.manual_seed(0)
+    uses = run.uses.items()
+    parents = {role: methods.build_network(parent, task).eval().requires_grad_(False) for role, parent in uses}
+    return methods.build(run, task, parents)
 
 
 def perturbed(module):

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from helpers import built
 from PIL import Image
 
-from paperlib import datasets, methods, sweep
+from paperlib import datasets, sweep
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
+from paperlib.methods import Batch, Task
 from paperlib.methods.ddp import DDP
 from paperlib.networks.dedrifting import FeatureDeDrifting, split
 
@@ -35,13 +36,7 @@ def run(tiny):
 def make(run):
     """Makes the method of a run, with a random network in eval mode."""
 
-    def make(**fields):
-        own = run(**fields)
-        torch.manual_seed(0)
-        parents = {role: build_network(parent, TASK).eval().requires_grad_(False) for role, parent in own.uses.items()}
-        return methods.build(own, TASK, parents)
-
-    return make
+    return lambda **fields: built(run(**fields), TASK)
 
 
 class Forbidden:

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from helpers import built
 
 from paperlib import methods, sweep
 from paperlib.drifts import Vectors, alignment, arrows, concentration, explained, kmeans, nearest, shuffled, summary
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
+from paperlib.methods import Batch, Task
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 CONTRAST = {"name": "corruption", "corruption": "contrast", "severity": 3, "table": "cifar-c"}
@@ -30,13 +31,7 @@ def run(tiny):
 def make(run):
     """Makes the method of a run, with a random network in eval mode."""
 
-    def make(**fields):
-        own = run(**fields)
-        torch.manual_seed(0)
-        parents = {role: build_network(parent, TASK).eval().requires_grad_(False) for role, parent in own.uses.items()}
-        return methods.build(own, TASK, parents)
-
-    return make
+    return lambda **fields: built(run(**fields), TASK)
 
 
 def batches(change, count=3, size=8):

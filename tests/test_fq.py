@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from helpers import built
 
 from paperlib import degrade
 from paperlib.datasets import load
@@ -218,10 +219,10 @@ def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
 def test_a_calibration_that_cannot_be(tiny, fields):
     run = calibration(tiny, **fields)
     with pytest.raises(UserError, match=r"calibration needs epochs=0, uses=\{'init': Run\(...\)\} and a holdout"):
-        build(run, TASK, {role: build_network(parent, TASK) for role, parent in run.uses.items()})
+        built(run, TASK)
 
 
 def test_an_unknown_distortion(tiny):
     run = calibration(tiny, options={"fog": 0.5})
     with pytest.raises(UserError, match="unknown distortion 'fog'; choose from: motion_blur"):
-        build(run, TASK, {role: build_network(parent, TASK) for role, parent in run.uses.items()})
+        built(run, TASK)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import images
+from helpers import built, images
 from torch import nn
 from torch.nn import functional as F
 
@@ -141,6 +141,5 @@ def test_it_starts_from_a_denoiser(run, make):
 )
 def test_wrong_runs(run, tiny, fields, message):
     wrong = run(**{"uses": {"frozen": tiny()}, **fields})
-    parents = {role: methods.build_network(parent, TASK) for role, parent in wrong.uses.items()}
     with pytest.raises(UserError, match=message):
-        methods.build(wrong, TASK, parents)
+        built(wrong, TASK)

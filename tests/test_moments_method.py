@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import built
 
 from paperlib import methods, sweep
 from paperlib.errors import UserError
@@ -232,9 +233,8 @@ def test_networks_with_power_functions(make, run):
 )
 def test_what_a_user_can_get_wrong(run, fields, message):
     wrong = run(**fields)
-    parents = {role: build_network(parent, TASK) for role, parent in wrong.uses.items()}
     with pytest.raises(UserError, match=message.replace("(", r"\(")):
-        methods.build(wrong, TASK, parents)
+        built(wrong, TASK)
 
 
 def test_a_network_without_such_layers(make, run):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from helpers import built
 from torch.nn import functional as F
 
 from paperlib import methods
@@ -192,7 +193,7 @@ def test_every_network_is_needed(tiny, missing):
     uses = {role: tiny() for role in ("network", "other", "again") if role != missing}
     run = tiny(method="similarity", epochs=0, uses=uses)
     with pytest.raises(UserError, match=rf"uses=\{{'{missing}'"):
-        methods.build(run, TASK, {role: build_network(parent, TASK) for role, parent in uses.items()})
+        built(run, TASK)
 
 
 def test_images_of_another_size(make, batches):

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from helpers import built
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import methods, sweep
@@ -160,7 +161,7 @@ def test_the_clean_image_plays_no_part(make, batch):
 def test_wrong_runs(tiny, fields, message):
     run = tiny(**{"method": "urie", "network": "urie", "uses": {"frozen": tiny()}, **fields})
     with pytest.raises(UserError, match=message):
-        methods.build(run, TASK, {role: build_network(parent, TASK) for role, parent in run.uses.items()})
+        built(run, TASK)
 
 
 def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):

@@ -1,7 +1,7 @@
 """The runs behind simple self-distillation: methods under noise, what tunes them, and why it works."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paperlib.datasets import DETECTION
@@ -42,7 +42,6 @@ class Study(BaseStudy):
         super().__init__(settings, dataset)
         self.network = settings.networks[0]
         self.level = LEVELS[settings.profile][0]  # of tuning, ablations and pictures
-        self.fewer = FEWER.get(settings.profile, settings.seeds)
 
     # The runs.
 
@@ -84,6 +83,15 @@ class Study(BaseStudy):
         draw = {"draw": "independent"} if name == "ssdl-independent" else {}
         return dataclasses.replace(noisy, method="ssdl", uses={"teacher": noisy}, options={**options, **draw})
 
+    def student(self, seed: int, taught: float = 1.0, epochs: float = 1.0, apart: int = 0, **options: Any) -> Run:
+        """SSDL at the first level, teacher and student trained for these shares of the recipe's epochs.
+
+        Both start from one seed's random weights; or the teacher from those of the seed that lies `apart` from it.
+        """
+        uses = {"teacher": self.noisy(self.level, seed + apart, epochs=taught)}
+        student = self.noisy(self.level, seed, epochs=epochs)
+        return dataclasses.replace(student, method="ssdl", uses=uses, options=options)
+
     def compared(self, level: str, seed: int) -> Run:
         """The noisy teacher's features beside the clean teacher's, layer by layer, from another start each."""
         uses = {"network": self.clean(seed), "other": self.noisy(level, seed + 1), "again": self.clean(seed + 1)}
@@ -124,31 +132,23 @@ class Study(BaseStudy):
         return cells
 
     def teachers(self, chosen: Mapping[str, Mapping[str, Any]]) -> Cells:
-        """Cells "teacher/<share of its epochs>" and "student/<share>": does a stronger noisy teacher teach better?"""
-        cells: Cells = {}
+        """Cells "teacher/<share of its epochs>" and "student/<share>": does a stronger noisy teacher teach better?
+
+        And "student/apart": does one that started from other weights?
+        """
+        cells: Cells = {"student/apart": self._few(self.student, apart=1, **chosen["ssdl"])}
         for share in STRENGTHS:
-            cells[f"teacher/{share:.2g}"] = self._seeds(self.noisy, self.level, most=self.fewer, epochs=share)
-            cells[f"student/{share:.2g}"] = [
-                dataclasses.replace(student, uses={"teacher": self.noisy(self.level, seed, epochs=share)})
-                for seed, student in enumerate(
-                    self._seeds(self.model, "ssdl", self.level, most=self.fewer, **chosen["ssdl"])
-                )
-            ]
+            cells[f"teacher/{share:.2g}"] = self._few(self.noisy, self.level, epochs=share)
+            cells[f"student/{share:.2g}"] = self._few(self.student, taught=share, **chosen["ssdl"])
         return cells
 
     def schedules(self, chosen: Mapping[str, Mapping[str, Any]]) -> Cells:
         """Cells "noisy/<share of epochs>" and "ssdl/<share>", of student and teacher: who gains from more training?"""
         cells: Cells = {}
         for share in SCHEDULES.get(self.settings.profile, ()):
-            teachers = self._seeds(self.noisy, self.level, most=self.fewer, epochs=share)
-            cells[f"noisy/{share:.2g}"] = teachers
-            cells[f"noisy/{PAIR * share:.2g}"] = self._seeds(
-                self.noisy, self.level, most=self.fewer, epochs=PAIR * share
-            )
-            cells[f"ssdl/{share:.2g}"] = [
-                dataclasses.replace(teacher, method="ssdl", uses={"teacher": teacher}, options=chosen["ssdl"])
-                for teacher in teachers
-            ]
+            cells[f"ssdl/{share:.2g}"] = self._few(self.student, taught=share, epochs=share, **chosen["ssdl"])
+            for own in (share, PAIR * share):
+                cells[f"noisy/{own:.2g}"] = self._few(self.noisy, self.level, epochs=own)
         return cells
 
     def similarity(self) -> Cells:
@@ -157,9 +157,11 @@ class Study(BaseStudy):
 
     def detection(self) -> Cells:
         """Cells "detector/<noisy, stl or ssdl>"."""
-        return {
-            f"detector/{name}": self._seeds(self.detector, name, most=self.fewer) for name in ("noisy", "stl", "ssdl")
-        }
+        return {f"detector/{name}": self._few(self.detector, name) for name in ("noisy", "stl", "ssdl")}
+
+    def _few(self, make: Callable[..., Run], *cell: Any, **changes: Any) -> list[Run]:
+        """The same cell once a seed, for as many seeds as there is time for."""
+        return self._seeds(make, *cell, most=FEWER.get(self.settings.profile), **changes)
 
 
 DETECTED = "gaussian-60"

@@ -1,9 +1,7 @@
 """The tables of simple self-distillation, made of the records that `ssdl.study` returns."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
-from paperlib.equivalence import Equivalence, tost
 from paperlib.experiments.settings import Settings
 from paperlib.experiments.ssdl import (
     LAMBDAS,
@@ -11,24 +9,25 @@ from paperlib.experiments.ssdl import (
     METHODS,
     NAMES,
     NEEDS_CLEAN,
-    PAIR,
     STRENGTHS,
     TAPS,
     TUNED,
     Study,
     choose_options,
 )
-from paperlib.report import Estimate, Table, as_top1, differences, effect, gain_text, judge, read_csv, top1
+from paperlib.experiments.ssdl_numbers import (
+    BASELINE,
+    MARGIN,
+    STUDENT,
+    Items,
+    by_compute,
+    gain,
+    label,
+    noises,
+    tests,
+)
+from paperlib.report import Estimate, Table, as_top1, effect, gain_text, judge, read_csv, top1
 from paperlib.runs import Record
-
-Items = Mapping[str, Mapping[str, list[Record]]]
-MARGIN = 1.0  # points within which two methods are called equivalent; a choice of ours, stated with every verdict
-LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
-
-
-def label(level: str) -> str:
-    """A noise level in words."""
-    return LABELS.get(level) or f"Gaussian, σ = {level.partition('-')[2]}"
 
 
 def describe(settings: Settings) -> str:
@@ -78,26 +77,6 @@ def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
     return out
 
 
-def noises(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What is compared, in words, and its levels: every level, and the mean over them, which has the most power."""
-    levels = LEVELS[settings.profile]
-    out: dict[str, tuple[str, ...]] = {label(level): (level,) for level in levels}
-    return {**out, "mean": levels} if len(levels) > 1 else out
-
-
-def gain(items: Items, name: str, base: str, levels: Sequence[str]) -> Estimate | None:
-    """The gain of a method over another one, paired by seed, the mean over levels; None without records."""
-    found = _differences(items, name, base, levels)
-    return Estimate.of(found) if found else None
-
-
-def _differences(items: Items, name: str, base: str, levels: Sequence[str]) -> list[float]:
-    """Differences of accuracy by seed, each the mean over levels; none unless all levels have as many."""
-    cells = items["main"]
-    own = [differences(cells.get(f"{name}/{level}", []), cells.get(f"{base}/{level}", [])) for level in levels]
-    return [fmean(values) for values in zip(*own, strict=True)] if len({len(values) for values in own}) == 1 else []
-
-
 def psnr(settings: Settings, dataset: str, items: Items) -> Table:
     """What the denoisers make of the images, beside what is recognised behind them."""
     rows = []
@@ -118,48 +97,6 @@ def _estimate(records: Sequence[Record], metric: str) -> str:
     return Estimate.of(values).text() if values else "–"
 
 
-COMPARED = {  # what `methods.similarity` compares with the clean teacher's features of clean images
-    "other_noisy": "noisy teacher, noisy images (the claim)",
-    "again_clean": "second clean teacher, clean images (ceiling)",
-    "network_noisy": "clean teacher, noisy images",
-    "other_clean": "noisy teacher, clean images",
-    "untrained_clean": "untrained network, clean images",
-}
-
-
-def layers(records: Sequence[Record]) -> dict[str, dict[str, Estimate]]:
-    """Comparison -> layer, in order of depth -> linear CKA."""
-    out: dict[str, dict[str, Estimate]] = {}
-    for name in records[0].metrics if records else ():
-        layer, _, compared = name.removeprefix("cka@").partition("/")
-        if name.startswith("cka@"):
-            values = [record.metrics[name] for record in records]
-            out.setdefault(COMPARED[compared], {})[layer] = Estimate.of(values)
-    return {text: out[text] for text in COMPARED.values() if text in out}
-
-
-def restoring(items: Items, level: str) -> dict[str, tuple[Estimate, Estimate]]:
-    """Method -> PSNR in dB of what is classified, and accuracy, of the methods that make images."""
-    out = {}
-    for name, denoiser in (("n2n", "denoiser"), ("joint", "joint")):
-        made, hits = (items["main"].get(f"{cell}/{level}", []) for cell in (denoiser, name))
-        value = top1(hits)
-        if made and value:
-            out[METHODS[name]] = Estimate.of([record.metrics["psnr"] for record in made]), value
-    return out
-
-
-def tests(settings: Settings, items: Items) -> dict[str, Equivalence]:
-    """Comparison -> test of equivalence of SSDL and STL."""
-    out = {}
-    for name in ("ssdl", "ssdl-independent"):
-        for noise, levels in noises(settings).items():
-            found = _differences(items, name, "stl", levels)
-            if len(found) > 1:
-                out[f"{METHODS[name]}, {noise}"] = tost(found, MARGIN)
-    return out
-
-
 def equivalent(settings: Settings, dataset: str, items: Items) -> Table:
     """Whether SSDL is as good as STL: tested as equivalence, not as a difference that was not found."""
     found = tests(settings, items)
@@ -170,40 +107,19 @@ def equivalent(settings: Settings, dataset: str, items: Items) -> Table:
 
 
 def teachers(settings: Settings, dataset: str, items: Items) -> Table:
-    """Ablation: noisy teachers of other strengths, and their students."""
+    """Ablation: noisy teachers, which are baselines, of other strengths and from another start, and their students."""
     level, rows = Study(settings, dataset).level, []
-    for share in sorted((*STRENGTHS, 1.0)):
-        cells = (f"teacher/{share:.2g}", f"student/{share:.2g}")
-        own = [items["teachers"].get(cell, []) for cell in cells]
-        if share == 1:
-            own = [items["main"].get(f"{name}/{level}", []) for name in ("noisy", "ssdl")]
+    taught, same, student = items["teachers"], *(items["main"].get(f"{name}/{level}", []) for name in ("noisy", "ssdl"))
+    pairs = {
+        f"{share:.2g}": [taught.get(f"{who}/{share:.2g}", []) for who in ("teacher", "student")] for share in STRENGTHS
+    }
+    pairs |= {"1": [same, student], "1, from another start": [same, taught.get("student/apart", [])]}
+    for what, own in sorted(pairs.items()):
         gained = effect(own[1], own[0])
         values = [value.text() if (value := top1(records)) else "–" for records in own]
-        rows.append((f"{share:.2g}", *values, gained.text(sign=True) if gained else "–"))
-    headers = ("teacher's epochs, times the student's", "teacher", "student", "student over teacher")
+        rows.append((what, *values, gained.text(sign=True) if gained else "–"))
+    headers = ("teacher's epochs, times the student's", "baseline of these epochs", "student", "student over baseline")
     return Table(f"Noisy teachers of different strength, {label(level)}, {dataset}", headers, rows)
-
-
-BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"
-
-
-def by_compute(settings: Settings, dataset: str, items: Items) -> dict[str, dict[float, list[Record]]]:
-    """Records of baseline and student by compute, in trainings of the baseline under the recipe."""
-    level, found, main = Study(settings, dataset).level, items["schedules"], items["main"]
-    cells = {
-        BASELINE: {
-            1 / PAIR: found.get(f"noisy/{1 / PAIR:.2g}", []),
-            1: main.get(f"noisy/{level}", []),
-            PAIR: main.get(f"noisy-long/{level}", []),
-            PAIR**2: found.get(f"noisy/{PAIR**2:.2g}", []),
-        },
-        STUDENT: {
-            1: found.get(f"ssdl/{1 / PAIR:.2g}", []),
-            PAIR: main.get(f"ssdl/{level}", []),
-            PAIR**2: found.get(f"ssdl/{PAIR:.2g}", []),
-        },
-    }
-    return {name: {round(at, 2): own for at, own in cell.items() if own} for name, cell in cells.items()}
 
 
 def schedules(settings: Settings, dataset: str, items: Items) -> Table:
@@ -215,7 +131,7 @@ def schedules(settings: Settings, dataset: str, items: Items) -> Table:
         if base and student and gained:
             rows.append((f"{compute:.2g}", base.text(), student.text(), gained.text(sign=True)))
     headers = ("compute, times one training", BASELINE, STUDENT, "student over baseline")
-    return Table(f"The same compute, {label(Study(settings, dataset).level)}, {dataset}", headers, rows)
+    return Table(f"Baseline and student, {label(Study(settings, dataset).level)}, {dataset}", headers, rows)
 
 
 def detection(settings: Settings, dataset: str, items: Items) -> Table:

@@ -207,13 +207,16 @@ def test_curves_of_the_figures():
     assert {line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()} == {
         text: {30: 50 + (name == "stl"), 60: 40 + (name == "stl")} for name, text in ssdl.METHODS.items()
     }
-    assert set(gains) == set(accuracy) - {ssdl.METHODS["noisy"]}
+    assert set(gains) == set(accuracy) - {ssdl.METHODS["noisy"], ssdl.METHODS["floor"]}
     assert gains[ssdl.METHODS["stl"]][60].mean == 1
     tuning = study.tuning()
     items["tuning"] = {
         cell: [Record(runs[0], {"validation_top1": 30.0 + len(cell)}, (), {})] for cell, runs in tuning.items()
     }
+    (collapsed,) = items["tuning"]["stl/last/100"]
+    collapsed.metrics["validation_top1"] = 10.0
     panels = ssdl_numbers.tuned(items)
+    assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]  # the others could not be told apart
     assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
     assert panels["λ, taps: last"][ssdl.METHODS["ssdl"]][0.1].mean == 30 + len("ssdl/last/0.1")
     assert list(panels["λ, taps: stages"][ssdl.METHODS["stl"]]) == list(ssdl.LAMBDAS)

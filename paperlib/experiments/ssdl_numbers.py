@@ -41,7 +41,10 @@ def _differences(items: Items, name: str, base: str, levels: Sequence[str]) -> l
 
 
 def curves(settings: Settings, items: Items) -> tuple[Curves, Curves]:
-    """Method -> strength of the Gaussian noise (levels of 255) -> accuracy, and gain over the noisy baseline."""
+    """Method -> strength of the Gaussian noise (levels of 255) -> accuracy, and gain over the noisy baseline.
+
+    The floor has no gain here: it loses so much that nothing else could be seen.
+    """
     levels = {float(level.partition("-")[2]): level for level in LEVELS[settings.profile] if "-" in level}
     accuracy: Curves = {}
     gains: Curves = {}
@@ -50,19 +53,24 @@ def curves(settings: Settings, items: Items) -> tuple[Curves, Curves]:
             value, gained = top1(items["main"].get(f"{name}/{level}", [])), gain(items, name, "noisy", (level,))
             if value:
                 accuracy.setdefault(text, {})[sigma] = value
-            if gained and name != "noisy":
+            if gained and name not in ("noisy", "floor"):
                 gains.setdefault(text, {})[sigma] = gained
     return accuracy, gains
 
 
 def tuned(items: Items) -> dict[str, Curves]:
-    """Taps -> method -> lambda -> held-out accuracy: a line each of what the table above says."""
+    """Taps -> method -> lambda -> held-out accuracy, of what comes to half of the best and more."""
+    found = {
+        cell: Estimate.of([record.metrics["validation_top1"] for record in records])
+        for cell, records in items["tuning"].items()
+        if records
+    }
+    least = 0.5 * max((value.mean for value in found.values()), default=0.0)
     out: dict[str, Curves] = {}
-    for cell, records in items["tuning"].items():
-        name, taps, value = cell.split("/")
-        if records:
-            found = Estimate.of([record.metrics["validation_top1"] for record in records])
-            out.setdefault(f"λ, taps: {taps}", {}).setdefault(METHODS[name], {})[float(value)] = found
+    for cell, value in found.items():
+        name, taps, lambda_ = cell.split("/")
+        if value.mean >= least:
+            out.setdefault(f"λ, taps: {taps}", {}).setdefault(METHODS[name], {})[float(lambda_)] = value
     return out
 
 

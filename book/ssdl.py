@@ -201,8 +201,9 @@ _ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No re
 
 # %% [markdown]
 # In numbers: linear CKA with the clean teacher's features of clean images, layer by layer; 1 is equal up to rotation
-# and scale. The controls say what such a number is worth. No two networks started from the same random weights: a
-# second clean teacher is as like the first as training allows, and an untrained network is like it without any.
+# and scale. The controls say what such a number is worth; all but the clean teacher itself started from other random
+# weights than it did. A second clean teacher is as like it as training makes two networks, and an untrained network is
+# like it without any.
 
 # %% tags=["remove-input"]
 curves = ssdl_numbers.layers(items["similarity"].get(levels[0], []))
@@ -238,7 +239,8 @@ _ = figures_ssdl.ablations(panels) if drawn else print("No record yet.")
 # %% tags=["remove-input"]
 panels = ssdl_numbers.tuned(items)
 _ = figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)") if panels else print("No record yet.")
-#
+
+# %% [markdown]
 # ## One more task
 #
 # The slides leave other tasks to future work. Detection of digits in noisy scenes, with distillation of the backbone's
@@ -262,14 +264,15 @@ ssdl_tables.detection(settings, scenes, studies[scenes]) if scenes else None
 # - **Where the student starts.** From random weights, those that its teacher started from too; the ablation above has
 #   a teacher from other weights.
 # - **The denoisers.** A small U-Net for Noise2Noise, and for joint training the denoiser of Liu et al. (2018), whose
-#   layers are known from their code; trained from scratch, where the authors begin with a trained one.
+#   layers are known from their code; trained here, as theirs is, to restore first, and then with the classifier.
 # - **8 bits.** Noisy values are rounded and cut to 0 and 255, as a camera's are. The mean of cut noise is not zero near
 #   black and white, so that Noise2Noise learns slightly wrong values there; see exercise 17.
 #
 # ## What reproduced and what did not
 #
 # Differences are paired by seed; [how to read a verdict](index.md#how-to-read-a-verdict). The slides give no numbers:
-# what is judged is the sign.
+# what is judged is the sign. The claim that SSDL is as good as student-teacher learning has no sign, and is
+# [tested above](#as-good-as-with-clean-images).
 
 # %% tags=["remove-input"]
 ssdl_tables.claims(settings, main, items) if main else None

@@ -192,13 +192,9 @@ def silences(settings: Settings, dataset: str, cells: Measured) -> Table:
 def describe(settings: Settings, *networks: str, interval: str = "95 % interval") -> str:
     """The setting in words, for titles: what is reduced is said. The networks share all but their width."""
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
-    if settings.profile == "paper":
-        return means
-    recipe = {**settings.recipe, **settings.by_network[networks[0]]}
-    epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
-    narrow = [f"{NAMES[n]} at {settings.by_network[n]['width']:g} of its width" for n in networks if n in NAMES]
-    size = f"{recipe['train_size']:,} training images"
-    return f"REDUCED setting `{settings.profile}`: {', '.join([size, epochs, *narrow])}; {means}"
+    narrow = settings.narrowed(NAMES, [network for network in networks if network in NAMES])
+    images = f"{settings.images(networks[0])} training images"
+    return settings.described([images, settings.schedule(networks[0]), *narrow], means)
 
 
 def claims(settings: Settings, dataset: str, items: Mapping[str, Measured]) -> list[Table]:

@@ -46,18 +46,23 @@ class Settings:
         options = {**own.get("options", {}), **fields.pop("options", {})}
         return Run(method, dataset, network, seed, **{"flip": flip, **self.recipe, **own, "options": options, **fields})
 
-    def narrowed(self, names: Mapping[str, str]) -> list[str]:
-        """Each network in words, by `names`, with the share of its width that it has."""
-        return [f"{names[n]} at {self.by_network[n].get('width', 1):g} of its width" for n in self.networks]
+    def narrowed(self, names: Mapping[str, str], networks: Iterable[str] | None = None) -> list[str]:
+        """Each network, or each of `networks`, in words, by `names`, with the share of its width that it has."""
+        chosen = self.networks if networks is None else networks
+        return [f"{names[n]} at {self.by_network[n].get('width', 1):g} of its width" for n in chosen]
 
     def images(self, network: str = "") -> str:
         """How many training images there are, of `network` where it has its own number: "3,000", or "all"."""
         size = {**self.recipe, **self.by_network.get(network, {})}.get("train_size")
         return f"{size:,}" if size else "all"
 
-    def described(self, reduced: Iterable[str]) -> str:
+    def schedule(self, network: str = "") -> str:
+        """How long training is, of `network` where it has its own number: "40 epochs"."""
+        epochs = {**self.recipe, **self.by_network.get(network, {})}["epochs"]
+        return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+    def described(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
         """The setting in words, for titles: what a profile below "paper" reduces, and what numbers are."""
-        means = "mean ± 95 % interval (seeds)"
         return means if self.profile == "paper" else f"REDUCED setting `{self.profile}`: {', '.join(reduced)}; {means}"
 
 

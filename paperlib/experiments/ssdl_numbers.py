@@ -74,10 +74,13 @@ def tuned(items: Items) -> dict[str, Curves]:
     return out
 
 
+RESTORING = {"n2n": "denoiser", "joint": "joint"}  # methods that make images, and the cells of what makes them
+
+
 def restoring(items: Items, level: str) -> dict[str, tuple[Estimate, Estimate]]:
     """Method -> PSNR in dB of what is classified, and accuracy, of the methods that make images."""
     out = {}
-    for name, denoiser in (("n2n", "denoiser"), ("joint", "joint")):
+    for name, denoiser in RESTORING.items():
         made, hits = (items["main"].get(f"{cell}/{level}", []) for cell in (denoiser, name))
         value = top1(hits)
         if made and value:
@@ -138,15 +141,20 @@ def by_compute(settings: Settings, dataset: str, items: Items) -> dict[str, dict
     return {name: {round(at, 2): own for at, own in cell.items() if own} for name, cell in cells.items()}
 
 
+def by_strength(settings: Settings, dataset: str, items: Items) -> dict[str, dict[float, list[Record]]]:
+    """Records of noisy teachers, and of their students, by the teacher's epochs, times the student's."""
+    level = Study(settings, dataset).level
+    out: dict[str, dict[float, list[Record]]] = {}
+    for line, same in (("teacher", "noisy"), ("student", "ssdl")):
+        cells = {round(share, 2): items["teachers"].get(f"{line}/{share:.2g}", []) for share in STRENGTHS}
+        cells[1.0] = items["main"].get(f"{same}/{level}", [])
+        out[line] = dict(sorted(cells.items()))
+    return out
+
+
 def knobs(settings: Settings, dataset: str, items: Items) -> dict[str, Curves]:
     """Knob -> line -> value -> accuracy: teachers of different strength and their students, and the same compute."""
-    level = Study(settings, dataset).level
-    strengths: dict[str, dict[float, list[Record]]] = {}
-    for line, same in (("teacher", "noisy"), ("student", "ssdl")):
-        cells = {share: items["teachers"].get(f"{line}/{share:.2g}", []) for share in STRENGTHS}
-        cells[1.0] = items["main"].get(f"{same}/{level}", [])
-        strengths[line] = {round(share, 2): cells[share] for share in sorted(cells) if cells[share]}
-    panels = {"teacher's epochs, times the student's": strengths}
+    panels = {"teacher's epochs, times the student's": by_strength(settings, dataset, items)}
     if items["schedules"]:
         panels["compute, times one training"] = by_compute(settings, dataset, items)
     return {

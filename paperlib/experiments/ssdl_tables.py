@@ -9,7 +9,6 @@ from paperlib.experiments.ssdl import (
     METHODS,
     NAMES,
     NEEDS_CLEAN,
-    STRENGTHS,
     TAPS,
     TUNED,
     Study,
@@ -18,9 +17,11 @@ from paperlib.experiments.ssdl import (
 from paperlib.experiments.ssdl_numbers import (
     BASELINE,
     MARGIN,
+    RESTORING,
     STUDENT,
     Items,
     by_compute,
+    by_strength,
     gain,
     label,
     noises,
@@ -32,8 +33,8 @@ from paperlib.runs import Record
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    epochs = f"{settings.recipe['epochs']} epoch{'s' if settings.recipe['epochs'] > 1 else ''}"
-    return settings.described([f"{settings.images()} training images", epochs, *settings.narrowed(NAMES)])
+    images = f"{settings.images()} training images"
+    return settings.described([images, settings.schedule(), *settings.narrowed(NAMES)])
 
 
 def tuning(settings: Settings, dataset: str, items: Items) -> Table:
@@ -83,7 +84,7 @@ def psnr(settings: Settings, dataset: str, items: Items) -> Table:
     for level in LEVELS[settings.profile]:
         noisy = _estimate(items["main"].get(f"denoiser/{level}", []), "psnr_noisy")
         rows.append((label(level), METHODS["noisy"], noisy, _estimate(items["main"].get(f"noisy/{level}", []), "top1")))
-        for name, denoiser in (("n2n", "denoiser"), ("joint", "joint")):
+        for name, denoiser in RESTORING.items():
             made = _estimate(items["main"].get(f"{denoiser}/{level}", []), "psnr")
             rows.append(
                 (label(level), METHODS[name], made, _estimate(items["main"].get(f"{name}/{level}", []), "top1"))
@@ -109,14 +110,12 @@ def equivalent(settings: Settings, dataset: str, items: Items) -> Table:
 def teachers(settings: Settings, dataset: str, items: Items) -> Table:
     """Ablation: noisy teachers, which are baselines, of other strengths and from another start, and their students."""
     level, rows = Study(settings, dataset).level, []
-    taught, same, student = items["teachers"], *(items["main"].get(f"{name}/{level}", []) for name in ("noisy", "ssdl"))
-    pairs = {
-        f"{share:.2g}": [taught.get(f"{who}/{share:.2g}", []) for who in ("teacher", "student")] for share in STRENGTHS
-    }
-    pairs |= {"1": [same, student], "1, from another start": [same, taught.get("student/apart", [])]}
-    for what, own in sorted(pairs.items()):
-        gained = effect(own[1], own[0])
-        values = [value.text() if (value := top1(records)) else "–" for records in own]
+    own = by_strength(settings, dataset, items)
+    pairs = {f"{share:.2g}": [own["teacher"][share], own["student"][share]] for share in own["teacher"]}
+    pairs["1, from another start"] = [own["teacher"][1], items["teachers"].get("student/apart", [])]
+    for what, (base, student) in sorted(pairs.items()):
+        gained = effect(student, base)
+        values = [value.text() if (value := top1(records)) else "–" for records in (base, student)]
         rows.append((what, *values, gained.text(sign=True) if gained else "–"))
     headers = ("teacher's epochs, times the student's", "baseline of these epochs", "student", "student over baseline")
     return Table(f"Noisy teachers of different strength, {label(level)}, {dataset}", headers, rows)

@@ -41,10 +41,11 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_ddp
-from paperlib.chapters import measurements
-from paperlib.experiments import compared, compared_tables
-from paperlib.experiments.settings import select
+from paperlib import figures
+from paperlib.book.chapters import measurements
+from paperlib.papers.compared import study as compared
+from paperlib.papers.compared import tables as compared_tables
+from paperlib.study import select
 
 names = datasets.split(",")
 settings = select(compared.PROFILES, profile, names, seeds)
@@ -78,7 +79,7 @@ series = {
     for method, label in shown.items()
     if method in gains
 }
-_ = figures_ddp.gains(series, "gain over cross-entropy (points)") if series else print("No record yet.")
+_ = figures.gains(series, "gain over cross-entropy (points)") if series else print("No record yet.")
 
 # %% [markdown]
 # Cross-entropy on clean *and* degraded images, and sfd, which is built upon it, send two kinds of images through one
@@ -108,5 +109,5 @@ compared_tables.costs(cells)
 #
 # - One network, one schedule: a method may do better with a recipe of its own. Weights of distillation terms are the
 #   papers' or the released codes' (`paperlib.methods`), not tuned here; none is chosen on test images.
-# - The six distortions have fixed strengths, stated in `paperlib.experiments.compared`.
+# - The six distortions have fixed strengths, stated in `paperlib.papers.compared.study`.
 # - The last epoch counts. Test images have one draw of each degradation, the same for all methods.

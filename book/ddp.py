@@ -40,12 +40,14 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_ddp
-from paperlib.chapters import measurements, source
-from paperlib.experiments import ddp, ddp_tables
-from paperlib.experiments.settings import select
-from paperlib.methods.ddp import DDP
-from paperlib.networks.dedrifting import FeatureDeDrifting
+from paperlib import figures
+from paperlib.book.chapters import measurements, source
+from paperlib.papers.ddp import figures as figures_ddp
+from paperlib.papers.ddp import study as ddp
+from paperlib.papers.ddp import tables as ddp_tables
+from paperlib.papers.ddp.method import DDP
+from paperlib.papers.ddp.module import FeatureDeDrifting
+from paperlib.study import select
 
 names = datasets.split(",")
 settings = select(ddp.PROFILES, profile, names, seeds)
@@ -130,7 +132,7 @@ series = {
     "one for all": ddp_tables.summary_gains(network, "blind", main, items),
     "one for all, 10 images elsewhere": ddp_tables.summary_gains(network, "ten", main, items),
 }
-_ = figures_ddp.gains(series) if all(series.values()) else print("No record yet.")
+_ = figures.gains(series) if all(series.values()) else print("No record yet.")
 
 # %% tags=["remove-input"]
 Markdown("\n\n".join(table._repr_markdown_() for table in ddp_tables.gains(settings, main, items)))
@@ -170,7 +172,7 @@ ddp_tables.jpeg(settings, main, items)
 #
 # Every choice below is a parameter of `Run` or of the method; the default comes first.
 #
-# - **The module.** Its layers are second-hand (see `paperlib.networks.dedrifting`). Whether it sees the image: yes, as
+# - **The module.** Its layers are second-hand (see `paperlib.papers.ddp.module`). Whether it sees the image: yes, as
 #   there; `image=False`.
 # - **What it starts from.** `residual=True`: it predicts what is to be added, and starts with nothing. The second-hand
 #   module predicts the features themselves (`residual=False`): from ten images it first has to learn what the features

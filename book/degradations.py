@@ -28,13 +28,13 @@ from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from paperlib import figures
+from paperlib.book import degradation_tables as tables
 from paperlib.degrade import blur, distortions
 from paperlib.degrade.corruptions import corrupt
 from paperlib.degrade.draws import Draws
 from paperlib.degrade.sensor import additive_gaussian, poisson_gaussian, sensor_noise
 from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES
 from paperlib.errors import choose
-from paperlib.experiments import degradation_tables as tables
 
 choose("mode", mode, ("records",))
 # Noise does not compress: as PNG the galleries would take megabytes.
@@ -242,5 +242,5 @@ _ = figures.gallery(
 #
 # with $E_{s,c}$ the network's error at severity $s$ of corruption $c$ and $A_{s,c}$ AlexNet's.
 #
-# AlexNet's errors on ImageNet-C mean nothing on other data. There `paperlib.robustness` takes a run of ours as the
-# baseline and carries its name in every score, so that two mCEs with different denominators never look alike.
+# AlexNet's errors on ImageNet-C mean nothing on other data. There `paperlib.evidence.robustness` takes a run of ours as
+# the baseline and carries its name in every score, so that two mCEs with different denominators never look alike.

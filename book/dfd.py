@@ -36,11 +36,13 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from paperlib import degrade, figures, report
-from paperlib.chapters import measurements, source
+from paperlib.book.chapters import measurements, source
 from paperlib.datasets import load
-from paperlib.experiments import dfd, dfd_tables
-from paperlib.experiments.settings import select
-from paperlib.methods import dfd as method
+from paperlib.papers.dfd import figures as dfd_figures
+from paperlib.papers.dfd import method
+from paperlib.papers.dfd import study as dfd
+from paperlib.papers.dfd import tables as dfd_tables
+from paperlib.study import select
 
 names = datasets.split(",")
 first = names[0]
@@ -62,7 +64,7 @@ Markdown(f"*This page shows {dfd_tables.describe(settings)}, on {', '.join(names
 
 # %% tags=["remove-input"]
 picture = load("synthdigits").test.images[5:6].float() / 255
-_ = figures.dfd_schematic(picture[0], degrade.build(dfd.low(8))(picture)[0])
+_ = dfd_figures.dfd_schematic(picture[0], degrade.build(dfd.low(8))(picture)[0])
 
 # %% [markdown]
 # Two networks of the same architecture, two versions of the same picture. The teacher $f_t$ was trained on
@@ -129,7 +131,7 @@ dfd_tables.teachers(settings, table1_cells)
 # %% tags=["remove-input"]
 fig2 = studies[first]["fig2"]
 bases, curves = dfd_tables.lambda_curves(fig2)
-_ = figures.lambda_sweep(bases, curves, "λ", "top-1 (%), held-out images") if curves else print("No record yet.")
+_ = dfd_figures.lambda_sweep(bases, curves, "λ", "top-1 (%), held-out images") if curves else print("No record yet.")
 
 # %% tags=["remove-input"]
 dfd_tables.lambdas(first, fig2)

@@ -37,13 +37,13 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_detection, figures_fq
-from paperlib.chapters import measurements, source
+from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION, load
-from paperlib.experiments import fq, fq_tables, network_tables
-from paperlib.experiments.settings import select
-from paperlib.methods import fq as method
-from paperlib.networks import quantization
+from paperlib.papers.fq import figures as figures_fq
+from paperlib.papers.fq import figures_detection, method, network_tables, quantization
+from paperlib.papers.fq import study as fq
+from paperlib.papers.fq import tables as fq_tables
+from paperlib.study import select
 
 names = datasets.split(",")
 settings = select(fq.PROFILES, profile, names, seeds)
@@ -109,7 +109,7 @@ source(method.penalty)
 #
 # ```python
 # from paperlib import networks
-# from paperlib.networks.insertion import insert
+# from paperlib.papers.fq.insertion import insert
 #
 # network = insert(networks.build("resnet18", classes=10), "pow", splits=1)
 # ```

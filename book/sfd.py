@@ -37,13 +37,14 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures_sfd
-from paperlib.chapters import measurements, source
-from paperlib.experiments import sfd, sfd_tables
-from paperlib.experiments.corrupted_runs import by_corruption
-from paperlib.experiments.settings import select
-from paperlib.methods import sfd as method
-from paperlib.report import Estimate
+from paperlib.book.chapters import measurements, source
+from paperlib.common_corruptions import by_corruption
+from paperlib.evidence.estimates import Estimate
+from paperlib.papers.sfd import figures as figures_sfd
+from paperlib.papers.sfd import method
+from paperlib.papers.sfd import study as sfd
+from paperlib.papers.sfd import tables as sfd_tables
+from paperlib.study import select
 
 names = datasets.split(",")
 settings = select(sfd.PROFILES, profile, names, seeds)

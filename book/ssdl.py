@@ -39,14 +39,17 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from paperlib import figures, figures_ssdl
-from paperlib.chapters import measurements, source
+from paperlib import figures
+from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION
-from paperlib.experiments import ssdl, ssdl_numbers, ssdl_tables
-from paperlib.experiments.settings import select
-from paperlib.methods.denoising import Denoising
-from paperlib.methods.ssdl import SSDL, STL
-from paperlib.report import top1
+from paperlib.evidence.estimates import top1
+from paperlib.papers.ssdl import figures as figures_ssdl
+from paperlib.papers.ssdl import numbers as ssdl_numbers
+from paperlib.papers.ssdl import study as ssdl
+from paperlib.papers.ssdl import tables as ssdl_tables
+from paperlib.papers.ssdl.denoising import Denoising
+from paperlib.papers.ssdl.method import SSDL, STL
+from paperlib.study import select
 
 names = datasets.split(",")
 settings = select(ssdl.PROFILES, profile, names, seeds)

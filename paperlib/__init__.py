@@ -1,6 +1,6 @@
 """Robustness distillation: five papers reproduced.
 
-The packages may import only from those above them in this list:
-`errors`, `datasets`, `degrade`, `robustness`, `networks`, `methods`, `evaluation`, `runs`, `store`, `training`,
-`sweep`, `growing`, `corrupted_set`, `corrupting`, `experiments`, `report`, `figures`, `notebooks`, `cli`.
+`papers` has one package for each paper; everything else is the core, which names no paper. Imports point one way, and
+`make test` checks it by the contracts in `pyproject.toml`: the core imports no paper, a paper imports no other paper,
+`degrade` and `datasets` import neither networks nor methods.
 """

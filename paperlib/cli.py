@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from paperlib.errors import UserError, choose
 
 if TYPE_CHECKING:
-    from paperlib.experiments.settings import Settings
+    from paperlib.study import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"  # what is rendered
@@ -87,17 +87,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(options: argparse.Namespace) -> "Settings":
     """The settings that the command line asks for; checked before anything slow starts."""
-    from paperlib.experiments import paper
-    from paperlib.experiments.settings import select
+    from paperlib import papers
+    from paperlib.study import select
 
-    experiments = paper(options.paper)
+    profiles = papers.study(options.paper).PROFILES
     names = options.dataset.split(",") if options.dataset else None
-    profile = options.profile or _default_profile(experiments.PROFILES["paper"].datasets, options.data_root)
+    profile = options.profile or _default_profile(profiles["paper"].datasets, options.data_root)
     try:
         seeds = int(options.seeds) if options.seeds else None
     except ValueError:
         raise UserError(f"seeds is {options.seeds!r}; it must be a whole number, at least 1") from None
-    return select(experiments.PROFILES, profile, names, seeds)
+    return select(profiles, profile, names, seeds)
 
 
 def _default_profile(names: Sequence[str], root: Path | None) -> str:
@@ -109,9 +109,8 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from paperlib import datasets
+    from paperlib import datasets, papers
     from paperlib.execution import Execution
-    from paperlib.experiments import paper, paper_tables
     from paperlib.store import Store, write_atomically
     from paperlib.sweep import Sweep
 
@@ -128,8 +127,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
     print(f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, {settings.seeds} seed(s), "
           f"{execution.device} in {execution.precision}, {workers} run(s) at once", flush=True)  # fmt: skip
-    experiments, tables = paper(options.paper), paper_tables(options.paper)
-    studies = {name: experiments.study(settings, name, sweep) for name in settings.datasets}
+    study, tables = papers.study(options.paper).study, papers.tables(options.paper).tables
+    studies = {name: study(settings, name, sweep) for name in settings.datasets}
     for table in tables(settings, studies):
         print(f"\n{table}")
     print(f"\nrun records: {_shown(options.runs)}/<hash>/record.json")
@@ -159,7 +158,7 @@ def _peak_memory(device: str) -> dict[str, int]:
 
 
 def _chapter(options: argparse.Namespace, settings: "Settings", out: Path) -> None:
-    from paperlib import notebooks
+    from paperlib.book import notebooks
 
     parameters = {
         "mode": "run",
@@ -183,8 +182,8 @@ def _shown(path: Path) -> Path:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from paperlib.experiments import paper
-    from paperlib.records import Archive
+    from paperlib import papers
+    from paperlib.archive import Archive
     from paperlib.runs import Record, Run
     from paperlib.store import Store, write_atomically
 
@@ -202,7 +201,7 @@ def _record(options: argparse.Namespace) -> None:
         return records
 
     for name in settings.datasets:
-        paper(options.paper).study(settings, name, finished)
+        papers.study(options.paper).study(settings, name, finished)
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
     archive = Archive(RESULTS / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
@@ -222,7 +221,7 @@ def _corrupt(options: argparse.Namespace) -> None:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from paperlib import notebooks
+    from paperlib.book import notebooks
 
     for source in sorted((ROOT / "book").glob("*.py")):
         if source.stem != "conf":
@@ -231,15 +230,17 @@ def _book(options: argparse.Namespace) -> None:
 
 
 def _readme(options: argparse.Namespace) -> None:
-    from paperlib import readme
+    from paperlib.book import readme
 
     print(f"{_shown(readme.PATH)}: {'rewritten' if readme.write() else 'up to date'}")
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from paperlib import bench, bench_corruption, bench_quantization
+    from paperlib.bench import corruption as bench_corruption
+    from paperlib.papers.dfd import bench as bench_step
+    from paperlib.papers.fq import bench as bench_quantization
 
-    bench.main()
+    bench_step.main()
     bench_corruption.main()
     bench_quantization.main()
 

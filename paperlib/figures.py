@@ -1,78 +1,37 @@
 """Drawings of the chapters, with matplotlib and seaborn. Each takes plain numbers or tensors and returns a figure."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 import torch
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 from torch.nn import functional as F
 
 sns.set_theme(style="whitegrid", context="paper")
 TEACHER, STUDENT, LOSS = sns.color_palette("deep")[:3]
 DPI = 110  # committed notebooks hold the pictures: large enough to read, small enough to keep
+PAGE = 7.5  # inches, the width of the book's figures
+_SAFE = sns.color_palette("colorblind")  # ten that also those tell apart who see no red or no green
+COLORS = [*(_SAFE[i] for i in (0, 1, 2, 3, 4, 5, 9)), (0.15, 0.15, 0.15), *(_SAFE[i] for i in (7, 6))]  # no pale yellow
+MARKERS = "osD^vPX<>*"  # and forms, where colours are many
 
 
-def _box(ax: Axes, x: float, y: float, text: str, color: object, width: float = 1.5) -> None:
-    shape = FancyBboxPatch((x, y), width, 0.8, boxstyle="round,pad=0.06", facecolor=(*color[:3], 0.18), edgecolor=color)  # type: ignore[index]
-    ax.add_patch(shape)
-    ax.text(x + width / 2, y + 0.4, text, ha="center", va="center", fontsize=9)
+class Interval(Protocol):
+    """What a curve is made of, such as `Estimate`: a mean, and the half-width of its interval or infinity."""
 
+    @property
+    def mean(self) -> float:
+        """The middle of the interval."""
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "", style: str = "-") -> None:
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, linestyle=style, color="0.3"))
-    ax.text((start[0] + end[0]) / 2 + 0.08, (start[1] + end[1]) / 2 + 0.1, text, fontsize=8, color="0.3")
-
-
-def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
-    """DFD in one picture (the paper's Fig. 1, drawn anew): two networks, two images of one scene, two losses.
-
-    Args:
-        high, low: (3, H, W) in [0, 1], an image and its low-resolution version.
-    """
-    fig, ax = plt.subplots(figsize=(7.5, 3.1), dpi=DPI)
-    ax.set(xlim=(-0.1, 10.1), ylim=(-0.25, 3.6))
-    ax.set_aspect("equal")
-    ax.axis("off")
-    for image, y, label in ((high, 2.3, "$I^{hr}$"), (low, 0.2, "$I^{lr}$")):
-        ax.imshow(image.permute(1, 2, 0).numpy(), extent=(0.1, 1.2, y - 0.1, y + 1.0), aspect="equal", zorder=2)
-        ax.text(0.65, y + 1.12, label, ha="center", fontsize=9)
-        _arrow(ax, (1.3, y + 0.4), (2.25, y + 0.4))
-    _arrow(ax, (0.65, 2.15), (0.65, 1.55), "down, up")
-    _box(ax, 2.4, 2.3, "teacher\n(frozen)", TEACHER)
-    _box(ax, 2.4, 0.2, "student\n(trained)", STUDENT)
-    for y, name, color in ((2.3, "$f_t(I^{hr})$", TEACHER), (0.2, "$f_s(I^{lr})$", STUDENT)):
-        _arrow(ax, (4.0, y + 0.4), (4.75, y + 0.4))
-        _box(ax, 4.9, y, name, color, 1.3)
-    _arrow(ax, (5.55, 2.2), (5.55, 1.95))
-    _arrow(ax, (5.55, 1.06), (5.55, 1.42), "")
-    ax.text(5.7, 1.68, r"$L_{distillation}=\frac{1}{2}\,\Vert f_s-f_t\Vert_2^2$", fontsize=9, va="center", color=LOSS)
-    ax.plot([5.55], [1.68], marker="o", color=LOSS, markersize=8)
-    _arrow(ax, (6.3, 0.6), (7.0, 0.6))
-    _box(ax, 7.15, 0.2, "linear,\nsoftmax", STUDENT, 1.1)
-    _arrow(ax, (8.35, 0.6), (8.8, 0.6))
-    ax.text(8.9, 0.6, r"$L_{recognition}$", fontsize=9, va="center", color=LOSS)
-    fig.tight_layout()
-    return fig
-
-
-def lambda_sweep(
-    bases: Mapping[str, float], curves: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str
-) -> Figure:
-    """Accuracy against lambda, one panel a network, the base network as a dashed line (the paper's Fig. 2)."""
-    fig, axes = plt.subplots(1, len(curves), figsize=(7.5, 2.5), dpi=DPI, squeeze=False)
-    for ax, (name, curve) in zip(axes[0], curves.items(), strict=True):
-        ax.plot(list(curve), list(curve.values()), marker="o", color=STUDENT, label="DFD")
-        ax.axhline(bases[name], linestyle="--", color=TEACHER, label="base network")
-        ax.set(xscale="log", title=name, xlabel=xlabel)
-    axes[0][0].set_ylabel(ylabel)
-    axes[0][-1].legend()
-    fig.tight_layout()
-    return fig
+    @property
+    def half(self) -> float:
+        """Half its width."""
 
 
 def image_grid(rows: Mapping[str, Tensor]) -> Figure:
@@ -121,3 +80,44 @@ def gallery(rows: Mapping[str, Tensor], size: int) -> Figure:
     for row, name in enumerate(rows):
         ax.text(label - 8, row * (size + gap) + size / 2, name, ha="right", va="center", fontsize=8)
     return fig
+
+
+def gains(
+    series: Mapping[str, Mapping[str, Interval]], ylabel: str = "gain over the frozen network (points)"
+) -> Figure:
+    """What modules gain over the frozen network under each corruption: means with their 95 % intervals.
+
+    A mean without an interval (`half` is infinite) is a hollow dot.
+
+    Args:
+        series: module -> corruption -> difference of top-1 accuracies, in percentage points, see `estimates.effect`. A
+            corruption may be missing in a series.
+    """
+    names = list(dict.fromkeys(name for row in series.values() for name in row))
+    fig, ax = plt.subplots(figsize=(PAGE, 2.9), dpi=DPI)
+    colors = sns.color_palette("deep", len(series))
+    for i, (label, row) in enumerate(series.items()):
+        offset = 0.16 * (i - (len(series) - 1) / 2)
+        x = np.array([names.index(name) for name in row]) + offset
+        means, halves = (np.array([getattr(e, kind) for e in row.values()]) for kind in ("mean", "half"))
+        known = np.isfinite(halves)
+        ax.errorbar(x[known], means[known], halves[known], fmt="o", markersize=4, capsize=2, color=colors[i])
+        ax.plot(x[~known], means[~known], "o", markersize=4, markerfacecolor="none", color=colors[i])
+        ax.plot([], [], "o", markersize=4, color=colors[i], label=label)
+    ax.axhline(0, color="0.3", linewidth=0.8)
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.grid(visible=False, axis="x")
+    ax.tick_params(labelsize=7.5, pad=1)
+    ax.set_ylabel(ylabel, fontsize=8)
+    if len(series) > 1:
+        ax.legend(fontsize=7.5, frameon=False, ncols=len(series), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    fig.tight_layout(pad=0.4)
+    return fig
+
+
+def legend(fig: Figure, handles: Sequence[Artist], columns: int, between: float | None = None) -> None:
+    """Above everything, in as many rows as it takes; the axes get the rest, `between` apart (in font sizes)."""
+    rows = math.ceil(len(handles) / columns)
+    fig.legend(handles=list(handles), loc="upper center", ncols=columns, fontsize=8, frameon=False, columnspacing=1.2)
+    fig.tight_layout(pad=0.4, w_pad=between, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight()))

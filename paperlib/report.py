@@ -4,47 +4,17 @@ The paper's numbers and claims are CSV files in `data/papers/<slug>/`. Our numbe
 paper and records name the cells alike.
 """
 
-import csv
-import dataclasses
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from scipy.special import stdtrit  # scipy.stats has the same and takes a second to import
 from tabulate import tabulate
 
+from paperlib.evidence.claims import read_claims
+from paperlib.evidence.estimates import Estimate, effect, top1
+from paperlib.evidence.verdicts import judge
 from paperlib.runs import Record
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-
 Cells = Mapping[str, Sequence[Record]]  # cell -> its records, one a seed
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with the half-width of its 95 % t-interval; `half` is infinite for one value, which decides nothing."""
-
-    mean: float
-    half: float
-    n: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        """From independent values, at least one."""
-        n = len(values)
-        half = math.inf if n == 1 else stdtrit(n - 1, 0.975) * statistics.stdev(values) / math.sqrt(n)
-        return cls(statistics.fmean(values), float(half), n)
-
-    def contains(self, value: float) -> bool:
-        """Whether the interval contains a value."""
-        return abs(value - self.mean) <= self.half
-
-    def text(self, sign: bool = False) -> str:
-        """For a table: "81.26 ± 0.35 (3)", or "81.26 (1)" without an interval."""
-        half = "" if math.isinf(self.half) else f" ± {self.half:.2f}"
-        return f"{self.mean:{'+' if sign else ''}.2f}{half} ({self.n})"
 
 
 @dataclass(frozen=True)
@@ -63,84 +33,12 @@ class Table:
         return f"**{self.title}**\n\n{table}"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """ "`better` is `points` percentage points above `worse` on `dataset`", in the words of `text`."""
-
-    dataset: str
-    better: str
-    worse: str
-    points: float
-    text: str
-    source: str
-
-
-def read_csv(slug: str, name: str) -> list[dict[str, str]]:
-    """The rows of `data/papers/<slug>/<name>.csv`."""
-    with (DATA / "papers" / slug / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def read_claims(slug: str) -> list[Claim]:
-    """The paper's claims."""
-    rows = read_csv(slug, "claims")
-    return [Claim(r["dataset"], r["better"], r["worse"], float(r["points"]), r["claim"], r["source"]) for r in rows]
-
-
-def read_numbers(slug: str, *tables: str) -> dict[tuple[str, str], float]:
-    """The paper's top-1 accuracies in per cent by (data set, cell)."""
-    return {(r["dataset"], r["cell"]): float(r["top1"]) for table in tables for r in read_csv(slug, table)}
-
-
-def top1(records: Sequence[Record]) -> Estimate | None:
-    """Mean test accuracy over seeds, or None where nothing was measured."""
-    return Estimate.of([record.metrics["top1"] for record in records]) if records else None
-
-
-def differences(better: Sequence[Record], worse: Sequence[Record]) -> list[float]:
-    """Differences of test accuracy, paired by seed; of seeds that only one side has there is none."""
-    theirs = {record.run.seed: record.metrics["top1"] for record in worse}
-    return [record.metrics["top1"] - theirs[record.run.seed] for record in better if record.run.seed in theirs]
-
-
-def effect(better: Sequence[Record], worse: Sequence[Record]) -> Estimate | None:
-    """Difference of test accuracy, paired by seed; None where no seed has both."""
-    pairs = differences(better, worse)
-    return Estimate.of(pairs) if pairs else None
-
-
 def gain_text(gain: Estimate | None, digits: int = 1) -> str:
     """An effect for a table of many: "+1.2 ± 0.3", bold if its interval excludes 0; without n, and "–" for none."""
     if gain is None:
         return "–"
     text = f"{gain.mean:+.{digits}f}" + f" ± {gain.half:.{digits}f}" * (gain.n > 1)
     return text if gain.contains(0) else f"**{text}**"
-
-
-def judge(measured: Estimate | None, claimed: float, same_setting: bool) -> str:
-    """The verdict on a claimed positive effect.
-
-    Args:
-        measured: our effect. claimed: the paper's, above 0.
-        same_setting: whether data and recipe are the paper's; if not, effects are not compared in size.
-    Returns:
-        "not tested" without a measurement; "reproduced" if the interval excludes 0 on the claimed side and, in the
-        same setting, contains the claimed effect; "direction only" if it excludes 0 on the claimed side otherwise;
-        "not reproduced" if it excludes 0 on the other side, or in the same setting contains 0 and not the claimed
-        effect; "inconclusive" if it contains 0 and leaves the claimed effect possible.
-    """
-    if measured is None:
-        return "not tested"
-    if not measured.contains(0):
-        if measured.mean < 0:
-            return "not reproduced"
-        return "reproduced" if same_setting and measured.contains(claimed) else "direction only"
-    return "not reproduced" if same_setting and not measured.contains(claimed) else "inconclusive"
-
-
-def as_top1(records: Sequence[Record], metric: str) -> list[Record]:
-    """Records that have another metric where `effect` and the tables look for top-1; those without it are left out."""
-    return [dataclasses.replace(r, metrics={"top1": r.metrics[metric]}) for r in records if metric in r.metrics]
 
 
 def claims_table(slug: str, dataset: str, cells: Cells, paper_setting: bool, about: str | None = None) -> Table:

@@ -20,7 +20,7 @@ class Run:
     """One training, as plain values. `dataclasses.replace` makes variants; equal values make equal hashes.
 
     Attributes:
-        method: name in `paperlib.methods.METHODS`.
+        method: a name that `paperlib.methods.known` gives.
         dataset: a name that `paperlib.datasets.known` takes.
         network: name of the network that is trained.
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.

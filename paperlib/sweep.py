@@ -23,6 +23,7 @@ from paperlib.degrade.lowres import resize, to_8_bit
 from paperlib.errors import UserError
 from paperlib.execution import Execution, peak_memory
 from paperlib.methods import Batch, Task
+from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Record, Run, in_order
 from paperlib.store import Store
 from paperlib.training import Tick, Trainer, evaluate
@@ -58,7 +59,7 @@ class Restored:
     def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
         """(B, 3, H, W) float in [0, 1] -> the same."""
         with self.execution.autocast():
-            restored = methods.frozen(self.frontend, self.degradation(images, which))
+            restored = frozen(self.frontend, self.degradation(images, which))
         return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
 
 
@@ -140,7 +141,7 @@ def flops(network: str, width: float, method: str, size: int) -> int:
     run = Run(method=method, dataset="", network=network, width=width)
     seen = Task(10, (0.5,) * 3, (0.5,) * 3, size)
     with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        methods.build_network(run, seen).eval()(*methods.METHODS[method].example(run, seen))
+        methods.build_network(run, seen).eval()(*methods.method(method).example(run, seen))
     return counter.get_total_flops()
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from paperlib.average_precision import mean_average_precision
 from paperlib.errors import UserError
+from paperlib.methods.average_precision import mean_average_precision
 from paperlib.networks.detector import Detections
 
 

@@ -6,15 +6,19 @@ import json
 import pytest
 import torch
 
-from paperlib import bench, bench_corruption, bench_quantization, degrade
+from paperlib import degrade
+from paperlib.bench import corruption as bench_corruption
+from paperlib.bench import race as bench
 from paperlib.execution import Execution
+from paperlib.papers.dfd import bench as step
+from paperlib.papers.fq import bench as bench_quantization
 
 TINY = Execution("cpu", "fp32")
 
 
 @pytest.fixture
 def run():
-    return bench.student(16, width=0.0625)
+    return step.student(16, width=0.0625)
 
 
 def test_both_contestants_train_batches_of_the_same_size(run):
@@ -22,7 +26,7 @@ def test_both_contestants_train_batches_of_the_same_size(run):
     before = [p.clone() for p in trainer.parameters]
     assert list(itertools.islice(bench.our_steps(trainer), 2)) == [16, 16]
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
-    assert next(bench.usual_steps(run, "cpu")) == 16
+    assert next(step.usual_steps(run, "cpu")) == 16
 
 
 def test_contestants_take_turns():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from paperlib.chapters import measurements, source
+from paperlib.book.chapters import measurements, source
 from paperlib.errors import UserError
-from paperlib.methods.dfd import distillation_loss
+from paperlib.papers.dfd.method import distillation_loss
 
 
 def test_records_are_read_and_nothing_is_trained(tiny):

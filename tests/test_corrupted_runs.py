@@ -5,9 +5,9 @@ import statistics
 
 import pytest
 
+from paperlib import common_corruptions as shared
 from paperlib import degrade
 from paperlib.degrade.tables import EXTRA, SEVERITIES, STANDARD
-from paperlib.experiments import corrupted_runs as shared
 from paperlib.runs import Record, Run
 
 DATASETS = pytest.mark.parametrize("dataset", ["synthdigits", "cifar10", "imagenet@224"])

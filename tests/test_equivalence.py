@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paperlib.equivalence import power, smallest_margin, tost
 from paperlib.errors import UserError
+from paperlib.evidence.equivalence import power, smallest_margin, tost
 
 T90, T95 = 2.131847, 2.776445  # quantiles 0.95 and 0.975 of Student's t with 4 degrees of freedom, from tables
 FIVE = [0.1, 0.3, -0.2, 0.4, -0.1]  # mean 0.1, sum of squared deviations 0.26

@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 import torch
 
-from paperlib import degrade, methods
+from paperlib import degrade, methods, papers
 from paperlib.errors import UserError
-from paperlib.experiments import dfd, paper, paper_tables
-from paperlib.experiments.dfd_tables import describe
-from paperlib.experiments.settings import select
+from paperlib.evidence.claims import read_claims, read_numbers
 from paperlib.methods import Task
-from paperlib.report import read_claims, read_numbers
+from paperlib.papers.dfd import study as dfd
+from paperlib.papers.dfd.tables import describe
 from paperlib.runs import Record, in_order
+from paperlib.study import select
 from paperlib.training import learning_rate, make_optimizer
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -166,7 +166,7 @@ def test_all_tables_are_made_even_of_nothing():
     settings = select(dfd.PROFILES, "smoke", ["cifar10", "synthdigits"])
     for results in (fake, lambda runs: []):
         studies = {name: dfd.study(settings, name, results) for name in settings.datasets}
-        tables = paper_tables("dfd")(settings, studies)
+        tables = papers.tables("dfd").tables(settings, studies)
         assert len({table.title for table in tables}) == len(tables)
         assert all(len(row) == len(table.headers) for table in tables for row in table.rows)
 
@@ -205,6 +205,6 @@ def test_wrong_choices(arguments, message):
 
 
 def test_unknown_paper():
-    for function in (paper, paper_tables):
+    for function in (papers.study, papers.tables):
         with pytest.raises(UserError, match="unknown paper 'dff'; choose from: dfd"):
             function("dff")

@@ -10,8 +10,8 @@ from helpers import save
 from paperlib import datasets, methods, networks, sweep
 from paperlib.datasets import folder
 from paperlib.errors import UserError
-from paperlib.experiments.settings import Settings, select
 from paperlib.methods import Batch, Task
+from paperlib.study import Settings, select
 from paperlib.sweep import Sweep
 
 NETWORKS = ("alexnet", "vgg16", "smallcnn", "plain10", "resnet18", "resnet50")

@@ -6,12 +6,12 @@ import warnings
 import pytest
 import torch
 
-from paperlib import degrade, methods, sweep
+from paperlib import degrade, methods, papers, sweep
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.execution import Execution
-from paperlib.experiments import PAPERS, paper, paper_tables
 from paperlib.methods import Batch, Task
+from paperlib.papers import PAPERS
 from paperlib.store import Store, pack, unpack
 from paperlib.sweep import Sweep
 from paperlib.training import Trainer
@@ -137,9 +137,9 @@ def test_a_run_from_beginning_to_end(tiny, tiny_student, store, cpu, cuda):
 @pytest.mark.parametrize("slug", PAPERS)
 def test_every_paper_runs_at_smoke(slug, tmp_path, cuda):
     """Every method, degradation and table, on the device and in its precision."""
-    settings = paper(slug).PROFILES["smoke"]
+    settings = papers.study(slug).PROFILES["smoke"]
     sweeping = Sweep(Store(tmp_path), None, cuda, bar=False)
-    studies = {name: paper(slug).study(settings, name, sweeping) for name in settings.datasets}
-    assert all(table.rows for table in paper_tables(slug)(settings, studies))
+    studies = {name: papers.study(slug).study(settings, name, sweeping) for name in settings.datasets}
+    assert all(table.rows for table in papers.tables(slug).tables(settings, studies))
     for run in sweeping.trained:
         assert sweeping.store.record(run).provenance["device"] == torch.cuda.get_device_name()

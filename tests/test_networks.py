@@ -6,7 +6,7 @@ from helpers import batch_normed
 from torch import nn
 
 from paperlib.errors import UserError
-from paperlib.networks import CLASSIFIERS, build
+from paperlib.networks import build, known
 from paperlib.networks.resnet import Shortcut
 
 POOL_IS_MAX = {
@@ -21,7 +21,7 @@ POOL_IS_MAX = {
 
 
 # The maps of the invertible one have the image's size whatever its width, and untrained they are the image's pixels.
-ORDINARY = [name for name in CLASSIFIERS if name != "invertible"]
+ORDINARY = [name for name in known() if name != "invertible"]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_width_scales_every_channel_count(name, images):
     assert feature.shape == (4, weights_a_channel * channels(0.25)[-1])
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", known())
 def test_the_head_reads_the_feature(name, images):
     network = make(name)
     logits, feature = network(images)
@@ -140,7 +140,7 @@ def test_the_feature_before_the_relu(name, images):
     assert torch.equal(pre.feature.relu(), post.feature) == POOL_IS_MAX[name]
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", known())
 def test_images_are_normalised_inside(name, images):
     mean, std = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)
     network = make(name)

@@ -11,7 +11,7 @@ import jupytext
 import nbformat
 import pytest
 
-from paperlib import notebooks
+from paperlib.book import notebooks
 from paperlib.errors import UserError
 
 COMMITTED = sorted(notebooks.BOOK.glob("*.ipynb"))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from paperlib import readme
+from paperlib.book import readme
 
 
 def test_the_readme_is_as_the_records_make_it():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from paperlib.archive import Archive
 from paperlib.degrade.tables import CORRUPTIONS
 from paperlib.errors import UserError
-from paperlib.records import Archive
 from paperlib.runs import Record
 
 

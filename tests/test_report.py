@@ -5,19 +5,10 @@ import math
 import pytest
 from scipy import stats
 
-from paperlib.report import (
-    Claim,
-    Estimate,
-    Table,
-    accuracy_table,
-    claims_table,
-    effect,
-    judge,
-    read_claims,
-    read_csv,
-    read_numbers,
-    top1,
-)
+from paperlib.evidence.claims import Claim, read_claims, read_csv, read_numbers
+from paperlib.evidence.estimates import Estimate, effect, top1
+from paperlib.evidence.verdicts import judge
+from paperlib.report import Table, accuracy_table, claims_table
 from paperlib.runs import Record
 
 

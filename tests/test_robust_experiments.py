@@ -6,11 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib import degrade, methods
+from paperlib import degrade, methods, papers
 from paperlib.degrade.tables import EXTRA
-from paperlib.experiments import PAPERS, compared, ddp, ddp_tables, sfd, sfd_tables, ssdl
+from paperlib.evidence.claims import read_claims
 from paperlib.methods import Task
-from paperlib.report import read_claims
+from paperlib.papers.compared import study as compared
+from paperlib.papers.ddp import study as ddp
+from paperlib.papers.ddp import tables as ddp_tables
+from paperlib.papers.sfd import study as sfd
+from paperlib.papers.sfd import tables as sfd_tables
+from paperlib.papers.ssdl import study as ssdl
 from paperlib.runs import Record, in_order
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -159,7 +164,7 @@ def test_cub_is_asked_for_where_a_user_has_it(monkeypatch, tmp_path):
 @ALL
 def test_tables_are_whole(slug, profile):
     settings, found = studies(slug, profile)
-    tables = PAPERS[slug][1].tables(settings, found)
+    tables = papers.tables(slug).tables(settings, found)
     for table in tables:
         assert table.rows, table.title
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
@@ -170,7 +175,7 @@ def test_tables_are_whole(slug, profile):
 @ALL
 def test_tables_without_records_say_so(slug, profile):
     settings, found = studies(slug, profile, lambda runs: [])
-    for table in PAPERS[slug][1].tables(settings, found):
+    for table in papers.tables(slug).tables(settings, found):
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
 
 
@@ -178,7 +183,7 @@ def test_tables_without_records_say_so(slug, profile):
 def test_every_claim_has_its_cells(slug):
     settings, found = studies(slug, "paper")
     (study,) = found.values()
-    table = PAPERS[slug][1].claims(settings, settings.datasets[0], study)
+    table = papers.tables(slug).claims(settings, settings.datasets[0], study)
     assert len(table.rows) == len(read_claims(slug))
     assert not [row for row in table.rows if row[-1] == "not tested"]
 

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from paperlib import robustness
 from paperlib.degrade.corruptions import corrupt
 from paperlib.degrade.tables import CORRUPTIONS, EXTRA, SEVERITIES, STANDARD
 from paperlib.errors import UserError
-from paperlib.robustness import (
+from paperlib.evidence import robustness
+from paperlib.evidence.robustness import (
     Baseline,
     alexnet,
     clean_error,

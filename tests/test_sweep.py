@@ -14,7 +14,7 @@ from helpers import same
 from paperlib import sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
-from paperlib.networks.super_resolution import build
+from paperlib.papers.dfd.networks import build
 from paperlib.store import WEIGHTS, Store
 from paperlib.sweep import Sweep
 

@@ -1,13 +1,15 @@
 """What the loop calls: a method has a network, a loss for a batch, and scores for a batch. Nothing else."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib.degrade.lowres import to_8_bit
+from paperlib.errors import UserError
+from paperlib.networks.classifier import Classifier
 from paperlib.runs import Run
 
 
@@ -119,12 +121,12 @@ def shrunk(maps: Tensor, edge: int) -> Tensor:
     return F.adaptive_avg_pool2d(maps, edge) if maps.shape[-1] > edge else maps
 
 
-def frozen(network: nn.Module, images: Tensor) -> Any:
-    """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as constants."""
-    if torch.compiler.is_compiling():  # traces no inference mode, and leaves no bookkeeping to be saved
-        with torch.no_grad():
-            return network(images)
-    with torch.inference_mode():
-        out = network(images)
-    # Inference tensors may not be saved for a backward pass; their clones may.
-    return type(out)(*(t.clone() for t in out)) if isinstance(out, tuple) else out.clone()
+def classifier_of(run: Run, parents: Mapping[str, nn.Module], role: str) -> Classifier:
+    """The parent of a role. Raises `UserError` if there is none, or none of the architecture that the run names."""
+    network = parents.get(role)
+    if not isinstance(network, Classifier):
+        raise UserError(f"{run.method} needs a trained classifier: uses={{'{role}': Run(...)}}")
+    own = run.uses.get(role)
+    if own is not None and (own.network, own.width) != (run.network, run.width):
+        raise UserError(f"{role} is a {own.network} of width {own.width}; name the same network and width here")
+    return network

@@ -1,29 +1,26 @@
 """Networks by name. Every classifier returns its logits and its last feature in one call."""
 
-from collections.abc import Callable
-
-from paperlib.errors import choose
-from paperlib.networks.alexnet import alexnet
+from paperlib import names
 from paperlib.networks.classifier import Classifier, Output
-from paperlib.networks.invertible import invertible
-from paperlib.networks.plain import plain10, smallcnn
-from paperlib.networks.resnet import resnet18, resnet50, resnext101
-from paperlib.networks.vgg import vgg16
 
-CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
-    "alexnet": alexnet,
-    "vgg16": vgg16,
-    "resnet18": resnet18,
-    "resnet50": resnet50,
-    "resnext101": resnext101,
-    "smallcnn": smallcnn,
-    "plain10": plain10,
-    "invertible": invertible,
+CLASSIFIERS = {
+    "alexnet": "paperlib.networks.alexnet:alexnet",
+    "vgg16": "paperlib.networks.vgg:vgg16",
+    "resnet18": "paperlib.networks.resnet:resnet18",
+    "resnet50": "paperlib.networks.resnet:resnet50",
+    "resnext101": "paperlib.networks.resnet:resnext101",
+    "smallcnn": "paperlib.networks.plain:smallcnn",
+    "plain10": "paperlib.networks.plain:plain10",
 }
 
 SIZED = ("resnet18", "resnet50", "resnext101", "invertible")  # their first layers depend on the size of the images
 
-__all__ = ["CLASSIFIERS", "Classifier", "Output", "build"]
+__all__ = ["CLASSIFIERS", "Classifier", "Output", "build", "known"]
+
+
+def known() -> list[str]:
+    """The names of all classifiers."""
+    return list(names.references("CLASSIFIERS", CLASSIFIERS))
 
 
 def build(
@@ -33,7 +30,7 @@ def build(
 
     `size` is the height and width of the images: the networks in `SIZED` choose their first layers by it.
     """
-    make = CLASSIFIERS[choose("network", name, CLASSIFIERS)]
+    make = names.resolve("network", name, "CLASSIFIERS", CLASSIFIERS)
     own: dict[str, float] = {} if dropout is None else {"dropout": dropout}
     if name in SIZED:
         own["size"] = size

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from paperlib.bench import FOLDER, synchronise
+from paperlib.bench.race import FOLDER, synchronise
 from paperlib.degrade.corruptions import corrupt
 from paperlib.execution import Execution
 from reference import fed, inputs, published

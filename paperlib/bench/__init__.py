@@ -1,0 +1,1 @@
+"""What is measured of speed: `make bench`. Records go to `data/results/bench/`."""

@@ -1,0 +1,110 @@
+"""What corruption costs: inside the training loop, and for a whole CIFAR-10-C. Part of `make bench`.
+
+The race against the reference package needs its own environment and lies in `tests/reference/`.
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paperlib.bench import race as bench
+from paperlib.degrade import Which
+from paperlib.degrade.corruptions import apply
+from paperlib.degrade.frost import find_textures
+from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES
+from paperlib.errors import UserError
+from paperlib.execution import Execution
+from paperlib.runs import Run
+
+
+class Timed:
+    """A view that adds up the time it takes."""
+
+    def __init__(self, view: Any, device: str) -> None:
+        self.view, self.device, self.fixed, self.seconds = view, device, view.fixed, 0.0
+
+    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+        bench.synchronise(self.device)
+        start = time.perf_counter()
+        out = self.view(images, which)
+        bench.synchronise(self.device)
+        self.seconds += time.perf_counter() - start
+        return out
+
+
+def names() -> tuple[str, ...]:
+    """The 19 corruptions; without frost's textures the procedural frost stands in, by its own name."""
+    try:
+        find_textures()
+        return CORRUPTIONS
+    except UserError:
+        return tuple("procedural_frost" if name == "frost" else name for name in CORRUPTIONS)
+
+
+def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str, Any]:
+    """The cost of a random corruption and severity for every image, as a share of ResNet-18's step without it."""
+    spec = {"name": "random_corruption", "table": "cifar-c", "corruptions": ",".join(names())}
+    run = Run("supervised", "synthdigits", "resnet18", degrade=spec, batch_size=batch, lr=0.01)
+    trainer = bench.ours(run, execution)
+    view = Timed(trainer.views[0], execution.device)
+    trainer.views = [view]
+    every = bench.our_steps(trainer)
+    for _ in range(steps):
+        next(every)  # makes the tables and matrices of all kinds
+    shares = []
+    for _ in range(rounds):
+        view.seconds, start = 0.0, time.perf_counter()
+        for _ in range(steps):
+            next(every)
+        bench.synchronise(execution.device)
+        shares.append(view.seconds / (time.perf_counter() - start - view.seconds))
+    return {
+        "what": "a random corruption and severity an image, over the step of ResNet-18 without it",
+        "batch": batch,
+        "precision": execution.precision,
+        "compile": execution.compile,
+        "shares": [round(share, 4) for share in shares],
+        "share": round(statistics.median(shares), 4),
+    }
+
+
+def whole_set(device: str, count: int, rounds: int) -> dict[str, Any]:
+    """Seconds for 19 corruptions, 5 severities, of `count` images of 32 pixels, on the device; nothing is written."""
+    images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images, index = images.to(device), torch.arange(count, device=device)
+    seconds = []
+    for _ in range(rounds + 1):
+        bench.synchronise(device)
+        start = time.perf_counter()
+        for name in names():
+            for severity in SEVERITIES:
+                apply(images, name, severity, "cifar-c", index, (0,))
+        bench.synchronise(device)
+        seconds.append(time.perf_counter() - start)
+    made = count * len(CORRUPTIONS) * len(SEVERITIES)
+    return {
+        "what": "CIFAR-10-C on the device",
+        "images": made,
+        "corruptions": list(names()),
+        "seconds": [round(s, 3) for s in seconds[1:]],
+        "images_per_second": round(made / statistics.median(seconds[1:])),
+    }
+
+
+def main(device: str = "auto") -> Path:
+    """Run both, print them, and write the record. About a minute on two cores."""
+    device = Execution.on(device).device
+    if device == "cpu":
+        results = [loop(Execution.on("cpu", precision), 64, 3, 20) for precision in ("fp32", "auto")]
+        results.append(whole_set("cpu", 500, 2))
+    else:
+        results = [loop(Execution.on(device, "bf16"), batch, 3, 50) for batch in (128, 512)]
+        results.append(whole_set(device, 10_000, 3))
+    for result in results:
+        print(json.dumps(result), flush=True)
+    return bench.write_record("corruption", device, results)

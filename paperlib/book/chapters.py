@@ -1,0 +1,42 @@
+"""What every chapter of the book starts with: where its numbers come from, and a way to show the code that runs."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from paperlib.archive import Archive
+from paperlib.errors import choose
+from paperlib.evidence.claims import DATA
+from paperlib.execution import Execution
+from paperlib.runs import Run
+from paperlib.store import Store
+from paperlib.study import Results
+from paperlib.sweep import Sweep
+
+Samples = Callable[[Run], dict[str, Tensor]]  # the small tensors that were kept beside a run's record
+
+
+def measurements(slug: str, mode: str, runs: Path | str = "runs", root: Path | None = None) -> tuple[Results, Samples]:
+    """Where a chapter gets records and samples of runs.
+
+    Args:
+        slug: of the paper. mode: "records" reads what is committed and trains nothing; "run" trains what is missing.
+        runs: folder of trained runs. root: folder of the data sets. Both are for "run".
+    Raises:
+        UserError: an unknown mode.
+    """
+    if choose("mode", mode, ("records", "run")) == "records":
+        archive = Archive(DATA / "results" / slug)
+        return archive, archive.samples
+    store = Store(runs)
+    return Sweep(store, root, Execution.on()), store.samples
+
+
+def source(thing: Any) -> Any:
+    """The source of a function or class, as a notebook shows it."""
+    from IPython.display import Markdown
+
+    return Markdown(f"```python\n{inspect.getsource(thing)}```")

@@ -1,0 +1,177 @@
+"""The tables of the page on degradations: constants, and the records of parity, statistics and speed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paperlib.degrade.corruptions import to_levels
+from paperlib.degrade.draws import Draws
+from paperlib.degrade.tables import CORRUPTIONS, TABLES
+from paperlib.evidence.claims import DATA
+from paperlib.report import Table
+
+MEANING = {
+    "gaussian_noise": "standard deviation",
+    "shot_noise": "photons at full brightness",
+    "impulse_noise": "share of values",
+    "defocus_blur": "radius, sigma of the edge",
+    "glass_blur": "sigma, reach, iterations",
+    "motion_blur": "radius, sigma",
+    "zoom_blur": "end, step",
+    "snow": "mean, sd, zoom, threshold, radius, sigma, image weight",
+    "frost": "image weight, frost weight (scale)",
+    "fog": "strength, decay",
+    "brightness": "added to V",
+    "contrast": "factor",
+    "elastic_transform": "amplitude, sigma, shear",
+    "pixelate": "factor on the size",
+    "jpeg_compression": "quality",
+    "speckle_noise": "standard deviation, times x",
+    "gaussian_blur": "sigma",
+    "spatter": "mean, sd, sigma, threshold, strength, mud?",
+    "saturate": "factor on S, added to S",
+}
+
+
+def _row(constants: Sequence[Any]) -> str:
+    return ", ".join("mud" if x is True else "water" if x is False else f"{x:g}" for x in constants)
+
+
+def severities() -> Table:
+    """The two published sets of constants side by side."""
+    rows = [
+        (name, MEANING[name], *(_rows(TABLES[table][name]) for table in ("imagenet-c", "cifar-c")))
+        for name in CORRUPTIONS
+    ]
+    return Table("The constants at severities 1 to 5", ("corruption", "constants", "imagenet-c", "cifar-c"), rows)
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> str:
+    return (", " if len(rows[0]) == 1 else "<br>").join(map(_row, rows))  # a line a severity where there are several
+
+
+def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+    paths = sorted((DATA / "results").glob(pattern))
+    return [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+
+
+def series(function: Callable[..., Tensor], image: Tensor, values: Sequence[Mapping[str, Any]]) -> Tensor:
+    """(n, 3, H, W) uint8: one image under a degradation at several settings, always with the same draws."""
+    batch, index = image[None], torch.zeros(1, dtype=torch.int64)
+    return torch.cat([to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values])
+
+
+POISSON_GAUSSIAN = (
+    {"peak": 100, "sigma": 5},
+    {"peak": 30, "sigma": 10},
+    {"peak": 10, "sigma": 15},
+    {"peak": 4, "sigma": 20},
+)
+SENSOR = ({"iso": 400}, {"iso": 1600}, {"iso": 6400}, {"iso": 25600})
+
+
+def parity() -> Table:
+    """The lowest PSNR over severities and images, given the reference's random numbers, for each severity table."""
+    records = {record["table"]: record for _, record in _records("parity/*.json") if "corruptions" in record}
+    names = [name for name in TABLES if name in records]
+    images = [records[name]["images"] for name in names]
+    headers = [f"{name}, {i['count']} images, {i['size']} px" for name, i in zip(names, images, strict=True)]
+    rows = [
+        (corruption, *(_agreement(records[name]["corruptions"].get(corruption)) for name in names))
+        for corruption in CORRUPTIONS
+    ]
+    return Table("Same random numbers: lowest PSNR, and lowest share of equal values", ("corruption", *headers), rows)
+
+
+def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
+    if cells is None:
+        return "in distribution"
+    lowest, equal = min(cell["psnr_min"] for cell in cells), min(cell["equal"] for cell in cells)
+    return "all equal" if equal == 1 else f"{lowest:.0f} dB, {100 * equal:.1f} %"
+
+
+def statistics(table: str) -> Table:
+    """Own random numbers: the largest differences found, beside what would have been found nine times out of ten."""
+    part = next(part for part in _statistics() if part["table"] == table)
+    rows = []
+    for wrong in part["wrong_versions"]:
+        cells = [cell for cell in part["cells"] if cell["corruption"] == wrong["corruption"]]
+        mean, variance = (
+            max(cells, key=lambda cell: abs(cell[gap]) / cell["detectable"][limit])
+            for gap, limit in (("gap_mean_levels", "mean_levels"), ("gap_variance", "variance"))
+        )
+        rows.append(
+            (
+                wrong["corruption"],
+                f"{cells[0]['versions_each']}",
+                f"{mean['gap_mean_levels']:+.2f} ({mean['detectable']['mean_levels']:.2g})",
+                f"{100 * variance['gap_variance']:+.1f} % ({100 * variance['detectable']['variance']:.2g} %)",
+                f"{max(cell['detectable']['spectrum'] for cell in cells):.1%}",
+                f"{min(p for cell in cells for p in cell['p'].values()):.2g}",
+                f"{wrong['what']}: {'found' if wrong['noticed_by'] else 'missed'}",
+            )
+        )
+    title = (
+        f"Own random numbers, {table}, {part['size']} px: {part['rejected']} of {part['tests']} tests reject "
+        f"(Holm, family-wise error {part['family_wise_error']:g})"
+    )
+    headers = (
+        "corruption",
+        "copies a side",
+        "mean, levels",
+        "variance",
+        "spectrum from",
+        "smallest p",
+        "wrong on purpose",
+    )
+    return Table(title, headers, rows)
+
+
+def _statistics() -> list[dict[str, Any]]:
+    return [part for name, record in _records("parity/statistics.json") for part in record["tables"]]
+
+
+def speed() -> list[Table]:
+    """Milliseconds an image against the package imagecorruptions, a table for every device that was measured."""
+    return [_speed(record) for _, record in _records("bench/corruptions-*.json")]
+
+
+def _speed(record: Mapping[str, Any]) -> Table:
+    sizes = record["sizes"]
+    races = [{row["corruption"]: row for row in size["corruptions"]} for size in sizes]
+    rows = [(name, *(text for race in races for text in _race(race[name]))) for name in CORRUPTIONS]
+    suite, mean = ["**the whole suite**"], ["geometric mean"]
+    for total in (size["summary"] for size in sizes):
+        suite += [f"{total[f'suite_{who}_ms']:.3g}" for who in ("reference", "ours")] + [
+            f"**{total['suite_ratio']:.0f}×**"
+        ]
+        mean += ["", "", f"{total['geometric_mean']:.1f}×"]
+    headers = [text for size in sizes for text in (f"{size['size']} px: reference", "ours", "ratio")]
+    made = record["provenance"]
+    return Table(
+        f"Milliseconds an image, {made['device']}, {made['threads']} threads",
+        ("corruption", *headers),
+        [*rows, tuple(suite), tuple(mean)],
+    )
+
+
+def _race(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return f"{row['reference_ms_median']:.3g}", f"{row['ours_ms_median']:.3g}", f"{row['ratio']:.1f}×"
+
+
+def loop() -> Table:
+    """What corruption costs inside the training loop, and a whole CIFAR-10-C."""
+    rows = []
+    for _, record in _records("bench/corruption-*.json"):
+        device = record["provenance"]["device"]
+        for r in record["results"]:
+            if "share" in r:
+                what = f"in the loop, batch {r['batch']}, {r['precision']}{', compiled' if r['compile'] else ''}"
+                rows.append((device, what, f"{100 * r['share']:.1f} % of ResNet-18's step"))
+            else:
+                seconds = sorted(r["seconds"])[len(r["seconds"]) // 2]
+                rows.append((device, f"{r['images']:,} images of 32 px", f"{seconds:.1f} s"))
+    return Table("Inside the loop, and a set on the device", ("device", "what", "cost"), rows)

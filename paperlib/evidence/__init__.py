@@ -1,0 +1,1 @@
+"""How evidence is weighed: claims, estimates, verdicts, equivalence, and robustness to corruptions."""

@@ -1,0 +1,221 @@
+"""How much corruptions hurt a classifier: corruption errors, CE, mCE and relative mCE (Hendrycks & Dietterich, 2019).
+
+All numbers are per cent. A table of errors maps (corruption, severity) to the top-1 error of one network.
+
+A corruption error is a ratio to what the same corruption does to a reference network, which must have met the same
+data. The published reference is AlexNet on ImageNet; on other data it is a run of ours, and the label says which.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from paperlib.degrade.corruptions import corrupt
+from paperlib.degrade.tables import EXTRA, SEVERITIES, STANDARD
+from paperlib.errors import UserError
+
+ALEXNET_CSV = Path(__file__).resolve().parents[2] / "data" / "papers" / "imagenet-c" / "alexnet.csv"
+
+Errors = Mapping[tuple[str, int], float]  # (corruption, severity) -> top-1 error, per cent
+Classifier = Callable[[Tensor], Tensor]  # float (B, 3, H, W) in [0, 1] -> logits (B, classes)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The reference network that errors are divided by.
+
+    Attributes:
+        name: what a label says of it. dataset: the data its errors were measured on.
+        errors: its errors. clean: its error on clean images.
+    """
+
+    name: str
+    dataset: str
+    errors: Errors
+    clean: float
+
+    @classmethod
+    def from_errors(cls, name: str, errors: Errors, clean: float, dataset: str) -> "Baseline":
+        """A network of ours, e.g. "resnet18 trained clean on cifar10"; its label says "relative to ..."."""
+        return cls(f"relative to {name}", dataset, dict(errors), clean)
+
+    def label(self, metric: str = "mCE") -> str:
+        """E.g. "mCE (AlexNet)" or "mCE (relative to resnet18 trained clean on cifar10)"."""
+        return f"{metric} ({self.name})"
+
+
+@lru_cache(maxsize=1)
+def alexnet() -> Baseline:
+    """torchvision's AlexNet on ImageNet and ImageNet-C: the published reference, all 19 corruptions."""
+    with ALEXNET_CSV.open(encoding="utf-8", newline="") as file:
+        errors = {(row["corruption"], int(row["severity"])): float(row["error"]) for row in csv.DictReader(file)}
+    return Baseline("AlexNet", "imagenet", {key: error for key, error in errors.items() if key[1]}, errors["clean", 0])
+
+
+def mean_errors(
+    errors: Errors, corruptions: Iterable[str] = STANDARD, severities: Sequence[int] = SEVERITIES
+) -> dict[str, float]:
+    """The error under each corruption, mean over severities.
+
+    Raises:
+        UserError: an error is missing, or is none.
+    """
+    corruptions = list(corruptions)
+    _check(errors, corruptions, severities, "the table of errors")
+    return {name: fmean(errors[name, severity] for severity in severities) for name in corruptions}
+
+
+def seen_and_unseen(
+    errors: Errors,
+    seen: Iterable[str] = STANDARD,
+    unseen: Iterable[str] = EXTRA,
+    severities: Sequence[int] = SEVERITIES,
+) -> tuple[float, float]:
+    """Mean error under the corruptions that training knew and under those that it did not.
+
+    Raises:
+        UserError: an error is missing, a set is empty, or a corruption is in both.
+    """
+    seen, unseen = list(seen), list(unseen)
+    if both := sorted(set(seen) & set(unseen)):
+        raise UserError(f"both seen and unseen: {', '.join(both)}")
+    return tuple(fmean(mean_errors(errors, names, severities).values()) for names in (seen, unseen))  # type: ignore[return-value]
+
+
+def corruption_errors(
+    errors: Errors,
+    baseline: Baseline,
+    dataset: str,
+    corruptions: Iterable[str] = STANDARD,
+    severities: Sequence[int] = SEVERITIES,
+) -> dict[str, float]:
+    """CE of each corruption: the sum of errors over severities in parts of the baseline's.
+
+    Args:
+        dataset: what the errors were measured on; the baseline's must be the same.
+    Raises:
+        UserError: an error is missing in either table, or the baseline belongs to other data.
+    """
+    return _ratios(errors, 0.0, baseline, 0.0, dataset, corruptions, severities)
+
+
+def mce(errors: Errors, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD) -> float:
+    """mCE: the mean of the corruption errors. Arguments and errors as for `corruption_errors`."""
+    return fmean(corruption_errors(errors, baseline, dataset, corruptions).values())
+
+
+def relative_mce(
+    errors: Errors, clean: float, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD
+) -> float:
+    """Relative mCE: as mCE, of what each corruption adds to the error on clean images, here and in the baseline.
+
+    Args:
+        clean: the error on clean images of the network whose errors these are.
+    Raises:
+        UserError: as for `corruption_errors`, or if a corruption adds nothing to the baseline's error.
+    """
+    return fmean(_ratios(errors, clean, baseline, baseline.clean, dataset, corruptions, SEVERITIES).values())
+
+
+def _ratios(
+    errors: Errors,
+    clean: float,
+    baseline: Baseline,
+    baseline_clean: float,
+    dataset: str,
+    corruptions: Iterable[str],
+    severities: Sequence[int],
+) -> dict[str, float]:
+    if dataset != baseline.dataset:
+        raise UserError(
+            f"{baseline.label()} is measured on {baseline.dataset}, the errors on {dataset}; "
+            "make a baseline of a run on the same data: Baseline.from_errors"
+        )
+    corruptions = list(corruptions)
+    _check(errors, corruptions, severities, "the table of errors")
+    _check(baseline.errors, corruptions, severities, f"the baseline of {baseline.label()}")
+    ratios = {}
+    for name in corruptions:
+        ours = sum(errors[name, severity] - clean for severity in severities)
+        theirs = sum(baseline.errors[name, severity] - baseline_clean for severity in severities)
+        if theirs <= 0:
+            raise UserError(f"{baseline.label()}: {name} adds nothing to the baseline's error")
+        ratios[name] = 100 * ours / theirs
+    return ratios
+
+
+def _check(errors: Errors, corruptions: Sequence[str], severities: Sequence[int], table: str) -> None:
+    if not corruptions or not severities:
+        raise UserError("there must be at least one corruption and one severity")
+    missing = {name: [s for s in severities if (name, s) not in errors] for name in corruptions}
+    if any(missing.values()):
+        text = ", ".join(f"{name} at {'/'.join(map(str, at))}" for name, at in missing.items() if at)
+        raise UserError(f"{table} has no {text}")
+    for key in ((name, severity) for name in corruptions for severity in severities):
+        if not 0 <= errors[key] <= 100:
+            raise UserError(f"{table}: the error of {key[0]} at {key[1]} is {errors[key]}; it must be 0 to 100")
+
+
+def clean_error(predict: Classifier, images: Tensor, labels: Tensor, batch: int = 500) -> float:
+    """Top-1 error of a classifier on images as they are. Arguments as for `evaluate_corruptions`."""
+    return _error(predict, images, labels, batch, lambda levels, start: levels)
+
+
+def evaluate_corruptions(
+    predict: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    corruptions: Iterable[str],
+    severities: Sequence[int] = SEVERITIES,
+    *,
+    table: str,
+    seed: int = 0,
+    batch: int = 500,
+    textures: Path | None = None,
+) -> dict[tuple[str, int], float]:
+    """Top-1 errors under corruptions made on the images' device as they are needed; no corrupted copy is kept.
+
+    The corrupted images are those that `python -m paperlib corrupt` writes with the same table and seed.
+
+    Args:
+        predict: the classifier, in evaluation mode, on the device of the images.
+        images: uint8 (N, 3, H, W). labels: int64 (N,), on the same device.
+        table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
+        batch: images at a time; changes nothing else.
+    Raises:
+        UserError: no images, not as many labels, or what `corrupt` refuses.
+    """
+    found = {}
+    for name in corruptions:
+        for severity in severities:
+
+            def view(levels: Tensor, start: int, name: str = name, severity: int = severity) -> Tensor:
+                return corrupt(levels, name, severity, table=table, seed=seed, index=start, textures=textures)
+
+            found[name, severity] = _error(predict, images, labels, batch, view)
+    return found
+
+
+@torch.inference_mode()
+def _error(
+    predict: Classifier, images: Tensor, labels: Tensor, batch: int, view: Callable[[Tensor, int], Tensor]
+) -> float:
+    if not len(images) or len(images) != len(labels) or images.dtype != torch.uint8:
+        raise UserError(
+            f"images are {images.dtype} {tuple(images.shape)} with {len(labels)} labels; "
+            "they must be uint8 (N, 3, H, W), at least one, with N labels"
+        )
+    if batch < 1:
+        raise UserError(f"batch is {batch}; it must be at least 1")
+    hits = torch.zeros((), dtype=torch.int64, device=images.device)  # read once: a GPU need not wait for each batch
+    for start in range(0, len(images), batch):
+        part = slice(start, start + batch)
+        logits = predict(view(images[part], start).float().div_(255))
+        hits += (logits.argmax(1) == labels[part]).sum()
+    return 100.0 - 100.0 * int(hits) / len(images)

@@ -1,0 +1,1 @@
+"""All methods on one protocol; no paper has this table."""

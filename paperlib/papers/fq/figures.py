@@ -1,0 +1,222 @@
+"""Drawings of the chapter on feature quantization. Each takes plain numbers or tensors and returns a figure."""
+
+import math
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor, nn
+
+from paperlib.figures import DPI, PAGE, STUDENT, TEACHER, Interval
+from paperlib.papers.fq.central_moments import CentralMoments
+from paperlib.papers.fq.quantization import POW, SF, exponent
+
+IDENTITY = 0.05  # |alpha| under which a channel is all but an identity: exponents between 0.95 and 1.05
+
+
+def moment_shifts(layers: Mapping[str, tuple[Tensor, Tensor]], unit: str = "neurons", share: float = 0.95) -> Figure:
+    """Histograms of the shift of skewness (above) and of kurtosis (below), a column a layer (the supplement's Fig. 1).
+
+    Every panel has its own horizontal axis, symmetric and wide enough for `share` of its values: tails are heavy, and
+    the kurtosis of one layer may shift ten times as much as that of another. The share beyond the axis is written above
+    the panel, and drawn in its outermost bins. The dashed line is the median.
+
+    Args:
+        layers: by name the shifts of skewness and of kurtosis, one value a neuron or channel; NaN is left out.
+        unit: what has the shifts, "neurons" or "channels".
+    """
+    fig, axes = plt.subplots(2, len(layers), figsize=(PAGE, 3.4), dpi=DPI, squeeze=False, sharey="row")
+    for row, (name, color) in enumerate((("skewness", TEACHER), ("kurtosis", STUDENT))):
+        for ax, both in zip(axes[row], layers.values(), strict=True):
+            _shift_panel(ax, _numbers(both[row]), share, color)
+        axes[row][0].set_ylabel(f"{name}\n{unit} (%)", fontsize=8)
+    for ax, layer in zip(axes[0], layers, strict=True):
+        _heading(ax, layer, 1.36)
+    fig.supxlabel("shift, distorted − clean", fontsize=8)
+    fig.tight_layout(pad=0.4, w_pad=0.4)
+    return fig
+
+
+def _shift_panel(ax: Axes, values: np.ndarray, share: float, color: object) -> None:
+    ax.tick_params(labelsize=7, pad=1)
+    if not len(values):
+        ax.set_title("all constant", fontsize=7)
+        return
+    limit = _limit(np.abs(values), share)
+    _histogram(ax, values, limit, color)
+    ax.axvline(float(np.median(values)), color="black", linewidth=1, linestyle="--")
+    tick = _round_down(0.8 * limit)
+    ax.set_xticks([-tick, 0, tick], [f"−{tick:g}", "0", f"{tick:g}"])
+    ax.set_title(
+        f"median {_signed(np.median(values), 2)}\noutside {_percent(np.abs(values) > limit)}", fontsize=7, pad=3
+    )
+
+
+def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
+    """The distribution of learned alphas, a panel a layer, on one horizontal axis (the supplement's Fig. 2).
+
+    Each panel says its median and the share of alphas within +-0.05, which are all but identities. The axis is
+    symmetric and holds 99.5 % of all alphas; those beyond are drawn in the outermost bins.
+
+    Args:
+        alphas: by name of the layer, in order of depth, of any shape.
+    """
+    values = {name: _numbers(alpha) for name, alpha in alphas.items()}
+    limit = _limit(np.abs(np.concatenate(list(values.values()))), 0.995)
+    rows = math.ceil(len(values) / columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 1.2 * rows + 0.35), dpi=DPI, squeeze=False, sharex=True)
+    for ax in axes.flat[len(values) :]:
+        ax.set_visible(False)
+    for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
+        ax.axvspan(-IDENTITY, IDENTITY, color="0.85", zorder=0)
+        _histogram(ax, numbers, limit, TEACHER)
+        note = f"median {_signed(np.median(numbers), 3)}, |α| < {IDENTITY}: {_percent(np.abs(numbers) < IDENTITY)}"
+        ax.set_title(note, fontsize=6.5, pad=3)
+        _heading(ax, name, 1.2)
+        ax.tick_params(labelsize=7, pad=1)
+        ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    for i, ax in enumerate(axes.flat[: len(values)]):
+        ax.tick_params(labelbottom=i + columns >= len(values))  # the lowest panel of its column
+    fig.supxlabel("α", fontsize=9)
+    for line in axes:
+        line[0].set_ylabel("alphas (%)", fontsize=8)
+    fig.tight_layout(pad=0.4, h_pad=0.6)
+    return fig
+
+
+def strength_curves(
+    curves: Mapping[str, Mapping[str, Mapping[float, Interval]]], ylabel: str = "top-1 accuracy (%)", columns: int = 3
+) -> Figure:
+    """Accuracy against the strength of a distortion, a panel a distortion, a line a model (the supplement's Fig. 3).
+
+    A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is infinite), there is no
+    band. The axis starts at 0. The first model is the one that the others are compared with: dashed, black.
+
+    Args:
+        curves: distortion -> model -> strength -> estimate. Models have one colour in all panels.
+    """
+    models = list(dict.fromkeys(model for panel in curves.values() for model in panel))
+    colors = dict(zip(models, ["black", *sns.color_palette("deep", max(1, len(models) - 1))], strict=False))
+    rows = math.ceil(len(curves) / columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 1.9 * rows + 0.6), dpi=DPI, squeeze=False, sharey=True)
+    for ax in axes.flat[len(curves) :]:
+        ax.set_visible(False)
+    for ax, (distortion, panel) in zip(axes.flat, curves.items(), strict=False):
+        for model, curve in panel.items():
+            _curve(ax, curve, model, colors[model], "--" if model == models[0] else "-")
+        ax.set_title(distortion, fontsize=9, pad=3)
+        ax.tick_params(labelsize=7, pad=1)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    for line in axes:
+        line[0].set_ylabel(ylabel, fontsize=8)
+    axes[0][0].set_ylim(0, 1.2 * max(e.mean for panel in curves.values() for c in panel.values() for e in c.values()))
+    fig.supxlabel("strength of the distortion", fontsize=8)
+    lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
+    fig.legend(lines.values(), lines.keys(), loc="upper center", ncols=len(models), fontsize=8, frameon=False)
+    fig.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.28 / fig.get_figheight()))
+    return fig
+
+
+def _curve(ax: Axes, curve: Mapping[float, Interval], label: str, color: object, style: str) -> None:
+    strengths = sorted(curve)
+    means, halves = (np.array([getattr(curve[s], name) for s in strengths]) for name in ("mean", "half"))
+    ax.plot(strengths, means, marker="o", markersize=3, linewidth=1.3, linestyle=style, color=color, label=label)
+    # Leaves out what is not finite.
+    ax.fill_between(strengths, means - halves, means + halves, color=color, alpha=0.15, linewidth=0)
+
+
+def nonlinearities(count: int = 200_000) -> Figure:
+    """What SF and POW do to a feature (above), and to the density of one that is normal (below).
+
+    Drawn by `quantization` itself, on `count` samples; the main text has the densities as its Fig. 2. Grey is
+    the feature as it was. An exponent under 1 drives magnitudes to 1 and leaves little but the sign; one above 1
+    drives small ones to 0 and large ones up. The kurtosis says so in a number: -2 is that of a sign.
+    """
+    sample = torch.randn(count, generator=torch.Generator().manual_seed(0))
+    line = torch.linspace(-2.5, 2.5, 2001)
+    edges = np.arange(-2.525, 2.55, 0.05)  # rounded values fall in the middle of a bin
+    shown = _examples()
+    fig, axes = plt.subplots(2, len(shown), figsize=(PAGE, 3.3), dpi=DPI, sharex=True, sharey="row")
+    for column, (name, module) in enumerate(shown.items()):
+        above, below = axes[0][column], axes[1][column]
+        above.plot(line, line, color="0.45", linewidth=1)
+        above.plot(line, _apply(module, line), color=TEACHER, linewidth=1.4)
+        above.set_title(name, fontsize=8, pad=3)
+        after = _apply(module, sample)
+        weights = np.full(count, 1 / (count * 0.05))  # of all samples, those outside too
+        below.hist(after.numpy(), edges.tolist(), weights=weights, histtype="stepfilled", color=TEACHER, linewidth=0)
+        below.plot(line, (-line.square() / 2).exp() / math.tau**0.5, color="0.45", linewidth=1)
+        below.set_title(f"kurtosis {_signed(CentralMoments.of(after).kurtosis.item(), 1)}", fontsize=7, pad=2)
+        for ax in (above, below):
+            ax.tick_params(labelsize=7, pad=1)
+    axes[0][0].set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=(-2, -1, 0, 1, 2), yticks=(-2, -1, 0, 1, 2))
+    axes[1][0].set_ylim(0, 1.6)
+    axes[0][0].set_ylabel("U", fontsize=8)
+    axes[1][0].set_ylabel("density of U", fontsize=8)
+    fig.supxlabel("u (above), U (below)", fontsize=8)
+    fig.tight_layout(pad=0.4, w_pad=0.4)
+    return fig
+
+
+def _examples() -> dict[str, nn.Module]:
+    """Modules by what is written above them."""
+    shown: dict[str, nn.Module] = {"SF-10": SF(10)}
+    for alpha in (-2.0, -0.7, 0.7):
+        p = exponent(torch.tensor(alpha)).item()
+        module = shown[f"POW, α = {alpha:+g}, p = {p:.2f}".replace("-", "−")] = POW(1)
+        nn.init.constant_(module.alpha, alpha)
+    return shown
+
+
+@torch.inference_mode()
+def _apply(module: nn.Module, values: Tensor) -> Tensor:
+    return module(values.view(1, 1, 1, -1)).flatten()
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    values = values.detach().double().flatten()
+    return values[~values.isnan()].cpu().numpy()
+
+
+def _limit(sizes: np.ndarray, share: float) -> float:
+    """A round number that at least this share of the sizes is not above."""
+    limit = float(np.quantile(sizes, share)) if len(sizes) else 0.0
+    if limit == 0:
+        return 1.0
+    step = 10.0 ** math.floor(math.log10(limit)) / 2
+    return math.ceil(limit / step) * step
+
+
+def _round_down(value: float) -> float:
+    """A positive value, cut to its first digit."""
+    unit = 10.0 ** math.floor(math.log10(value))
+    return math.floor(value / unit) * unit
+
+
+def _histogram(ax: Axes, values: np.ndarray, limit: float, color: object) -> None:
+    """Percentages of the values; those beyond +-limit count in the outermost of 41 bins."""
+    edges = np.linspace(-limit, limit, 42).tolist()
+    weights = np.full(len(values), 100 / max(1, len(values)))
+    ax.hist(values.clip(-limit, limit), edges, weights=weights, color=color, linewidth=0)  # type: ignore[arg-type]
+    ax.set_xlim(-limit, limit)
+
+
+def _percent(where: np.ndarray) -> str:
+    share = 100 * float(np.mean(where)) if len(where) else 0.0
+    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With a sign and a minus as wide as a plus; -0.001 to two digits is 0.00."""
+    rounded = round(float(value), digits) + 0.0
+    return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
+
+
+def _heading(ax: Axes, text: str, height: float) -> None:
+    """A name in bold letters above the axes' title."""
+    ax.annotate(text, (0.5, height), xycoords="axes fraction", ha="center", fontsize=8, fontweight="bold")

@@ -1,0 +1,302 @@
+"""The non-linearities of *Feature quantization for defending against distortion of images* (Sun et al., CVPR 2018).
+
+SF rounds a feature down to a grid, POW raises its magnitude to a learned power, HPOW to a power that a small network
+reads off the input's statistics, SF-POW does both. `paperlib.papers.fq.insertion` puts one behind the convolutions of a
+network.
+
+Only the paper's supplement was at hand. What it leaves open is a parameter here, and the docstring of the class argues
+its default. All four compute in float32 (float64 for float64 input), inside autocast too, and return the dtype of
+their input.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from paperlib.errors import UserError, choose
+
+EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # name: the map g, and the alpha with g(alpha) = 1
+    "exp": (torch.exp, 0.0),
+    "linear": (lambda alpha: 1 + alpha, 0.0),
+    "direct": (lambda alpha: alpha, 1.0),
+}
+SMALLEST, LARGEST = 0.05, 4.0  # the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
+SPLITS = ("inputs", "cells", "channels")
+CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's second-level cache
+
+
+def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
+    """The exponent p = g(alpha) > 0 of the power function, limited to [0.05, 4]; the same shape.
+
+    The paper says how alpha behaves, not how it enters: most learned alphas are near 0, an L1 penalty on alpha turns
+    most channels into identities, and layers quantise (p < 1) or amplify (p > 1). So alpha = 0 must stand for p = 1:
+
+    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is positive by itself;
+    - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
+    - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the sign function,
+      which contradicts the sentence on L1; it is here to be compared.
+
+    Beyond a limit the gradient is 0; a penalty on alpha still pulls it back.
+    """
+    g, _ = EXPONENTS[choose("exponent", kind, EXPONENTS)]
+    return g(alpha).clamp(SMALLEST, LARGEST)
+
+
+def _full(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class _Floor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, beta: float, rescale: bool) -> Tensor:
+        ctx.slope = 1.0 if rescale else beta
+        steps = (_full(u) * beta).floor_()
+        return (steps.div_(beta) if rescale else steps).to(u.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return (gradient if ctx.slope == 1 else gradient * ctx.slope), None, None
+
+
+def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
+    """U = floor(beta u) / beta: the multiples of 1/beta, rounded towards minus infinity, of any tensor of floats.
+
+    The gradient is straight-through, that of the function without its floor: dU/du = 1. With `rescale` False it is
+    U = floor(beta u) with dU/du = beta. Nothing is saved for the backward pass.
+    """
+    return _Floor.apply(u, beta, rescale)
+
+
+def _pieces(u: Tensor) -> Iterator[slice]:
+    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache holds."""
+    size = len(u)
+    if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
+        size = max(1, CACHED * len(u) // max(1, u.numel()))
+    return (slice(start, start + size) for start in range(0, len(u), max(1, size)))
+
+
+class _Power(torch.autograd.Function):
+    """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it more often."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
+        ctx.save_for_backward(u, p)
+        ctx.epsilon = epsilon
+        p = _shaped(p, u)
+        out = torch.empty_like(u)
+        for piece in _pieces(u):
+            x = _full(u[piece])
+            log = (x * x).add_(epsilon**2).log2_()
+            out[piece] = log.mul_((_of(p, piece) - 1) / 2).exp2_().mul_(x)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        u, given = ctx.saved_tensors
+        p = _shaped(given, u)
+        to_u, to_p = torch.empty_like(u), torch.zeros_like(p)
+        for piece in _pieces(u):
+            x, own = _full(u[piece]), _of(p, piece)
+            square = (x * x).add_(ctx.epsilon**2)
+            log = square.log2()
+            passed = (log * ((own - 1) / 2)).exp2_().mul_(gradient[piece])  # gradient * U / u
+            # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an unlucky layout:
+            # this takes 2.5 times as long as with two logarithms that the compiler does not know to be one.
+            log = square.log().mul_(1 / math.log(2)) if torch.compiler.is_compiling() else log
+            if ctx.needs_input_grad[1]:
+                _of(to_p, piece).add_(log.mul_(passed).mul_(x).sum_to_size(own.shape))
+            slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
+            to_u[piece] = passed.mul_(slope)
+        return to_u, to_p.mul_(math.log(2) / 2).view_as(given) if ctx.needs_input_grad[1] else None, None
+
+
+def _shaped(p: Tensor, u: Tensor) -> Tensor:
+    """p with as many dimensions as u, to be cut along the first."""
+    return p.reshape((1,) * (u.dim() - p.dim()) + p.shape)
+
+
+def _of(p: Tensor, piece: slice) -> Tensor:
+    """The exponents of a piece of the images: all where images share them."""
+    return p if p.dim() == 0 or len(p) == 1 else p[piece]
+
+
+def power(u: Tensor, p: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """U = u (u^2 + epsilon^2)^((p-1)/2), which is sign(u) |u|^p where |u| is well above epsilon.
+
+    The paper's function is U = sign(u) |u|^p. For p < 1 its slope at 0 is infinite; here it is epsilon^(p-1), at most
+    708 with the default. For p = 1 this is u, to the bit. It is odd and smooth, 0 goes to 0, and at |u| = 10 epsilon it
+    is within 2 % of the paper's (p in [0.05, 4]).
+
+    Gradients: dU/du = (U/u) (1 + (p-1) u^2 / (u^2 + epsilon^2)); dU/dp = U log(u^2 + epsilon^2) / 2. They are computed
+    from u and p, which alone are saved, and cannot be differentiated again.
+
+    Args:
+        u: features of any sign, |u| up to 1e9.
+        p: exponents in [0.05, 4] that broadcast to the shape of u, in float32 (float64 for float64 features).
+        epsilon: width of the zone about 0, in the units of u; at least 1e-15.
+    """
+    return _Power.apply(u, p, epsilon)
+
+
+class SF(nn.Module):
+    """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
+
+    Args:
+        beta: resolution, values a unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10 is the one that
+            it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64 a unit from 2 to 4: with features in
+            it, a resolution of 100 changes little, and every network is quantised about as finely. Use float32 there.
+        rescale: divide by beta again, or not, as a second-hand report of the formula has it. The batch norm behind
+            undoes a scale, forwards and backwards, so both are the same there; with the division, weights see the
+            gradients of a network without SF, and a layer without batch norm keeps its scale.
+    """
+
+    def __init__(self, beta: float, rescale: bool = True) -> None:
+        super().__init__()
+        if beta <= 0:
+            raise UserError(f"beta is {beta}; it must be positive")
+        self.beta, self.rescale = float(beta), rescale
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"beta={self.beta:g}, rescale={self.rescale}"
+
+    def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
+        """(N, C, H, W) -> the same shape; the other arguments are not used."""
+        return floor(u, self.beta, self.rescale)
+
+
+class POW(nn.Module):
+    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha); POW-k has k exponents a channel. See `power`.
+
+    All exponents start at 1: the network starts as the one without POW. The paper steadies alpha with an L1 or L2
+    penalty, which the method adds to the loss (`alphas`).
+
+    Args:
+        channels: output channels C of the convolution.
+        splits: k. At 1, "inputs" and "cells" are the same.
+        split: what is split; the paper does not say.
+            "inputs", the default: the convolution is split into k groups of input channels, each part has its own
+            exponent a channel, and the parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
+            multiplies the cost by k, which would be why the paper tries splits on small networks only, and that adds
+            expressive power with k, which the paper blames for over-fitting. `insert` rearranges the convolution; k
+            falls to the greatest common divisor with its input channels, which for RGB images is 1.
+            "cells": the map is cut into k cells, as square a grid as k allows, each with its own exponent a channel.
+            "channels": the C channels are cut into k groups, each with one exponent. POW-1 would have one exponent a
+            layer, of which Fig. 2 could draw no histogram.
+        exponent: how alpha becomes an exponent, see `exponent`.
+        epsilon: see `power`.
+    """
+
+    def __init__(
+        self, channels: int, splits: int = 1, split: str = "inputs", exponent: str = "exp", epsilon: float = 1e-3
+    ) -> None:
+        super().__init__()
+        if splits < 1:
+            raise UserError(f"splits is {splits}; it must be at least 1")
+        self.channels, self.splits, self.split = channels, splits, choose("split", split, SPLITS)
+        self.exponent, self.epsilon = choose("exponent", exponent, EXPONENTS), epsilon
+        start = EXPONENTS[exponent][1]
+        self.alpha = nn.Parameter(torch.full((splits,) if split == "channels" else (splits, channels), start))
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"{self.channels}, splits={self.splits}, split={self.split!r}, exponent={self.exponent!r}"
+
+    def _exponents(self, u: Tensor, part: int) -> Tensor:
+        """The exponents in a shape that broadcasts to u."""
+        p = exponent(self.alpha, self.exponent)
+        if self.split == "channels":
+            group = torch.arange(self.channels, device=p.device) * self.splits // self.channels
+            return p[group].view(1, -1, 1, 1)
+        if self.split == "inputs" or self.splits == 1:
+            return p[part].view(1, -1, 1, 1)
+        rows = max(r for r in range(1, math.isqrt(self.splits) + 1) if self.splits % r == 0)
+        grid = p.t().reshape(1, self.channels, rows, self.splits // rows)
+        # Features are channels-last here; two layouts in one operation would make it half as fast again.
+        return F.interpolate(grid, size=u.shape[-2:], mode="nearest").contiguous(memory_format=torch.channels_last)
+
+    def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
+        """(N, C, H, W) -> the same shape; u is the part number `part` where inputs are split; `context` is not used."""
+        return power(u, self._exponents(u, part), self.epsilon)
+
+
+class HPOW(nn.Module):
+    """Power with data-dependent exponents: alpha = F(mu_X, sigma_X), U = sign(u) |u|^g(alpha).
+
+    mu_X and sigma_X are the mean and standard deviation over the positions of every input channel of the convolution,
+    for every image by itself. F has one hidden layer (its size is not in the source); its last layer starts at 0, so
+    that all exponents start at 1. The gradient flows through the statistics into the input, too.
+
+    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its 2 x read entries,
+    or larger features would make larger exponents, and these larger features; and alpha stays within `reach` of the
+    identity, alpha = alpha_0 + reach tanh(F). Exponents multiply from layer to layer: with a reach of log 2, a
+    ResNet-50 is finite in training, where a batch norm follows each power, and not in evaluation.
+
+    Args:
+        channels: output channels C of the convolution.
+        read: channels of the statistics' source, the input channels of the convolution.
+        hidden: units of the hidden layer.
+        reach: how far alpha may go; by default, exponents are in [0.78, 1.28] under the map "exp".
+        exponent, epsilon: as in `POW`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        read: int,
+        hidden: int = 32,
+        reach: float = 0.25,
+        exponent: str = "exp",
+        epsilon: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.exponent, self.epsilon = choose("exponent", exponent, EXPONENTS), epsilon
+        self.start, self.reach = EXPONENTS[exponent][1], reach
+        last = nn.Linear(hidden, channels)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        layers = (nn.LayerNorm(2 * read, elementwise_affine=False), nn.Linear(2 * read, hidden), nn.ReLU(), last)
+        self.hyper = nn.Sequential(*layers)
+
+    def alpha(self, context: Tensor) -> Tensor:
+        """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read, H, W)."""
+        with torch.autocast(context.device.type, enabled=False):
+            variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
+            read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
+            return self.start + self.reach * self.hyper(read).tanh()
+
+    def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
+        """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without one."""
+        p = exponent(self.alpha(u if context is None else context), self.exponent)
+        return power(u, p[:, :, None, None], self.epsilon)
+
+
+class SFPOW(nn.Module):
+    """SF and POW, one behind the other.
+
+    Args:
+        channels: output channels C of the convolution.
+        beta, rescale: as in `SF`.
+        first: "floor" (the default, the order of the name) takes the power of rounded features, so that the small
+            values which an exponent under 1 would enlarge are already gone; "power" rounds the powers.
+        options: those of `POW`. Unless given, epsilon is half a step of the floor where the floor comes first: the
+            many features that are rounded to 0 then have the slope of half a step, and no gradient explodes there.
+    """
+
+    def __init__(self, channels: int, beta: float, rescale: bool = True, first: str = "floor", **options: Any) -> None:
+        super().__init__()
+        self.first = choose("first", first, ("floor", "power"))
+        self.floor = SF(beta, rescale)
+        if first == "floor":
+            options.setdefault("epsilon", 0.5 / beta if rescale else 0.5)
+        self.power = POW(channels, **options)
+
+    def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
+        """(N, C, H, W) -> the same shape; `part` as in `POW`."""
+        x = _full(u)  # what lies between the two is not rounded to the dtype of u
+        y = self.power(self.floor(x), part=part) if self.first == "floor" else self.floor(self.power(x, part=part))
+        return y.to(u.dtype)

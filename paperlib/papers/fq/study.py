@@ -1,0 +1,202 @@
+"""The runs behind feature quantization's tables and figures, and behind what its supplement leaves open."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from paperlib.datasets import DETECTION
+from paperlib.evidence.claims import read_csv
+from paperlib.papers.fq.profiles import PROFILES as PROFILES
+from paperlib.runs import Plain, Record, Run
+from paperlib.study import BaseStudy, Cells, Results, Settings, collect
+
+SPLITS = (1, 2, 4, 8, 16)  # Table 1
+PENALTIES = ("l1", "l2")
+NAMES = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "plain10": "Plain-10"}
+DISTORTIONS = {  # Table 3, in its order
+    "motion_blur": "motion blur",
+    "jpeg_compression": "JPEG",
+    "salt_and_pepper": "salt & pepper",
+    "ngrn_noise": "NGRN noise",
+    "inpainting": "inpainting",
+    "targeted_occlusion": "occlusion",
+}
+MIXED = "distortion_mix"  # one of the six, drawn for each image
+OCCLUDED = 69.76  # ResNet-18's clean top-1 on ImageNet (torchvision): Table 3 has top-5 for all but the occlusion
+
+# What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW come from the main text.
+Options = dict[str, Plain]
+SF: dict[str, Options] = {"sf-10": {"kind": "sf", "beta": 10}, "sf-100": {"kind": "sf", "beta": 100}}
+POW: dict[str, Options] = {f"pow-{k}": {"kind": "pow", "splits": k} for k in (1, 2, 4, 8)}
+HPOW: dict[str, Options] = {"hpow": {"kind": "hpow"}}
+SF_POW: dict[str, Options] = {"sf-pow-10": {"kind": "sf-pow", "beta": 10}}
+MODELS: dict[str, dict[str, Options]] = {
+    "resnet18": {**SF, "pow-1": POW["pow-1"], **HPOW, **SF_POW},
+    "resnet50": {**SF, "pow-1": POW["pow-1"], **HPOW},
+    "plain10": POW,
+}
+STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
+SEEDS = 3  # Table 3, and what the supplement leaves open: their effects are points, not tenths of one
+ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "silences")
+
+# Fig. 4's caption names what its two rows of distorted images went through, not how strongly.
+MINOR = {"inpainting": 0.1, "ngrn_noise": 0.1}
+HEAVY = {"inpainting": 0.3, "ngrn_noise": 0.3, "salt_and_pepper": 0.1, "motion_blur": 0.1, "jpeg_compression": 0.5}
+DETECTORS = {"cpu": 3, "paper": 3}  # seeds of Fig. 4; one in the other profiles
+
+
+def distorted(distortion: str, strength: float) -> dict[str, Plain]:
+    """The spec of one distortion; strengths beyond 1 are 1."""
+    return {"name": "distortion", "distortion": distortion, "strength": min(1.0, strength)}
+
+
+def fractions() -> dict[str, float]:
+    """The share of its clean accuracy that the paper's ResNet-18 keeps under each distortion (Table 3); chance is 0."""
+    row = next(row for row in read_csv("fq", "table3") if row["cell"] == "resnet18/base")
+    clean = dict.fromkeys(DISTORTIONS, float(row["clean"])) | {"targeted_occlusion": OCCLUDED}
+    return {name: round(float(row[name]) / clean[name], 3) for name in DISTORTIONS}
+
+
+class Study(BaseStudy):
+    """Every run of the paper on one data set, under one profile.
+
+    A *cell* names what one number of a table was measured on, e.g. "smallcnn/l1/pow-4"; the paper's numbers in
+    `data/papers/fq/` and the claims use the same names.
+    """
+
+    def __init__(self, settings: Settings, dataset: str) -> None:
+        super().__init__(settings, dataset)
+        self.fig3 = (
+            "resnet50" if "resnet50" in settings.networks else "resnet18"
+        )  # the paper's network, or a smaller one
+
+    # The runs.
+
+    def base(self, network: str, seed: int) -> Run:
+        """The network as it is."""
+        return self._run(network, seed)
+
+    def quantized(self, network: str, seed: int, **options: Any) -> Run:
+        """The network with non-linearities; `options` are those of `FQ`."""
+        return self._run(network, seed, method="fq", options=options)
+
+    def calibration(self, network: str = "resnet18") -> Run:
+        """The strengths that cost a base network what the six distortions cost the paper's ResNet-18."""
+        uses = {"init": self.base(network, 0)}
+        return self._run(network, 0, method="calibration", epochs=0, uses=uses, options=fractions())
+
+    def _run(self, network: str, seed: int, **fields: Any) -> Run:
+        """All but the small CNN leave out of the training the images on which strengths are calibrated."""
+        holdout = 0 if network == "smallcnn" else self.settings.holdout
+        return self.settings.run(self.dataset, network, seed, holdout=holdout, **fields)
+
+    def tested(self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)) -> Run:
+        """A trained network under every distortion at its strength times each factor, and under their mixture."""
+        each = {(name, min(1.0, factor * s)): None for name, s in strengths.items() for factor in factors}
+        specs: list[Mapping[str, Plain]] = [distorted(name, strength) for name, strength in each]
+        mixed: dict[str, Plain] = {"name": MIXED, **strengths}
+        return dataclasses.replace(run, epochs=0, uses={"init": run}, evaluate=(*specs, mixed))
+
+    def moments(self, degrade: Mapping[str, Plain]) -> Run:
+        """The shift of VGG-16's features under a degradation."""
+        uses = {"init": self.base("vgg16", 0)}
+        return self.settings.run(self.dataset, "vgg16", 0, method="moments", epochs=0, uses=uses, degrade=degrade)
+
+    def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
+        """A detector, trained on clean scenes; with a chain of distortions, that detector on distorted ones."""
+        options = {} if kind == "base" else POW[kind]
+        run = self.settings.run(self.dataset, "detector", seed, method="detection", options=options)
+        run = dataclasses.replace(run, network="plain10")  # the backbone's body; a detector is a use of it
+        if chain is None:
+            return run
+        degrade: dict[str, Plain] = {"name": "distortion_chain", **chain}
+        return dataclasses.replace(run, epochs=0, uses={"init": run}, degrade=degrade)
+
+    # The tables and figures.
+
+    def table1(self) -> Cells:
+        """Cells "smallcnn/base" and "smallcnn/<penalty>/pow-<k>", a run a seed."""
+        cells = {"smallcnn/base": self._seeds(self.base, "smallcnn")}
+        for penalty in PENALTIES:
+            for k in SPLITS:
+                options: dict[str, Any] = {"kind": "pow", "splits": k, "penalty": penalty}
+                cells[f"smallcnn/{penalty}/pow-{k}"] = self._seeds(self.quantized, "smallcnn", **options)
+        return cells
+
+    def table3(self, strengths: Mapping[str, float]) -> Cells:
+        """Cells "<network>/base" and "<network>/<non-linearity>", each network tested under the distortions."""
+        cells: Cells = {}
+        for network in self.settings.networks:
+            factors = STRENGTHS if network == self.fig3 else (1.0,)
+            models = {"base": self._seeds(self.base, network, most=SEEDS)}
+            for name, own in MODELS[network].items():
+                options: dict[str, Any] = dict(own)
+                models[name] = self._seeds(self.quantized, network, most=SEEDS, **options)
+            for name, runs in models.items():
+                cells[f"{network}/{name}"] = [self.tested(run, strengths, factors) for run in runs]
+        return cells
+
+    def fig1(self, strengths: Mapping[str, float]) -> Cells:
+        """Cells "<distortion>" and "distortion_mix": what each does to the moments of VGG-16's features."""
+        cells = {name: [self.moments(distorted(name, strength))] for name, strength in strengths.items()}
+        return {**cells, MIXED: [self.moments({"name": MIXED, **strengths})]}
+
+    def fig4(self) -> Cells:
+        """Cells "detector/<base or pow-1>/<clean, minor or heavy>"."""
+        seeds = min(DETECTORS.get(self.settings.profile, 1), self.settings.seeds)
+        return {
+            f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in range(seeds)]
+            for kind in ("base", "pow-1")
+            for name, chain in (("clean", None), ("minor", MINOR), ("heavy", HEAVY))
+        }
+
+    def silences(self) -> Cells:
+        """What the supplement leaves open, on the small CNN: each variant changes one default."""
+        one: Options = {"kind": "pow", "penalty": "l2", "splits": 1}
+        four: Options = {**one, "splits": 4}
+        ten: Options = {"kind": "sf", "beta": 10}
+        variants: dict[str, dict[str, Any]] = {
+            **{f"l2/pow-1/exponent={value}": {**one, "exponent": value} for value in ("linear", "direct")},
+            "none/pow-1": {**one, "penalty": "none"},
+            **{f"l2/pow-4/split={value}": {**four, "split": value} for value in ("cells", "channels")},
+            **{f"l2/pow-1/after={value}": {**one, "after": value} for value in ("bn", "relu")},
+            "hpow": {"kind": "hpow"},
+            "sf-10": ten,
+            "sf-10/rescale=False": {**ten, "rescale": False},
+            "sf-pow-10": {"kind": "sf-pow", "beta": 10},
+            "sf-pow-10/first=power": {"kind": "sf-pow", "beta": 10, "first": "power"},
+        }
+        return {
+            f"smallcnn/{name}": self._seeds(self.quantized, "smallcnn", most=SEEDS, **options)
+            for name, options in variants.items()
+        }
+
+
+def read_strengths(records: Iterable[Record]) -> dict[str, float]:
+    """Distortion -> strength, as calibrated on held-out training images; empty without a record."""
+    metrics = next((record.metrics for record in records), {})
+    name = "validation_strength@"
+    return {key.removeprefix(name): value for key, value in metrics.items() if key.startswith(name)}
+
+
+def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
+    """Everything that `make reproduce PAPER=fq` trains on a data set, in two steps: strengths first, then the rest.
+
+    Classifiers of the first data set are trained for all items, those of others for Table 1; detectors on scenes.
+    Returns records by item (`ITEMS`) and cell; a cell that `results` knows nothing of is empty, and an item that has no
+    place on this data set has no cells.
+    """
+    runs = Study(settings, dataset)
+    items: dict[str, Cells] = {item: {} for item in ITEMS}
+    if dataset in DETECTION:
+        return collect(results, {**items, "fig4": runs.fig4()})
+    items["table1"] = runs.table1()
+    first = next(name for name in settings.datasets if name not in DETECTION)
+    if dataset != first:
+        return collect(results, items)
+    calibrated = collect(results, {"calibration": {"strengths": [runs.calibration()]}})
+    strengths = read_strengths(calibrated["calibration"]["strengths"])
+    items["silences"] = runs.silences()
+    if strengths:
+        items |= {"table3": runs.table3(strengths), "fig1": runs.fig1(strengths)}
+    return collect(results, items) | calibrated

@@ -1,0 +1,258 @@
+"""SSDL's runs: nothing clean behind what claims to need nothing clean, everything tuned and trained alike."""
+
+import dataclasses
+
+import pytest
+import torch
+from helpers import built
+
+from paperlib import methods
+from paperlib.methods import Task
+from paperlib.papers.ssdl import numbers as ssdl_numbers
+from paperlib.papers.ssdl import study as ssdl
+from paperlib.papers.ssdl import tables as ssdl_tables
+from paperlib.runs import Record, in_order
+
+TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+PROFILES = pytest.mark.parametrize("profile", ssdl.PROFILES)
+CHOSEN = {"stl": {"taps": "last", "lambda_": 1.0}, "ssdl": {"taps": "stages", "lambda_": 10.0}}
+
+
+def make(profile):
+    settings = ssdl.PROFILES[profile]
+    return settings, ssdl.Study(settings, settings.datasets[0])
+
+
+def reads_clean(run):
+    """Whether a run's training reads clean images: asked of the method itself, built with its parents."""
+    return built(run, TASK).reads_clean
+
+
+@PROFILES
+@pytest.mark.parametrize("name", [name for name in ssdl.METHODS if name not in ssdl.NEEDS_CLEAN])
+def test_no_clean_image_anywhere_in_what_needs_none(profile, name):
+    """Neither in its own training nor in that of anything it uses; and every image has one draw of the noise."""
+    _, study = make(profile)
+    options = CHOSEN["ssdl"] if name.startswith("ssdl") else {}
+    small = dataclasses.replace(study.model(name, study.level, 0, **options), width=0.0625)
+    for run in in_order([small]):
+        assert run.degrade["name"] == "noise"
+        assert run.degrade["draw"] == "fixed"
+        assert not reads_clean(dataclasses.replace(run, width=0.0625, uses=narrow(run))), run.label
+
+
+def narrow(run):
+    return {role: dataclasses.replace(parent, width=0.0625) for role, parent in run.uses.items()}
+
+
+@PROFILES
+@pytest.mark.parametrize("name", ssdl.NEEDS_CLEAN)
+def test_what_needs_clean_images_is_named(profile, name):
+    _, study = make(profile)
+    run = study.model(name, study.level, 0, **CHOSEN.get(name, {}))
+    assert any(parent.degrade == {"name": "none"} for parent in in_order([run]))
+
+
+@PROFILES
+def test_one_recipe_and_budget(profile):
+    _, study = make(profile)
+    noisy = study.model("noisy", study.level, 0)
+    for name in (*ssdl.DISTILLED, "n2n"):
+        run = study.model(name, study.level, 0, **CHOSEN.get(name.split("-")[0], {}))
+        plain = {"method": "supervised", "uses": {}, "options": {}}
+        assert dataclasses.replace(run, **plain) == noisy, name
+    long = study.model("noisy-long", study.level, 0)
+    assert long.epochs == max(1, round(7 / 3 * noisy.epochs))
+    assert dataclasses.replace(long, epochs=noisy.epochs) == noisy
+
+
+def test_stl_and_ssdl_are_tuned_alike_on_images_kept_out():
+    settings, study = make("demo")
+    cells = study.tuning()
+    grids = {name: {cell.partition("/")[2] for cell in cells if cell.startswith(f"{name}/")} for name in ssdl.TUNED}
+    assert grids["stl"] == grids["ssdl"]
+    assert len(grids["ssdl"]) == len(ssdl.TAPS) * len(ssdl.LAMBDAS)
+    for (run,) in cells.values():
+        assert run.holdout == settings.holdout > 0
+        assert all(parent.holdout == settings.holdout for parent in run.uses.values())
+
+
+def test_the_best_on_held_out_images_is_chosen():
+    _, study = make("demo")
+    records = {}
+    for cell, (run,) in study.tuning().items():
+        best = cell in ("stl/last/10", "ssdl/stages/0.1")
+        records[cell] = [Record(run, {"top1": 10.0 if best else 90.0, "validation_top1": 60.0 + best}, (), {})]
+    assert ssdl.choose_options(records) == {
+        "stl": {"taps": "last", "lambda_": 10.0},
+        "ssdl": {"taps": "stages", "lambda_": 0.1},
+    }
+    assert ssdl.choose_options({}) == {}
+    cells = study.main(ssdl.choose_options(records))
+    assert cells[f"ssdl-independent/{study.level}"][0].options == {
+        "taps": "stages",
+        "lambda_": 0.1,
+        "draw": "independent",
+    }
+
+
+def test_levels():
+    assert ssdl.noise("gaussian-45") == {"name": "noise", "noise": "gaussian", "sigma": 45, "draw": "fixed"}
+    assert ssdl.noise("poisson_gaussian")["noise"] == "poisson_gaussian"
+    assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(ssdl.LEVELS["paper"])
+    assert ssdl.PROFILES["paper"].seeds >= 5
+
+
+def test_equivalence_is_no_failed_difference():
+    """Differences near 0 with a small spread are equivalent, with a large one undecided."""
+    settings, study = make("demo")
+    items = {item: {} for item in ssdl.ITEMS}
+    for spread, verdict in ((0.1, "equivalent"), (5.0, "undecided")):
+        cells = {}
+        for name, shift in (("stl", 0.0), ("ssdl", spread)):
+            runs = [study.model(name, study.level, seed, **CHOSEN[name]) for seed in range(3)]
+            cells[f"{name}/{study.level}"] = [
+                Record(run, {"top1": 60 + shift * (run.seed - 1)}, (), {}) for run in runs
+            ]
+        table = ssdl_tables.equivalent(settings, "synthdigits", {**items, "main": cells})
+        assert table.rows[0][-1] == verdict
+    assert ssdl_tables.equivalent(settings, "synthdigits", items).rows[0][-1] == "not tested"
+
+
+def test_networks_can_be_built():
+    _, study = make("paper")
+    for cells in (study.tuning(), study.main(CHOSEN), study.teachers(CHOSEN), study.similarity()):
+        for runs in cells.values():
+            for run in in_order(runs[:1]):
+                with torch.device("meta"):
+                    methods.build_network(run, TASK)
+
+
+def test_features_are_compared_between_networks_of_different_starts():
+    _, study = make("demo")
+    for runs in study.similarity().values():
+        for run in runs:
+            assert run.uses["network"].seed == run.seed
+            assert {run.uses[role].seed for role in ("other", "again")} == {run.seed + 1}
+            assert run.uses["other"].degrade == run.degrade
+            assert run.uses["again"].degrade == {"name": "none"}
+
+
+def recorded(cells, top1):
+    """A record a run; `top1` says its accuracy by cell and seed."""
+    return {
+        cell: [Record(run, {"top1": float(top1(cell, run.seed))}, (), {}) for run in runs]
+        for cell, runs in cells.items()
+    }
+
+
+def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_compute():
+    settings, study = make("cpu")
+    cells = study.schedules(CHOSEN)
+    main = study.main(CHOSEN)
+    items = {item: {} for item in ssdl.ITEMS}
+    epochs = {}
+    items |= {"schedules": recorded(cells, lambda cell, seed: 50), "main": recorded(main, lambda cell, seed: 50)}
+    for name, found in ssdl_numbers.by_compute(settings, "cifar10", items).items():
+        for compute, records in found.items():
+            (run,) = {dataclasses.replace(record.run, seed=0, uses={}) for record in records}
+            teachers = {parent.epochs for record in records for parent in record.run.uses.values()}
+            assert teachers <= {run.epochs}
+            epochs[name, compute] = run.epochs
+    whole = study.noisy(study.level, 0).epochs
+    assert epochs == {
+        (ssdl_numbers.BASELINE, 0.43): round(whole * 3 / 7),
+        (ssdl_numbers.BASELINE, 1): whole,
+        (ssdl_numbers.BASELINE, 2.33): round(whole * 7 / 3),
+        (ssdl_numbers.BASELINE, 5.44): round(whole * 49 / 9),
+        (ssdl_numbers.STUDENT, 1): round(whole * 3 / 7),
+        (ssdl_numbers.STUDENT, 2.33): whole,
+        (ssdl_numbers.STUDENT, 5.44): round(whole * 7 / 3),
+    }
+    rows = ssdl_tables.schedules(settings, "cifar10", items).rows
+    assert [row[0] for row in rows] == ["1", "2.3", "5.4"]
+
+
+def test_few_seeds_are_enough_for_ablations_only():
+    _, study = make("cpu")
+    few = ssdl.FEWER["cpu"]
+    for cells in (study.teachers(CHOSEN), study.schedules(CHOSEN), study.detection()):
+        assert {len(runs) for runs in cells.values()} == {few}
+    assert {len(runs) for runs in study.main(CHOSEN).values()} == {5}
+    assert {len(runs) for runs in make("paper")[1].teachers(CHOSEN).values()} == {5}
+    assert make("demo")[1].schedules(CHOSEN) == {}
+
+
+def test_the_mean_over_noises_is_paired_by_seed():
+    """Levels that err against each other: their mean is sharper than either."""
+    settings, study = make("cpu")
+    first, second = ssdl.LEVELS["cpu"]
+    shifts = {f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0), f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0)}
+    items = {item: {} for item in ssdl.ITEMS}
+    items["main"] = recorded(study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed])
+    assert list(ssdl_numbers.noises(settings)) == ["Gaussian, σ = 60", "Gaussian, σ = 30", "mean"]
+    alone, mean = (ssdl_numbers.gain(items, "ssdl", "noisy", levels) for levels in ((first,), (first, second)))
+    assert (alone.mean, mean.mean, mean.n) == (3, 2, 5)
+    assert mean.half == 0 < alone.half
+    del items["main"][f"ssdl/{second}"][-1]
+    assert ssdl_numbers.gain(items, "ssdl", "noisy", (first, second)) is None
+    assert ssdl_numbers.gain(items, "ssdl", "noisy", (second,)).n == 4
+
+
+def test_curves_of_the_figures():
+    settings, study = make("cpu")
+    items = {item: {} for item in ssdl.ITEMS}
+    items["main"] = recorded(
+        study.main(CHOSEN), lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl")
+    )
+    accuracy, gains = ssdl_numbers.curves(settings, items)
+    assert {line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()} == {
+        text: {30: 50 + (name == "stl"), 60: 40 + (name == "stl")} for name, text in ssdl.METHODS.items()
+    }
+    assert set(gains) == set(accuracy) - {ssdl.METHODS["noisy"], ssdl.METHODS["floor"]}
+    assert gains[ssdl.METHODS["stl"]][60].mean == 1
+    tuning = study.tuning()
+    items["tuning"] = {
+        cell: [Record(runs[0], {"validation_top1": 30.0 + len(cell)}, (), {})] for cell, runs in tuning.items()
+    }
+    (collapsed,) = items["tuning"]["stl/last/100"]
+    collapsed.metrics["validation_top1"] = 10.0
+    panels = ssdl_numbers.tuned(items)
+    assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]  # the others could not be told apart
+    assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
+    assert panels["λ, taps: last"][ssdl.METHODS["ssdl"]][0.1].mean == 30 + len("ssdl/last/0.1")
+    assert list(panels["λ, taps: stages"][ssdl.METHODS["stl"]]) == list(ssdl.LAMBDAS)
+
+
+def test_knobs_of_the_figure():
+    settings, study = make("cpu")
+    items = {item: {} for item in ssdl.ITEMS}
+    items["main"] = recorded(study.main(CHOSEN), lambda cell, seed: 50)
+    items["teachers"] = recorded(study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40)
+    (panel,) = ssdl_numbers.knobs(settings, "cifar10", items).values()
+    assert {at: value.mean for at, value in panel["student"].items()} == {0.43: 60, 1: 50, 2.33: 60}
+    assert {at: value.mean for at, value in panel["teacher"].items()} == {0.43: 40, 1: 50, 2.33: 40}
+    items["schedules"] = recorded(study.schedules(CHOSEN), lambda cell, seed: 50)
+    assert len(ssdl_numbers.knobs(settings, "cifar10", items)) == 2
+
+
+def test_teachers_of_the_ablation():
+    _, study = make("demo")
+    cells = study.teachers(CHOSEN)
+    own = study.noisy(study.level, 0)
+    assert [run.uses["teacher"].seed - run.seed for run in cells["student/apart"]] == [1, 1, 1]
+    assert dataclasses.replace(cells["student/apart"][0].uses["teacher"], seed=0) == own
+    for share, epochs in (("0.43", 1), ("2.3", 7)):
+        for teacher, student in zip(cells[f"teacher/{share}"], cells[f"student/{share}"], strict=True):
+            assert student.uses == {"teacher": teacher}
+            assert (teacher.seed, teacher.epochs, student.epochs) == (student.seed, epochs, own.epochs)
+
+
+def test_joint_training_begins_with_a_denoiser():
+    """The authors' order: restore first; the classifier behind it has seen clean images only."""
+    _, study = make("demo")
+    run = study.model("joint", study.level, 1)
+    before = run.uses["init"]
+    assert (before.method, before.options, before.seed) == ("denoising", {"target": "clean"}, 1)
+    assert dataclasses.replace(before, method="joint", options={}, uses=run.uses) == run
+    assert run.uses["frozen"] == study.clean(1)

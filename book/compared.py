@@ -73,7 +73,13 @@ compared_tables.gain_table(main, cells)
 
 # %% tags=["remove-input"]
 gains = compared_tables.gains(cells)
-shown = {"both": "clean and degraded images", "dfd": "dfd", "ssdl": "ssdl", "ddp": "ddp", "sfd": "sfd"}
+shown = {
+    "both": "clean and degraded images",
+    "dfd": "dfd",
+    "ssdl": "ssdl",
+    "ddp": "ddp",
+    "sfd": "sfd",
+}
 series = {
     label: {compared.DEGRADATIONS[name]: gain for name, gain in gains[method].items()}
     for method, label in shown.items()

@@ -12,7 +12,9 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 
 # The notebooks come executed: `paperlib.book.notebooks` runs them, nbval checks them, Sphinx only shows them.
 nb_execution_mode = "off"
-nb_render_markdown_format = "myst"  # the tables' Markdown may hold mathematics, as the chapters' own does
+nb_render_markdown_format = (
+    "myst"  # the tables' Markdown may hold mathematics, as the chapters' own does
+)
 nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -196,4 +196,9 @@ ddp_tables.silences(settings, main, items)
 # ImageNet: measured on anything else, they can at best be right in direction.
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(ddp_tables.claims(settings, name, study)._repr_markdown_() for name, study in studies.items()))
+Markdown(
+    "\n\n".join(
+        ddp_tables.claims(settings, name, study)._repr_markdown_()
+        for name, study in studies.items()
+    )
+)

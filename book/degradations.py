@@ -46,7 +46,9 @@ def source(function):
     return Markdown(f"```python\n{inspect.getsource(function)}```")
 
 
-photograph = figures.photograph(224)  # a public-domain portrait of Grace Hopper that comes with matplotlib
+photograph = figures.photograph(
+    224
+)  # a public-domain portrait of Grace Hopper that comes with matplotlib
 small = figures.photograph(32)
 
 # %% [markdown]
@@ -87,7 +89,10 @@ shown = ["procedural_frost" if name == "frost" else name for name in CORRUPTIONS
 def rows(image, table):
     """Every corruption at every severity, (5, 3, H, W) each."""
     batch = image[None]
-    return {name: torch.cat([corrupt(batch, name, s, table=table) for s in SEVERITIES]) for name in shown}
+    return {
+        name: torch.cat([corrupt(batch, name, s, table=table) for s in SEVERITIES])
+        for name in shown
+    }
 
 
 _ = figures.gallery(rows(photograph, "imagenet-c"), 112)
@@ -209,7 +214,11 @@ noises = {
     "sensor_noise": (sensor_noise, tables.SENSOR),
 }
 _ = figures.gallery(
-    {name: tables.series(function, photograph, values) for name, (function, values) in noises.items()}, 128
+    {
+        name: tables.series(function, photograph, values)
+        for name, (function, values) in noises.items()
+    },
+    128,
 )
 
 # %% [markdown]

@@ -131,7 +131,11 @@ dfd_tables.teachers(settings, table1_cells)
 # %% tags=["remove-input"]
 fig2 = studies[first]["fig2"]
 bases, curves = dfd_tables.lambda_curves(fig2)
-_ = dfd_figures.lambda_sweep(bases, curves, "λ", "top-1 (%), held-out images") if curves else print("No record yet.")
+_ = (
+    dfd_figures.lambda_sweep(bases, curves, "λ", "top-1 (%), held-out images")
+    if curves
+    else print("No record yet.")
+)
 
 # %% tags=["remove-input"]
 dfd_tables.lambdas(first, fig2)
@@ -161,7 +165,9 @@ dfd_tables.quality(first, studies[first]["fig3"])
 # ## Fig. 3: what super-resolution produces
 
 # %% tags=["remove-input"]
-shown = {name: samples(records[0].run) for name, records in studies[first]["fig3"].items() if records}
+shown = {
+    name: samples(records[0].run) for name, records in studies[first]["fig3"].items() if records
+}
 if shown:
     one = next(iter(shown.values()))
     outputs = {name: images["output"] for name, images in shown.items()}
@@ -212,7 +218,10 @@ dfd_tables.silences(first, {**studies[first]["table1"], **studies[first]["silenc
 
 # %% tags=["remove-input"]
 Markdown(
-    "\n\n".join(report.claims_table("dfd", n, c, profile == "paper")._repr_markdown_() for n, c in all_cells.items())
+    "\n\n".join(
+        report.claims_table("dfd", n, c, profile == "paper")._repr_markdown_()
+        for n, c in all_cells.items()
+    )
 )
 
 # %% tags=["remove-input"]

@@ -125,7 +125,9 @@ shown = next(iter(items["fig1"].get(fq.MIXED, [])), None)
 if shown:
     kept = samples(shown.run)
     layers = dict.fromkeys(name.split("/")[0] for name in kept)
-    _ = figures_fq.moment_shifts({n: (kept[f"{n}/skewness"], kept[f"{n}/kurtosis"]) for n in layers})
+    _ = figures_fq.moment_shifts(
+        {n: (kept[f"{n}/skewness"], kept[f"{n}/kurtosis"]) for n in layers}
+    )
 else:
     print("No record yet.")
 
@@ -156,7 +158,9 @@ network_tables.layers("Table 4. Plain-10", "plain10", 1000, 224)
 # Errors with their standard deviation over seeds, as the paper prints them.
 
 # %% tags=["remove-input"]
-fq_tables.table1(settings, {name: study["table1"] for name, study in studies.items() if study["table1"]})
+fq_tables.table1(
+    settings, {name: study["table1"] for name, study in studies.items() if study["table1"]}
+)
 
 # %% [markdown]
 # The paper's differences to its base network are 0.1 to 0.6 points, with standard deviations of 0.1 to 0.5 over an
@@ -169,9 +173,15 @@ fq_tables.table1(settings, {name: study["table1"] for name, study in studies.ite
 
 # %% tags=["remove-input"]
 trained = next(iter(items["table3"].get("resnet18/pow-1", [])), None)
-learned = {name: value for name, value in samples(trained.run).items() if name.startswith("alpha.")} if trained else {}
+learned = (
+    {name: value for name, value in samples(trained.run).items() if name.startswith("alpha.")}
+    if trained
+    else {}
+)
 if learned:
-    _ = figures_fq.alpha_histograms({name.removeprefix("alpha.body."): value for name, value in learned.items()})
+    _ = figures_fq.alpha_histograms(
+        {name.removeprefix("alpha.body."): value for name, value in learned.items()}
+    )
 else:
     print("No record yet.")
 
@@ -280,5 +290,7 @@ fq_tables.silences(settings, main, {**items["table1"], **items["silences"]})
 # measured on anything else, they can at best be right in direction. A single seed decides nothing.
 
 # %% tags=["remove-input"]
-verdicts = [table for name, study in studies.items() for table in fq_tables.claims(settings, name, study)]
+verdicts = [
+    table for name, study in studies.items() for table in fq_tables.claims(settings, name, study)
+]
 Markdown("\n\n".join(table._repr_markdown_() for table in verdicts))

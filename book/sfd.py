@@ -54,7 +54,9 @@ results, samples = measurements("sfd", mode, runs, root)
 studies = {name: sfd.study(settings, name, results) for name in names}
 main, items = names[0], studies[names[0]]
 network = settings.networks[0]
-kept = {cell: samples(records[0].run) for cell, records in items["features"].items() if records}  # of seed 0
+kept = {
+    cell: samples(records[0].run) for cell, records in items["features"].items() if records
+}  # of seed 0
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 
@@ -113,7 +115,10 @@ sfd_tables.unseen(settings, main, items)
 sfd_tables.beyond(settings, main, items)
 
 # %% tags=["remove-input"]
-shown = {label: by_corruption(items["main"].get(f"{network}/{name}", ())) for name, label in sfd.MODELS.items()}
+shown = {
+    label: by_corruption(items["main"].get(f"{network}/{name}", ()))
+    for name, label in sfd.MODELS.items()
+}
 chosen = ("vanilla", "ce", "qualnet", "sfd")
 panels = {sfd.MODELS[name]: shown[sfd.MODELS[name]] for name in chosen}
 _ = figures_sfd.corruption_dots(panels) if all(panels.values()) else print("No record yet.")
@@ -131,9 +136,13 @@ sfd_tables.costs(settings, main, items)
 # for the eye: distances between groups mean nothing in it.
 
 # %% tags=["remove-input"]
-classes = {label: f"class {label}" for label in range(5)}  # this page is drawn where the data set itself may be missing
+classes = {
+    label: f"class {label}" for label in range(5)
+}  # this page is drawn where the data set itself may be missing
 hardest = {
-    sfd.MODELS[name]: tuple(kept[f"{name}/5"][f"points.{part}"].float() for part in ("clean", "degraded", "labels"))
+    sfd.MODELS[name]: tuple(
+        kept[f"{name}/5"][f"points.{part}"].float() for part in ("clean", "degraded", "labels")
+    )
     for name in ("vanilla", "qualnet", "sfd")
     if f"{name}/5" in kept
 }
@@ -154,7 +163,9 @@ sfd_tables.features(settings, main, items)
 # %% tags=["remove-input"]
 looked = {name: samples(records[0].run) for name, records in items["maps"].items() if records}
 maps = {
-    sfd.MODELS[name]: tuple(found[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error"))
+    sfd.MODELS[name]: tuple(
+        found[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error")
+    )
     for name, found in looked.items()
 }
 if maps:
@@ -234,4 +245,9 @@ sfd_tables.silences(settings, main, items)
 # ImageNet: measured on anything else, they can at best be right in direction.
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(sfd_tables.claims(settings, name, study)._repr_markdown_() for name, study in studies.items()))
+Markdown(
+    "\n\n".join(
+        sfd_tables.claims(settings, name, study)._repr_markdown_()
+        for name, study in studies.items()
+    )
+)

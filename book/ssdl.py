@@ -117,7 +117,11 @@ ssdl_tables.main(settings, main, items) if main else None
 # %% tags=["remove-input"]
 accuracy, gains = ssdl_numbers.curves(settings, items)
 several = len({sigma for curve in accuracy.values() for sigma in curve}) > 1
-_ = figures_ssdl.noise_curves(accuracy, gains) if several else print("A curve over σ wants several: PROFILE=cpu.")
+_ = (
+    figures_ssdl.noise_curves(accuracy, gains)
+    if several
+    else print("A curve over σ wants several: PROFILE=cpu.")
+)
 
 # %% [markdown]
 # Gains, paired by seed; bold where the 95 % interval excludes 0.
@@ -187,8 +191,12 @@ ssdl_tables.psnr(settings, main, items) if main else None
 
 # %% tags=["remove-input"]
 made = ssdl_numbers.restoring(items, levels[0])
-plain = {name: label for name, label in ssdl.METHODS.items() if name != "floor" and label not in made}
-others = {label: top1(items["main"].get(f"{name}/{levels[0]}", [])) for name, label in plain.items()}
+plain = {
+    name: label for name, label in ssdl.METHODS.items() if name != "floor" and label not in made
+}
+others = {
+    label: top1(items["main"].get(f"{name}/{levels[0]}", [])) for name, label in plain.items()
+}
 _ = figures_ssdl.accuracy_and_psnr(made, others) if made else print("No record yet.")
 
 # %% [markdown]
@@ -241,7 +249,11 @@ _ = figures_ssdl.ablations(panels) if drawn else print("No record yet.")
 
 # %% tags=["remove-input"]
 panels = ssdl_numbers.tuned(items)
-_ = figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)") if panels else print("No record yet.")
+_ = (
+    figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)")
+    if panels
+    else print("No record yet.")
+)
 
 # %% [markdown]
 # ## One more task

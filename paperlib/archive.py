@@ -1,4 +1,5 @@
-"""Committed results: records of finished runs, promoted into `data/results/<slug>/` and read from there."""
+"""Committed results: records of finished runs, promoted into `data/results/<slug>/` and read from
+there."""
 
 import re
 from collections.abc import Iterable
@@ -10,11 +11,14 @@ from paperlib.errors import UserError
 from paperlib.runs import Corrupt, Record, Run
 from paperlib.store import SAMPLES, Store, unpack, write_atomically
 
-LONGEST = 120  # characters of a label in a file's name: file systems take 255 bytes, and the hash tells records apart
+# characters of a label in a file's name: file systems take 255 bytes, and the hash tells records
+# apart
+LONGEST = 120
 
 
 class Archive:
-    """The committed records below one folder; as `Results`, it leaves out runs that it has no record of."""
+    """The committed records below one folder; as `Results`, it leaves out runs that it has no
+    record of."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,7 +26,8 @@ class Archive:
         self._paths = {path.stem.rsplit("-", 1)[-1]: path for path in sorted(folder.glob("*.json"))}
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
-        """The records there are, in the order of the runs. Raises `UserError` for a record that was tampered with."""
+        """The records there are, in the order of the runs. Raises `UserError` for a record that was
+        tampered with."""
         return [self._read(self._paths[run.hash], run) for run in runs if run.hash in self._paths]
 
     def samples(self, run: Run) -> dict[str, Tensor]:
@@ -37,7 +42,8 @@ class Archive:
         """Copy a finished run's record and samples here; the same record twice is no mistake.
 
         Raises:
-            UserError: the run is not finished, or has another record already and `replace` is False.
+            UserError: the run is not finished, or has another record already and `replace` is
+            False.
         """
         record = store.record(run)
         if record is None:
@@ -48,7 +54,9 @@ class Archive:
             raise UserError(f"{path} exists; a record is replaced only with --replace")
         path.with_suffix(".safetensors").unlink(missing_ok=True)
         if SAMPLES in record.files:
-            write_atomically(path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes())
+            write_atomically(
+                path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes()
+            )
         write_atomically(path, record.to_json().encode())
         self._paths[run.hash] = path
         return path

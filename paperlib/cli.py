@@ -1,4 +1,5 @@
-"""The command line. The Makefile only calls it; whatever is slow to import is imported by the command that needs it."""
+"""The command line. The Makefile only calls it; whatever is slow to import is imported by the
+command that needs it."""
 
 import argparse
 import json
@@ -21,7 +22,8 @@ RESULTS = ROOT / "data" / "results"  # records by paper, and in "cost" what whol
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. A mistake that the user can mend is one line on standard error and exit status 2."""
+    """Run one command. A mistake that the user can mend is one line on standard error and exit
+    status 2."""
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0
@@ -29,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"paperlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\npaperlib: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        print(
+            "\npaperlib: interrupted; the same command goes on where this one stopped",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -38,44 +43,98 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m paperlib", description=about)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(command: Any, name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(
+        command: Any, name: str, text: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, parents=parents)
         sub.set_defaults(command=command)
         return sub
 
     what = argparse.ArgumentParser(add_help=False)
-    what.add_argument("paper", help="the paper: dfd, fq, ddp, sfd, ssdl; or compared, all methods on one protocol")
     what.add_argument(
-        "--profile", help="smoke, demo, paper, of fq and ssdl also cpu; default: paper with a GPU and data, else demo"
+        "paper", help="the paper: dfd, fq, ddp, sfd, ssdl; or compared, all methods on one protocol"
+    )
+    what.add_argument(
+        "--profile",
+        help="smoke, demo, paper, of fq and ssdl also cpu; default: paper with a GPU and data, else demo",
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
-    what.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
+    what.add_argument(
+        "--data-root",
+        type=Path,
+        help="folder of the data sets; default: $DATA_ROOT or a cache folder",
+    )
     what.add_argument("--seeds", help="number of seeds; default: the profile's")
-    what.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs (default: runs)")
-
-    sub = add(_reproduce, "reproduce", "train what is missing, print the tables, render the chapter", what)
-    sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is")
-    sub.add_argument(
-        "--workers", type=int, default=0, help="runs trained at once; default: 1 on a GPU, else one a core"
+    what.add_argument(
+        "--runs", type=Path, default=ROOT / "runs", help="folder of the runs (default: runs)"
     )
-    sub.add_argument("--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)")
 
-    sub = add(_record, "record", "copy finished runs into data/results/, from which the book is drawn", what)
-    sub.add_argument(
-        "--run", nargs="*", default=[], help="first digits of hashes; default: the whole reproduction's runs"
+    sub = add(
+        _reproduce, "reproduce", "train what is missing, print the tables, render the chapter", what
     )
-    sub.add_argument("--cost", action="store_true", help="only what the whole reproduction cost, for the README")
+    sub.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is"
+    )
+    sub.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="runs trained at once; default: 1 on a GPU, else one a core",
+    )
+    sub.add_argument(
+        "--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)"
+    )
+
+    sub = add(
+        _record,
+        "record",
+        "copy finished runs into data/results/, from which the book is drawn",
+        what,
+    )
+    sub.add_argument(
+        "--run",
+        nargs="*",
+        default=[],
+        help="first digits of hashes; default: the whole reproduction's runs",
+    )
+    sub.add_argument(
+        "--cost", action="store_true", help="only what the whole reproduction cost, for the README"
+    )
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
-    sub = add(_corrupt, "corrupt", "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C")
-    sub.add_argument("--dataset", required=True, help="synthdigits, cifar10, cifar100, svhn or FOLDER@PIXELS")
-    sub.add_argument("--out", type=Path, required=True, help="where the folder CIFAR-10-C or the like is, or is made")
-    sub.add_argument("--corruptions", default="all", help="standard (15), extra (4), all, or names, with commas")
-    sub.add_argument("--severities", default="1,2,3,4,5", help="numbers with commas (default: 1,2,3,4,5)")
-    sub.add_argument("--table", help="whose severities: cifar-c, imagenet-c, imagecorruptions; default: by image size")
+    sub = add(
+        _corrupt,
+        "corrupt",
+        "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C",
+    )
+    sub.add_argument(
+        "--dataset", required=True, help="synthdigits, cifar10, cifar100, svhn or FOLDER@PIXELS"
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="where the folder CIFAR-10-C or the like is, or is made",
+    )
+    sub.add_argument(
+        "--corruptions", default="all", help="standard (15), extra (4), all, or names, with commas"
+    )
+    sub.add_argument(
+        "--severities", default="1,2,3,4,5", help="numbers with commas (default: 1,2,3,4,5)"
+    )
+    sub.add_argument(
+        "--table",
+        help="whose severities: cifar-c, imagenet-c, imagecorruptions; default: by image size",
+    )
     sub.add_argument("--seed", default="0", help="of the random draws (default: 0)")
-    sub.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is")
-    sub.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DATA_ROOT or a cache folder")
+    sub.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is"
+    )
+    sub.add_argument(
+        "--data-root",
+        type=Path,
+        help="folder of the data sets; default: $DATA_ROOT or a cache folder",
+    )
     sub.add_argument("--frost", type=Path, help="folder of the frost textures")
 
     add(_book, "book", "execute the chapters from the records and build the HTML site")
@@ -96,7 +155,9 @@ def _settings(options: argparse.Namespace) -> "Settings":
     try:
         seeds = int(options.seeds) if options.seeds else None
     except ValueError:
-        raise UserError(f"seeds is {options.seeds!r}; it must be a whole number, at least 1") from None
+        raise UserError(
+            f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
+        ) from None
     return select(profiles, profile, names, seeds)
 
 
@@ -105,7 +166,11 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 
     from paperlib import datasets
 
-    return "paper" if torch.cuda.is_available() and all(datasets.found(name, root) for name in names) else "demo"
+    return (
+        "paper"
+        if torch.cuda.is_available() and all(datasets.found(name, root) for name in names)
+        else "demo"
+    )
 
 
 def _reproduce(options: argparse.Namespace) -> None:
@@ -117,12 +182,16 @@ def _reproduce(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     settings = _settings(options)
     execution = Execution.on(options.device)
-    if options.data_root:  # frost's photographs lie there too, and workers and notebooks look for them by this name
+    # frost's photographs lie there too, and workers and notebooks look for them by this name
+    if options.data_root:
         os.environ["DATA_ROOT"] = str(options.data_root.resolve())
     for name in settings.datasets:
-        datasets.load(name, options.data_root)  # missing data is said before the first training, not after it
+        # missing data is said before the first training, not after it
+        datasets.load(name, options.data_root)
     if options.workers < 0:
-        raise UserError(f"workers is {options.workers}; it must be at least 1, or 0 for the default")
+        raise UserError(
+            f"workers is {options.workers}; it must be at least 1, or 0 for the default"
+        )
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
     print(f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, {settings.seeds} seed(s), "
@@ -136,10 +205,14 @@ def _reproduce(options: argparse.Namespace) -> None:
     if not options.no_chapter:
         _chapter(options, settings, out)
     seconds = time.perf_counter() - started
-    print(f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all")
+    print(
+        f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all"
+    )
     if not sweep.reused:  # only a reproduction from nothing tells what the profile costs
         cost = {"seconds": round(seconds), "workers": workers, **_peak_memory(execution.device)}
-        write_atomically(out / "cost.json", json.dumps({**cost, **execution.provenance()}, indent=1).encode())
+        write_atomically(
+            out / "cost.json", json.dumps({**cost, **execution.provenance()}, indent=1).encode()
+        )
 
 
 def _built(paper: str, settings: "Settings") -> Path:
@@ -148,7 +221,8 @@ def _built(paper: str, settings: "Settings") -> Path:
 
 
 def _peak_memory(device: str) -> dict[str, int]:
-    """Bytes of the largest process of this reproduction and, on a GPU, of the device memory that this process took."""
+    """Bytes of the largest process of this reproduction and, on a GPU, of the device memory that
+    this process took."""
     import torch
 
     from paperlib.execution import peak_memory
@@ -216,7 +290,14 @@ def _complete(start: str, hashes: Any) -> str:
 def _corrupt(options: argparse.Namespace) -> None:
     from paperlib.corrupting import corrupt_dataset
 
-    what = (options.dataset, options.out, options.corruptions, options.severities, options.table, options.seed)
+    what = (
+        options.dataset,
+        options.out,
+        options.corruptions,
+        options.severities,
+        options.table,
+        options.seed,
+    )
     corrupt_dataset(*what, options.device, options.data_root, options.frost)
 
 
@@ -247,7 +328,12 @@ def _bench(options: argparse.Namespace) -> None:
 
 def _test(options: argparse.Namespace) -> int:
     """Every check; the first that fails ends it. Notebooks and book are tests among the others."""
-    for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["pytest", "-q"]):
+    for command in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["pytest", "-q"],
+    ):
         print("$", *command, flush=True)
         if status := subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode:
             return status

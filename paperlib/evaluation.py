@@ -6,12 +6,15 @@ from torch.nn import functional as F
 
 
 def classification(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Top-1 and top-5 accuracy (100 for a hit, 0 for a miss) and cross-entropy (nats) of every image.
+    """Top-1 and top-5 accuracy (100 for a hit, 0 for a miss) and cross-entropy (nats) of every
+    image.
 
     Args:
-        logits: (B, C). labels: (B,) int64.
+        logits: (B, C).
+        labels: (B,) int64.
     Returns:
-        "top1", "top5" and "cross_entropy", each (B,) float32. With fewer than five classes top-5 is always a hit.
+        "top1", "top5" and "cross_entropy", each (B,) float32. With fewer than five classes top-5 is
+        always a hit.
     """
     logits = logits.float()
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
@@ -29,18 +32,19 @@ def psnr(images: Tensor, targets: Tensor) -> Tensor:
     Args:
         images, targets: (B, C, H, W) float in [0, 1].
     Returns:
-        (B,) float32, at most 100, which is what equal images get: a record holds no infinities, and images in 8 bits
-        that differ at all stay under it, up to 150,000 values an image.
+        (B,) float32, at most 100, which is what equal images get: a record holds no infinities, and
+        images in 8 bits that differ at all stay under it, up to 150,000 values an image.
     """
     error = (images.float() - targets.float()).square().flatten(1).mean(1)
     return -10.0 * error.clamp_min(1e-10).log10()
 
 
 def ssim(images: Tensor, targets: Tensor) -> Tensor:
-    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli, 2004) of every image, in [-1, 1], mean over channels.
+    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli, 2004) of every image, in [-1, 1],
+    mean over channels.
 
-    As published: an 11x11 Gaussian window with sigma 1.5, K1 = 0.01, K2 = 0.03, and only those positions where the
-    window lies wholly inside the image (6x6 of them in a 16x16 image).
+    As published: an 11x11 Gaussian window with sigma 1.5, K1 = 0.01, K2 = 0.03, and only those
+    positions where the window lies wholly inside the image (6x6 of them in a 16x16 image).
 
     Args:
         images, targets: (B, C, H, W) float in [0, 1]; H and W at least 11.
@@ -50,15 +54,17 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
         ValueError: images smaller than the window.
     """
     if min(images.shape[-2:]) < 11:
-        raise ValueError(f"SSIM needs images of at least 11x11 pixels; these are {tuple(images.shape[-2:])}")
+        raise ValueError(
+            f"SSIM needs images of at least 11x11 pixels; these are {tuple(images.shape[-2:])}"
+        )
     x, y = images.float(), targets.float()
     offsets = torch.arange(-5, 6, device=x.device)
     window = (-(offsets / 1.5).square() / 2).exp()
     window /= window.sum()
 
     def local_mean(maps: Tensor) -> Tensor:
-        # Sums of products and no convolution: variances are small differences, which need all of float32, and
-        # autocast and TF32 round what goes into a convolution.
+        # Sums of products and no convolution: variances are small differences, which need all of
+        # float32, and autocast and TF32 round what goes into a convolution.
         rows = (maps.unfold(2, 11, 1) * window).sum(-1)
         return (rows.unfold(3, 11, 1) * window).sum(-1)
 

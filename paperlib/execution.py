@@ -1,4 +1,5 @@
-"""How a run is executed: device, precision, compilation. It changes speed and last bits, never the recipe."""
+"""How a run is executed: device, precision, compilation. It changes speed and last bits, never the
+recipe."""
 
 import datetime
 import os
@@ -22,7 +23,8 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Execution:
-    """Device, precision ("fp32", or "bf16": autocast, parameters and batch norm stay fp32), compiled or not."""
+    """Device, precision ("fp32", or "bf16": autocast, parameters and batch norm stay fp32),
+    compiled or not."""
 
     device: str = "cpu"
     precision: str = "fp32"
@@ -30,7 +32,8 @@ class Execution:
 
     @classmethod
     def on(cls, device: str = "auto", precision: str = "auto") -> "Execution":
-        """The fastest way on a device. "auto" takes CUDA where there is one, and bf16 where the hardware has it.
+        """The fastest way on a device. "auto" takes CUDA where there is one, and bf16 where the
+        hardware has it.
 
         Raises:
             UserError: unknown precision, or a device that is not there.
@@ -40,12 +43,15 @@ class Execution:
         try:
             torch.empty(1, device=device).item()  # "meta" is a device without values
         except (RuntimeError, AssertionError, ImportError) as error:
-            raise UserError(f"device {device!r} is not available here; choose from: {_devices()}") from error
+            raise UserError(
+                f"device {device!r} is not available here; choose from: {_devices()}"
+            ) from error
         choose("precision", precision, ["auto", *PRECISIONS])
         on_cpu = torch.device(device).type == "cpu"
         if precision == "auto":
             precision = "bf16" if not on_cpu or _cpu_has_bf16() else "fp32"
-        # Compiling pays where a run is minutes long and kernels are launched faster than Python can; not on a CPU.
+        # Compiling pays where a run is minutes long and kernels are launched faster than Python
+        # can; not on a CPU.
         return cls(device, precision, compile=not on_cpu)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -79,9 +85,12 @@ class Execution:
 
 
 def peak_memory(children: bool = False) -> int:
-    """The most bytes that this process has held at once; with `children`, the largest of it and its finished ones."""
+    """The most bytes that this process has held at once; with `children`, the largest of it and its
+    finished ones."""
     whose = [resource.RUSAGE_SELF, *([resource.RUSAGE_CHILDREN] if children else [])]
-    return max(resource.getrusage(who).ru_maxrss for who in whose) * (1 if sys.platform == "darwin" else 1024)
+    return max(resource.getrusage(who).ru_maxrss for who in whose) * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def _devices() -> str:
@@ -101,11 +110,16 @@ def _cpu_name() -> str:
 
 
 def _commit() -> str:
-    """The commit of this checkout, with a "+" if files differ from it; "unknown" outside a checkout."""
+    """The commit of this checkout, with a "+" if files differ from it; "unknown" outside a
+    checkout."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head[:12] + ("+" if changed.stdout.strip() else "")

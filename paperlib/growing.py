@@ -1,7 +1,8 @@
-"""A .npy file of bytes that grows block by block, and goes on after the last whole block if its writer was killed.
+"""A .npy file of bytes that grows block by block, and goes on after the last whole block if its
+writer was killed.
 
-The file is written, not mapped into memory: a full disk is then an error, and not the signal that kills a process which
-touches a page of a mapped file that the disk has no room for.
+The file is written, not mapped into memory: a full disk is then an error, and not the signal that
+kills a process which touches a page of a mapped file that the disk has no room for.
 """
 
 import hashlib
@@ -18,10 +19,11 @@ class GrowingArray:
     """A .npy file on its way, as a context.
 
     Args:
-        path: of the unfinished file, which may be there. shape: of the finished array, uint8.
+        path: of the unfinished file, which may be there.
+        shape: of the finished array, uint8.
         blocks: equal parts of the first axis, in which it is written.
-        done: SHA-256 of the file after each block that is there, as `append` returned them; what is not there or not
-            right is taken off the list and off the file.
+        done: SHA-256 of the file after each block that is there, as `append` returned them; what is
+            not there or not right is taken off the list and off the file.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], blocks: int, done: list[str]) -> None:
@@ -42,7 +44,8 @@ class GrowingArray:
         self._file.close()
 
     def append(self, pieces: Iterable[np.ndarray]) -> str:
-        """Write one block, given in pieces, to the disk; returns the SHA-256 of all that is in the file now.
+        """Write one block, given in pieces, to the disk; returns the SHA-256 of all that is in the
+        file now.
 
         Raises:
             OSError: e.g. a full disk; then the file holds what it held before.

@@ -1,8 +1,9 @@
 """A run is plain values; its record is what came of it.
 
-`Run` says everything that decides the numbers of one training; its canonical JSON is hashed, and the hash names the
-folder in which `paperlib.store` keeps weights and record. How the work is executed (device, precision, compilation)
-is not part of the run: it goes into the record's provenance.
+`Run` says everything that decides the numbers of one training; its canonical JSON is hashed, and
+the hash names the folder in which `paperlib.store` keeps weights and record. How the work is
+executed (device, precision, compilation) is not part of the run: it goes into the record's
+provenance.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ Plain = bool | int | float | str
 
 @dataclass(frozen=True)
 class Run:
-    """One training, as plain values. `dataclasses.replace` makes variants; equal values make equal hashes.
+    """One training, as plain values. `dataclasses.replace` makes variants; equal values make equal
+    hashes.
 
     Attributes:
         method: a name that `paperlib.methods.known` gives.
@@ -25,9 +27,11 @@ class Run:
         network: name of the network that is trained.
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.
         width: factor on every channel count of the network; 1 is the published network.
-        degrade: what the images go through, `{"name": ..., parameters}`, see `paperlib.degrade.build`.
-        evaluate: further degradations under which the network is also tested, see `paperlib.degrade.each`; names of
-            metrics get `@` and what `paperlib.degrade.label` says appended.
+        degrade: what the images go through, `{"name": ..., parameters}`, see
+            `paperlib.degrade.build`.
+        evaluate: further degradations under which the network is also tested, see
+            `paperlib.degrade.each`; names of metrics get `@` and what `paperlib.degrade.label` says
+            appended.
         options: the method's own parameters, keyword arguments of its class.
         uses: runs that must be finished first, by role ("teacher", "init", "frontend", ...).
         train_size: number of training images; 0 takes all that the holdout leaves.
@@ -35,9 +39,11 @@ class Run:
         test_size: number of test images; 0 takes all.
         epochs, batch_size: passes over the training images; images a step.
         optimizer: "sgd" (Nesterov off, as in the papers) or "adam".
-        lr: peak learning rate. momentum: of SGD. weight_decay: L2 coefficient, on all parameters.
-        schedule: "step" (a tenth at 50 % and at 75 % of the steps), "cosine" (to 0), "onecycle" (linear up over the
-            first fifth, linear down to 0) or "constant".
+        lr: peak learning rate.
+        momentum: of SGD.
+        weight_decay: L2 coefficient, on all parameters.
+        schedule: "step" (a tenth at 50 % and at 75 % of the steps), "cosine" (to 0), "onecycle"
+            (linear up over the first fifth, linear down to 0) or "constant".
         clip: largest norm of the whole gradient; 0 leaves it alone.
         crop: pixels of zero padding around an image before a random crop; 0 turns cropping off.
         flip: mirror images left to right with probability 1/2.
@@ -67,11 +73,14 @@ class Run:
     flip: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """The values that differ from the defaults, parents nested. A new field with a default keeps old hashes."""
+        """The values that differ from the defaults, parents nested. A new field with a default
+        keeps old hashes."""
         out: dict[str, Any] = {}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
-            default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+            default = (
+                f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+            )
             if value == default:
                 continue
             if f.name == "uses":
@@ -134,8 +143,9 @@ class Record:
 
     Attributes:
         run: the run itself.
-        metrics: final numbers by name; accuracies are percentages, from the weights after the last epoch.
-            Validation metrics start with `validation_`; metrics under a further degradation end with `@name`.
+        metrics: final numbers by name; accuracies are percentages, from the weights after the last
+            epoch. Validation metrics start with `validation_`; metrics under a further degradation
+            end with `@name`.
         history: one mapping an epoch: mean training losses, learning rate.
         provenance: device, precision, versions, commit, date, seconds, images/s, peak memory.
         files: SHA-256 of the files beside the record in the run's folder.
@@ -172,7 +182,11 @@ class Record:
             if digest(body) != expected:
                 raise Corrupt("checksum does not match")
             record = cls(
-                Run.from_dict(body["run"]), body["metrics"], tuple(body["history"]), body["provenance"], body["files"]
+                Run.from_dict(body["run"]),
+                body["metrics"],
+                tuple(body["history"]),
+                body["provenance"],
+                body["files"],
             )
             if record.run.hash != body["hash"]:
                 raise Corrupt("hash does not match the run")

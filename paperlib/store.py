@@ -1,7 +1,8 @@
-"""Where runs live: `runs/<hash>/` with record, weights and, while training, a checkpoint. Atomic, locked, checksummed.
+"""Where runs live: `runs/<hash>/` with record, weights and, while training, a checkpoint. Atomic,
+locked, checksummed.
 
-A record is written last and holds the SHA-256 of the files beside it, so a folder with a valid record is complete.
-Tensors are safetensors: nothing that is read here is unpickled.
+A record is written last and holds the SHA-256 of the files beside it, so a folder with a valid
+record is complete. Tensors are safetensors: nothing that is read here is unpickled.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ RECORD, WEIGHTS, SAMPLES, CHECKPOINT = (
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds either all of it or what was there before, also after a power cut."""
+    """Write a file so that a reader finds either all of it or what was there before, also after a
+    power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -84,13 +86,15 @@ class Store:
         return self.root / run.hash
 
     def lock(self, run: Run) -> FileLock:
-        """Held by whoever trains the run. The system frees it when its process dies, however it dies."""
+        """Held by whoever trains the run. The system frees it when its process dies, however it
+        dies."""
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / "lock")
 
     def record(self, run: Run) -> Record | None:
-        """The record of a finished run, or None; set aside with a warning where a checksum does not match."""
+        """The record of a finished run, or None; set aside with a warning where a checksum does not
+        match."""
         folder = self.folder(run)
         path = folder / RECORD
         if not path.exists():
@@ -109,20 +113,28 @@ class Store:
         return record
 
     def weights(self, run: Run) -> dict[str, Tensor]:
-        """What a finished run trained, by name. Raises `Corrupt`, or `OSError` if there is nothing."""
+        """What a finished run trained, by name. Raises `Corrupt`, or `OSError` if there is
+        nothing."""
         return unpack(self.folder(run) / WEIGHTS)[0]
 
     def samples(self, run: Run) -> dict[str, Tensor]:
         """The sample images of a finished run, uint8 by name; empty if it has none."""
-        return unpack(self.folder(run) / SAMPLES)[0] if (self.folder(run) / SAMPLES).exists() else {}
+        return (
+            unpack(self.folder(run) / SAMPLES)[0] if (self.folder(run) / SAMPLES).exists() else {}
+        )
 
-    def finish(self, record: Record, weights: Mapping[str, Tensor], samples: Mapping[str, Tensor]) -> Record:
-        """Write a run's files, the record last; the checkpoint goes. Returns the record with the files' checksums."""
+    def finish(
+        self, record: Record, weights: Mapping[str, Tensor], samples: Mapping[str, Tensor]
+    ) -> Record:
+        """Write a run's files, the record last; the checkpoint goes. Returns the record with the
+        files' checksums."""
         folder = self.folder(record.run)
         contents = {WEIGHTS: pack(weights)} | ({SAMPLES: pack(samples)} if samples else {})
         for name, data in contents.items():
             write_atomically(folder / name, data)
-        record = record.with_files({name: hashlib.sha256(data).hexdigest() for name, data in contents.items()})
+        record = record.with_files(
+            {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+        )
         write_atomically(folder / RECORD, record.to_json().encode())
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return record
@@ -146,4 +158,6 @@ class Store:
         aside = path.with_name(path.name + ".corrupt")
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
             os.replace(path, aside)
-        warnings.warn(f"{path}: {error}; set aside as {aside.name}, the run is made again", stacklevel=3)
+        warnings.warn(
+            f"{path}: {error}; set aside as {aside.name}, the run is made again", stacklevel=3
+        )

@@ -1,4 +1,5 @@
-"""From a list of runs to their records: what is finished is read, what is missing is trained, parents first."""
+"""From a list of runs to their records: what is finished is read, what is missing is trained,
+parents first."""
 
 import functools
 import math
@@ -36,20 +37,25 @@ def task(dataset: datasets.Dataset) -> Task:
     return Task(len(dataset.classes), dataset.mean, dataset.std, dataset.train.images.shape[-1])
 
 
-def load_network(run: Run, store: Store, dataset: datasets.Dataset, execution: Execution) -> nn.Module:
-    """The trained network of a finished run: eval mode, no gradients, on the device. `dataset` is that run's."""
+def load_network(
+    run: Run, store: Store, dataset: datasets.Dataset, execution: Execution
+) -> nn.Module:
+    """The trained network of a finished run: eval mode, no gradients, on the device. `dataset` is
+    that run's."""
     network = methods.build_network(run, task(dataset))
     prefix = "network."
     tensors = store.weights(run)
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    network.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )
     return execution.place(network).eval().requires_grad_(False)
 
 
 class Restored:
     """A degradation and the restoration of a "frontend" before the classifier sees the image.
 
-    A restored image that is smaller than the original goes back to its size with the bicubic kernel, as the
-    low-resolution images do.
+    A restored image that is smaller than the original goes back to its size with the bicubic
+    kernel, as the low-resolution images do.
     """
 
     def __init__(self, degradation: Degradation, frontend: nn.Module, execution: Execution) -> None:
@@ -63,16 +69,27 @@ class Restored:
         return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
 
 
-def make_view(spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution) -> Degradation:
-    """What the network sees of clean images: the degradation, restored where a run uses a "frontend"."""
+def make_view(
+    spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution
+) -> Degradation:
+    """What the network sees of clean images: the degradation, restored where a run uses a
+    "frontend"."""
     degradation = degrade.build(spec)
-    return Restored(degradation, parents["frontend"], execution) if "frontend" in parents else degradation
+    return (
+        Restored(degradation, parents["frontend"], execution)
+        if "frontend" in parents
+        else degradation
+    )
 
 
-def train(run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None) -> Record:
-    """The run's record: read if the run is finished, else trained, from its checkpoint if there is one.
+def train(
+    run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None
+) -> Record:
+    """The run's record: read if the run is finished, else trained, from its checkpoint if there is
+    one.
 
-    The parents must be finished. Whoever comes second to a run that is being trained waits and then reads.
+    The parents must be finished. Whoever comes second to a run that is being trained waits and then
+    reads.
     """
     with store.lock(run), torch.random.fork_rng():
         record = store.record(run)
@@ -81,16 +98,27 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
         dataset = datasets.load(run.dataset, root, execution.device)
         training, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
         parents = {}
-        for role, parent in run.uses.items():  # a parent may have learned from other images, with other classes
-            own = dataset if parent.dataset == run.dataset else datasets.load(parent.dataset, root, execution.device)
+        # a parent may have learned from other images, with other classes
+        for role, parent in run.uses.items():
+            own = (
+                dataset
+                if parent.dataset == run.dataset
+                else datasets.load(parent.dataset, root, execution.device)
+            )
             parents[role] = load_network(parent, store, own, execution)
-        torch.manual_seed(run.seed)  # after the parents: runs of one seed start alike, whatever they use
+        # after the parents: runs of one seed start alike, whatever they use
+        torch.manual_seed(run.seed)
         method = execution.place(methods.build(run, task(dataset), parents))
         view = make_view(run.degrade, parents, execution)
-        again = make_view(degrade.another(run.degrade), parents, execution) if method.pairs else None
+        again = (
+            make_view(degrade.another(run.degrade), parents, execution) if method.pairs else None
+        )
         trainer = Trainer(run, method, training, view, execution, again)
         saved = store.checkpoint(run)
-        if saved is not None and saved[1].pop("device", None) == torch.device(execution.device).type:
+        if (
+            saved is not None
+            and saved[1].pop("device", None) == torch.device(execution.device).type
+        ):
             trainer.restore(*saved)
             tick(trainer.progress.epoch * trainer.batches.steps * trainer.batches.batch_size)
         last_save = time.monotonic()
@@ -98,7 +126,9 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             trainer.epoch(tick)
             if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
                 tensors, values = trainer.state()
-                store.save_checkpoint(run, tensors, **values, device=torch.device(execution.device).type)
+                store.save_checkpoint(
+                    run, tensors, **values, device=torch.device(execution.device).type
+                )
                 last_save = time.monotonic()
         metrics = evaluate(method, test, view, execution)
         if run.holdout:
@@ -109,7 +139,9 @@ def train(run: Run, store: Store, root: Path | None, execution: Execution, tick:
             metrics |= {f"{name}@{degrade.label(spec)}": value for name, value in scores.items()}
         if not all(map(math.isfinite, metrics.values())):
             raise UserError(f"{run.label}: the trained network's scores are not finite; lower lr?")
-        record = Record(run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution))
+        record = Record(
+            run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution)
+        )
         return store.finish(record, method.state_dict(), _samples(method, test, view))
 
 
@@ -130,7 +162,9 @@ def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
     return {
         **execution.provenance(),
         "seconds": round(seconds, 2),
-        "images_per_second": round(trainer.run.epochs * batches.steps * batches.batch_size / (seconds or 1), 1),
+        "images_per_second": round(
+            trainer.run.epochs * batches.steps * batches.batch_size / (seconds or 1), 1
+        ),
         "peak_memory_bytes": memory,
     }
 
@@ -149,21 +183,37 @@ class Sweep:
     """Trains lists of runs, with one progress bar over all that is missing.
 
     Args:
-        store: where runs are kept. root: folder of the data sets, see `datasets.load`. execution: how to run.
-        workers: processes that train at once. Small networks do not fill a machine: on a CPU, one thread for each of
-            several runs beats several threads for one; on a GPU, several runs share it.
-        bar: False never draws a progress bar; None draws one if standard error is a terminal; True always.
+        store: where runs are kept.
+        root: folder of the data sets, see `datasets.load`.
+        execution: how to run.
+        workers: processes that train at once. Small networks do not fill a machine: on a CPU, one
+            thread for each of several runs beats several threads for one; on a GPU, several runs
+            share it.
+        bar: False never draws a progress bar; None draws one if standard error is a terminal; True
+            always.
     """
 
     def __init__(
-        self, store: Store, root: Path | None, execution: Execution, workers: int = 1, bar: bool | None = None
+        self,
+        store: Store,
+        root: Path | None,
+        execution: Execution,
+        workers: int = 1,
+        bar: bool | None = None,
     ) -> None:
-        self.store, self.root, self.execution, self.workers, self.bar = store, root, execution, workers, bar
+        self.store, self.root, self.execution, self.workers, self.bar = (
+            store,
+            root,
+            execution,
+            workers,
+            bar,
+        )
         self.trained: set[Run] = set()
         self.reused: set[Run] = set()  # finished before this sweep was made
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
-        """The records of the runs, in their order. Raises what a training raises, after stopping the others."""
+        """The records of the runs, in their order. Raises what a training raises, after stopping
+        the others."""
         runs = list(runs)
         found = {run: self.store.record(run) for run in in_order(runs)}
         missing = [run for run, record in found.items() if record is None]
@@ -181,7 +231,8 @@ class Sweep:
         return records  # type: ignore[return-value]
 
     def _cost(self, run: Run) -> float:
-        """Expected work: images times floating-point operations, forward and backward; enough for a time left."""
+        """Expected work: images times floating-point operations, forward and backward; enough for a
+        time left."""
         dataset = datasets.load(run.dataset, self.root)
         count = run.train_size or len(dataset.train.labels) - run.holdout
         return count * run.epochs * self._cost_of_image(run)
@@ -212,7 +263,9 @@ class Sweep:
                 unfinished = {*waiting, *running.values()}
                 for run in [run for run in waiting if unfinished.isdisjoint(run.uses.values())]:
                     del waiting[run]
-                    job = pool.submit(_work, run, self.store, self.root, self.execution, self._cost_of_image(run))
+                    job = pool.submit(
+                        _work, run, self.store, self.root, self.execution, self._cost_of_image(run)
+                    )
                     running[job] = run
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 while not ticks.empty():
@@ -224,7 +277,8 @@ class Sweep:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             del self._pool
-            workers = multiprocessing.active_children()  # a shut-down pool still finishes what it has begun
+            # a shut-down pool still finishes what it has begun
+            workers = multiprocessing.active_children()
             for worker in workers:
                 worker.terminate()
             for worker in workers:
@@ -233,7 +287,8 @@ class Sweep:
 
     @cached_property
     def _pool(self) -> tuple[ProcessPoolExecutor, Any]:
-        """The worker processes, started when first needed and kept, and the queue of their ticks."""
+        """The worker processes, started when first needed and kept, and the queue of their
+        ticks."""
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)
@@ -252,7 +307,8 @@ def _start_worker(ticks: Any, threads: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """A worker whose parent was killed would otherwise train on, and then wait for work for ever."""
+    """A worker whose parent was killed would otherwise train on, and then wait for work for
+    ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

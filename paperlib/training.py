@@ -1,7 +1,8 @@
-"""The one training loop: batches -> augment -> degrade -> method.loss -> step. It knows no paper by name.
+"""The one training loop: batches -> augment -> degrade -> method.loss -> step. It knows no paper by
+name.
 
-The training images live on the device as uint8; an epoch is one shuffle and one gather a step, and nothing waits for
-the device before the epoch ends.
+The training images live on the device as uint8; an epoch is one shuffle and one gather a step, and
+nothing waits for the device before the epoch ends.
 """
 
 import math
@@ -39,7 +40,8 @@ def learning_rate(run: Run, progress: float) -> float:
 def make_optimizer(
     run: Run, parameters: list[nn.Parameter], undecayed: Sequence[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
-    """The run's optimizer, as one fused kernel; `undecayed` parameters come last and have no weight decay."""
+    """The run's optimizer, as one fused kernel; `undecayed` parameters come last and have no weight
+    decay."""
     groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": run.weight_decay}]
     if undecayed:
         groups.append({"params": list(undecayed), "weight_decay": 0.0})
@@ -52,7 +54,8 @@ class Step(NamedTuple):
     """The images of one step, before the degradation unless that was made beforehand."""
 
     clean: Tensor | None  # (B, 3, H, W) float in [0, 1]; None where training keeps no clean image
-    degraded: tuple[Tensor, ...]  # the same crop and flip of the images' degraded copies, where those were given
+    # the same crop and flip of the images' degraded copies, where those were given
+    degraded: tuple[Tensor, ...]
     labels: Tensor  # (B,) int64
     number: Tensor  # (B,) int64: positions in the split
 
@@ -63,7 +66,8 @@ class Batches:
     Images are kept zero-padded and channels-last, so that a crop and a flip are one gather.
 
     Args:
-        degraded: each (N, 3, H, W) uint8, the split's images degraded once and for all: cropped and flipped alike.
+        degraded: each (N, 3, H, W) uint8, the split's images degraded once and for all: cropped and
+            flipped alike.
         clean: whether the images themselves are wanted beside their degraded copies.
     """
 
@@ -82,7 +86,8 @@ class Batches:
         self.size = split.images.shape[-2:]
         self.run, self.generator = run, generator
         self.batch_size = min(run.batch_size, len(split.labels))
-        self.steps = len(split.labels) // self.batch_size  # the last, smaller batch of a shuffle is left out
+        # the last, smaller batch of a shuffle is left out
+        self.steps = len(split.labels) // self.batch_size
 
     def _random(self, high: int, count: int) -> Tensor:
         device = self.images.device
@@ -92,8 +97,15 @@ class Batches:
         """One epoch."""
         device, count = self.images.device, len(self.labels)
         order = torch.randperm(count, generator=self.generator, device=device)
-        top, left = self._random(2 * self.run.crop + 1, count), self._random(2 * self.run.crop + 1, count)
-        flip = self._random(2, count).bool() if self.run.flip else torch.zeros(count, dtype=torch.bool, device=device)
+        top, left = (
+            self._random(2 * self.run.crop + 1, count),
+            self._random(2 * self.run.crop + 1, count),
+        )
+        flip = (
+            self._random(2, count).bool()
+            if self.run.flip
+            else torch.zeros(count, dtype=torch.bool, device=device)
+        )
         rows, columns = (torch.arange(n, device=device) for n in self.size)
         for step in range(self.steps):
             part = slice(step * self.batch_size, (step + 1) * self.batch_size)
@@ -109,7 +121,8 @@ class Batches:
 
 @dataclass
 class Progress:
-    """Where a training is: all that is needed, with the tensors of method and optimizer, to go on from here."""
+    """Where a training is: all that is needed, with the tensors of method and optimizer, to go on
+    from here."""
 
     epoch: int = 0
     seconds: float = 0.0
@@ -120,12 +133,15 @@ class Trainer:
     """Trains one method on one split, an epoch at a time.
 
     Args:
-        run: the recipe. method: what to train, with its parents, on the device of `execution`.
-        split: training images, on that device. view: what turns clean images into what the network sees: at every
-            step with fresh draws, or once before the first if it is `fixed`.
+        run: the recipe.
+        method: what to train, with its parents, on the device of `execution`.
+        split: training images, on that device.
+        view: what turns clean images into what the network sees: at every step with fresh draws, or
+            once before the first if it is `fixed`.
         again: the same with other draws, for a method that takes pairs of them.
 
-    Of a fixed view and a method that reads no clean images only degraded copies are kept: nothing else could be read.
+    Of a fixed view and a method that reads no clean images only degraded copies are kept: nothing
+    else could be read.
     """
 
     def __init__(
@@ -145,7 +161,8 @@ class Trainer:
         undecayed = [p for p in method.undecayed() if p.requires_grad]
         apart = set(map(id, undecayed))
         decayed = [p for p in method.parameters() if p.requires_grad and id(p) not in apart]
-        self.parameters = [*decayed, *undecayed]  # in the optimizer's order: a checkpoint counts them
+        # in the optimizer's order: a checkpoint counts them
+        self.parameters = [*decayed, *undecayed]
         if run.epochs:  # a run that only tests may have nothing to train
             self.optimizer = make_optimizer(run, decayed, undecayed)
         self.progress = Progress()
@@ -182,12 +199,15 @@ class Trainer:
         for step, images in enumerate(self.batches, self.progress.epoch * self.batches.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.run, step / total_steps)
-            for name, loss in self.step(images).items():  # summed on the device: no step waits for it
+            # summed on the device: no step waits for it
+            for name, loss in self.step(images).items():
                 sums[name] = sums.get(name, 0) + loss.detach()
             tick(self.batches.batch_size)
         means = {name: float(value) / self.batches.steps for name, value in sums.items()}
         if not math.isfinite(means["loss"]):
-            raise UserError(f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}; lower lr?")
+            raise UserError(
+                f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}; lower lr?"
+            )
         self.progress.epoch += 1
         self.progress.seconds += time.perf_counter() - start
         self.progress.history.append({"lr": float(self.optimizer.param_groups[0]["lr"]), **means})
@@ -196,7 +216,9 @@ class Trainer:
         """Tensors and plain values from which `restore` goes on, to the same bits on a CPU."""
         tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
         for i, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{name}": slot for name, slot in slots.items() if slot is not None}
+            tensors |= {
+                f"optimizer.{i}.{name}": slot for name, slot in slots.items() if slot is not None
+            }
         tensors["generator.batches"] = self.generator.get_state()
         tensors["generator.cpu"] = torch.get_rng_state()  # dropout draws from the global generators
         if torch.device(self.execution.device).type == "cuda":
@@ -205,15 +227,24 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on from a state that `state` gave."""
-        method = {name.removeprefix("method."): t for name, t in tensors.items() if name.startswith("method.")}
+        method = {
+            name.removeprefix("method."): t
+            for name, t in tensors.items()
+            if name.startswith("method.")
+        }
         self.method.load_state_dict(method)
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
                 _, i, slot = name.split(".")
                 parameter = self.parameters[int(i)]
-                # A slot has its parameter's memory layout (channels-last): fused kernels walk both alike.
-                same = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+                # A slot has its parameter's memory layout (channels-last): fused kernels walk both
+                # alike.
+                same = (
+                    torch.empty_like(parameter)
+                    if tensor.shape == parameter.shape
+                    else torch.empty_like(tensor)
+                )
                 slots.setdefault(int(i), {})[slot] = same.copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
         self.generator.set_state(tensors["generator.batches"])
@@ -224,17 +255,24 @@ class Trainer:
 
 
 def at_a_time(split: Split) -> int:
-    """How many images to evaluate at once: 512 of 32 pixels a side, and as many pixels of larger ones."""
+    """How many images to evaluate at once: 512 of 32 pixels a side, and as many pixels of larger
+    ones."""
     return max(1, min(512, 512 * 32**2 // split.images[0, 0].numel()))
 
 
 def degrade_all(view: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
-    """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's device."""
+    """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's
+    device."""
     parts, batch_size = [], batch_size or at_a_time(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)
-        parts.append(view(images.float().div_(255), Which(index, ("train",))).mul(255).round_().to(torch.uint8))
+        parts.append(
+            view(images.float().div_(255), Which(index, ("train",)))
+            .mul(255)
+            .round_()
+            .to(torch.uint8)
+        )
     return torch.cat(parts)
 
 
@@ -249,7 +287,8 @@ def evaluate(
 ) -> dict[str, float]:
     """What a method measures on a split, in eval mode, images as they are (no crop, no flip).
 
-    Random degradations depend on the image and on `part`, not on the run: all runs are tested on the same images.
+    Random degradations depend on the image and on `part`, not on the run: all runs are tested on
+    the same images.
     """
     method.eval()
     batch_size = batch_size or at_a_time(split)

@@ -1,4 +1,5 @@
-"""What several files share: a store, runs that train in a fraction of a second, pictures, corrupted sets."""
+"""What several files share: a store, runs that train in a fraction of a second, pictures, corrupted
+sets."""
 
 from functools import partial
 
@@ -22,7 +23,8 @@ def cpu():
 
 @pytest.fixture
 def one_thread():
-    """Sums in the order of one thread: for tests that compare bits with those of another process."""
+    """Sums in the order of one thread: for tests that compare bits with those of another
+    process."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -61,7 +63,9 @@ def tiny():
 @pytest.fixture
 def tiny_student(tiny):
     """Makes a tiny student of DFD with its teacher; any field may be changed."""
-    return partial(tiny, method="dfd", degrade={"name": "lowres", "factor": 4}, uses={"teacher": tiny()})
+    return partial(
+        tiny, method="dfd", degrade={"name": "lowres", "factor": 4}, uses={"teacher": tiny()}
+    )
 
 
 # Folders of pictures
@@ -69,13 +73,17 @@ def tiny_student(tiny):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A folder of data sets with "pets": six training and four test images a class, PNGs of several sizes, a JPEG."""
+    """A folder of data sets with "pets": six training and four test images a class, PNGs of several
+    sizes, a JPEG."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for label, name in enumerate(CLASSES):
         for part, count in (("train", 6), ("val", 4)):
             for i in range(count):
                 pixels = picture(100 * label + 10 * i + len(part), 40 + 8 * i, 56)
-                save(tmp_path / "root/pets" / part / name / f"{i}.{'JPEG' if i == 3 else 'png'}", pixels)
+                save(
+                    tmp_path / "root/pets" / part / name / f"{i}.{'JPEG' if i == 3 else 'png'}",
+                    pixels,
+                )
     return tmp_path / "root"
 
 
@@ -83,7 +91,9 @@ def root(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """The files that are decoded, in no particular order."""
     files, decode = [], decoding._decode
-    monkeypatch.setattr(decoding, "_decode", lambda path, pixels: files.append(path) or decode(path, pixels))
+    monkeypatch.setattr(
+        decoding, "_decode", lambda path, pixels: files.append(path) or decode(path, pixels)
+    )
     return files
 
 
@@ -93,7 +103,9 @@ def decoded(monkeypatch):
 @pytest.fixture
 def clean_split():
     """The test images that sets are made of."""
-    images = torch.randint(256, (COUNT, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = torch.randint(
+        256, (COUNT, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     return Split(images, torch.arange(COUNT) % 10)
 
 

@@ -21,7 +21,10 @@ def built(run, task):
     """The method of a run; its parents are random networks, in eval mode and frozen."""
     torch.manual_seed(0)
     uses = run.uses.items()
-    parents = {role: methods.build_network(parent, task).eval().requires_grad_(False) for role, parent in uses}
+    parents = {
+        role: methods.build_network(parent, task).eval().requires_grad_(False)
+        for role, parent in uses
+    }
     return methods.build(run, task, parents)
 
 
@@ -68,7 +71,8 @@ def caches(root):
 
 
 class CorruptStub:
-    """Stands for `corrupt`: quick, as deterministic, counts its calls, and fails at the one that is asked for."""
+    """Stands for `corrupt`: quick, as deterministic, counts its calls, and fails at the one that is
+    asked for."""
 
     def __init__(self):
         self.calls, self.fail_at, self.error = 0, None, KeyboardInterrupt
@@ -78,7 +82,9 @@ class CorruptStub:
         if self.calls == self.fail_at:
             raise self.error()
         number = torch.arange(index, index + len(images)).view(-1, 1, 1, 1)
-        shift = int.from_bytes(hashlib.sha256(f"{name} {severity} {table} {seed}".encode()).digest()[:2], "big")
+        shift = int.from_bytes(
+            hashlib.sha256(f"{name} {severity} {table} {seed}".encode()).digest()[:2], "big"
+        )
         return ((images.int() + shift + number) % 256).to(torch.uint8)
 
 
@@ -93,4 +99,6 @@ def said(line):
 
 
 def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+    return left.keys() == right.keys() and all(
+        torch.equal(left[name], right[name]) for name in left
+    )

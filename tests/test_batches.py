@@ -21,7 +21,8 @@ def numbered(count, size=8):
     """Images whose labels are their numbers."""
     generator = torch.Generator().manual_seed(0)
     return Split(
-        torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8), torch.arange(count)
+        torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8),
+        torch.arange(count),
     )
 
 
@@ -49,11 +50,14 @@ def test_the_seed_decides_everything(tiny):
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_augmented_images_are_crops_of_the_padded_image(tiny, flip):
-    """Compared with every crop there is; in 200 images, each of the 9 (flipped: 18) must have come up."""
+    """Compared with every crop there is; in 200 images, each of the 9 (flipped: 18) must have come
+    up."""
     split = numbered(200)
     images, labels = shuffled(tiny(batch_size=50, crop=1, flip=flip), split)
     padded = F.pad(split.images.float() / 255, (1, 1, 1, 1))
-    crops = torch.stack([padded[:, :, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], dim=1)
+    crops = torch.stack(
+        [padded[:, :, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], dim=1
+    )
     if flip:
         crops = torch.cat([crops, crops.flip(-1)], dim=1)
     hits = (crops[labels] == images[:, None]).flatten(2).all(2)
@@ -80,7 +84,9 @@ def test_a_number_says_which_image_each_is(tiny):
 
 def test_images_degraded_beforehand_get_the_same_crop_and_flip(tiny):
     split = numbered(30)
-    for step in Batches(split, tiny(batch_size=10), torch.Generator(), degraded=[255 - split.images]):
+    for step in Batches(
+        split, tiny(batch_size=10), torch.Generator(), degraded=[255 - split.images]
+    ):
         inside = F.pad(torch.ones(1, 1, 8, 8), (4,) * 4).sum()  # zero padding is zero in both
         both = (step.clean + step.degraded[0]).sum(1) / 3
         assert set(both.mul(255).round().unique().tolist()) <= {0.0, 255.0}
@@ -106,7 +112,9 @@ def test_clean_images_are_left_out_where_nobody_reads_them(tiny):
 
 def test_all_images_are_degraded_as_one_by_one():
     split = numbered(7, size=16)
-    view = degrade.build({"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"})
+    view = degrade.build(
+        {"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"}
+    )
     together = degrade_all(view, split, batch_size=3)
     assert together.dtype == torch.uint8
     for i in range(7):

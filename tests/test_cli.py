@@ -47,7 +47,10 @@ def refuse(capsys):
         (["dfd", "--profile", "fast"], "unknown profile 'fast'; choose from: smoke, demo, paper"),
         ([*SMOKE, "--dataset", "mnist"], f"unknown data set 'mnist'; choose from: {DATA_SETS}"),
         ([*SMOKE, "--dataset", "svhn,"], f"unknown data set ''; choose from: {DATA_SETS}"),
-        ([*SMOKE, "--dataset", "scenes"], "scenes is a data set for detection, and this paper has no detector"),
+        (
+            [*SMOKE, "--dataset", "scenes"],
+            "scenes is a data set for detection, and this paper has no detector",
+        ),
         ([*SMOKE, "--seeds", "0"], "seeds is 0; it must be at least 1"),
         ([*SMOKE, "--seeds", "x"], "seeds is 'x'; it must be a whole number, at least 1"),
         ([*SMOKE, "--seeds", "1.5"], "seeds is '1.5'; it must be a whole number, at least 1"),
@@ -58,13 +61,17 @@ def test_mistakes_are_one_line(refuse, command, arguments, message):
 
 
 def test_an_unknown_device(refuse):
-    assert "device 'cudax' is not available here; choose from: cpu" in refuse("reproduce", *SMOKE, "--device", "cudax")
+    assert "device 'cudax' is not available here; choose from: cpu" in refuse(
+        "reproduce", *SMOKE, "--device", "cudax"
+    )
 
 
 def test_missing_data_is_said_before_anything_is_trained(refuse, monkeypatch, tmp_path):
     monkeypatch.setattr(tv.CIFAR10, "url", CLOSED)
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    line = refuse("reproduce", *SMOKE, "--dataset", "synthdigits,cifar10", "--runs", str(tmp_path / "runs"))
+    line = refuse(
+        "reproduce", *SMOKE, "--dataset", "synthdigits,cifar10", "--runs", str(tmp_path / "runs")
+    )
     assert f"cifar10: not found in {tmp_path}, and the download failed" in line
     assert "DATA_ROOT=... to a folder that holds cifar-10-batches-py" in line
     assert not (tmp_path / "runs").exists()
@@ -80,7 +87,8 @@ def test_an_interrupt_is_no_traceback(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([command, "--help"] for command in ("reproduce", "record", "corrupt"))]
+    "arguments",
+    [["--help"], *([command, "--help"] for command in ("reproduce", "record", "corrupt"))],
 )
 def test_help(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
@@ -97,7 +105,12 @@ def test_a_command_starts_without_torch():
 def committed():
     """Every file that a reproduction must leave alone."""
     folders = (cli.ROOT / "book", cli.ROOT / "data")
-    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return {
+        path: path.read_bytes()
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_path):
@@ -109,10 +122,19 @@ def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_pat
     assert cli.main(reproduce) == 0
     first = capsys.readouterr().out
     assert "dfd, profile smoke, on synthdigits, 1 seed(s), cpu in " in first
-    for title in ("Table 1.", "Table 2.", "Fig. 2.", "Super-resolution, ", "Claims, ", "What the paper leaves open: "):
+    for title in (
+        "Table 1.",
+        "Table 2.",
+        "Fig. 2.",
+        "Super-resolution, ",
+        "Claims, ",
+        "What the paper leaves open: ",
+    ):
         assert f"\n{title}" in first
     tables = first.split("\nClaims about other data sets")[0]
-    assert len(re.findall(r"  –\s", tables)) == 1, "every cell is measured but the base network's gain over itself"
+    assert len(re.findall(r"  –\s", tables)) == 1, (
+        "every cell is measured but the base network's gain over itself"
+    )
     assert "not tested" not in tables
     assert "54 run(s) trained, 0 reused" in first
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 54
@@ -142,13 +164,18 @@ def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_pat
 
 def test_a_wrong_number_of_workers(capsys):
     assert cli.main(["reproduce", *SMOKE, "--workers", "-1"]) == 2
-    assert capsys.readouterr().err == "paperlib: workers is -1; it must be at least 1, or 0 for the default\n"
+    assert (
+        capsys.readouterr().err
+        == "paperlib: workers is -1; it must be at least 1, or 0 for the default\n"
+    )
 
 
 @pytest.fixture
 def tiny_digits(monkeypatch):
     """20 test images under the name synthdigits, corrupted 8 at a time."""
-    images = torch.randint(256, (20, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = torch.randint(
+        256, (20, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     split = Split(images, torch.arange(20) % 10)
     dataset = Dataset("synthdigits", split, split, tuple("0123456789"))
     monkeypatch.setattr(corrupting.datasets, "load", lambda name, root, device: dataset.to(device))
@@ -162,12 +189,21 @@ CORRUPT = ("corrupt", "--dataset", "synthdigits", "--device", "cpu")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--dataset", "mnist"], "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn"),
-        (["--corruptions", "fog,rain"], "unknown corruption 'rain'; choose from: standard, extra, all, "),
+        (
+            ["--dataset", "mnist"],
+            "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn",
+        ),
+        (
+            ["--corruptions", "fog,rain"],
+            "unknown corruption 'rain'; choose from: standard, extra, all, ",
+        ),
         (["--corruptions", "fog,fog"], "corruptions 'fog,fog': each may be named once"),
         (["--severities", "1,6"], "unknown severity '6'; choose from: 1, 2, 3, 4, 5"),
         (["--severities", ""], "unknown severity ''; choose from: 1, 2, 3, 4, 5"),
-        (["--table", "cifar"], "unknown severity table 'cifar'; choose from: imagenet-c, cifar-c, imagecorruptions"),
+        (
+            ["--table", "cifar"],
+            "unknown severity table 'cifar'; choose from: imagenet-c, cifar-c, imagecorruptions",
+        ),
         (["--seed", "x"], "seed is 'x'; it must be a whole number"),
         (["--device", "cudax"], "device 'cudax' is not available here; choose from: cpu"),
     ],
@@ -192,17 +228,28 @@ def test_a_corrupted_set_from_nothing_then_from_what_is_there(capsys, tmp_path, 
     folder = tmp_path / "synthdigits-C"
     assert cli.main(command) == 0
     out, err = capsys.readouterr()
-    assert out.startswith(f"{folder}: 20 test images of synthdigits, 2 corruption(s) at severities 1, 2, 3, 4, 5, ")
+    assert out.startswith(
+        f"{folder}: 20 test images of synthdigits, 2 corruption(s) at severities 1, 2, 3, 4, 5, "
+    )
     assert "table cifar-c, seed 0, on cpu\n" in out
-    assert re.search(r"\n[\d,]+ bytes needed, [\d,]+ free\n2 file\(s\) written, 0 verified, \d+ s in all\n$", out)
+    assert re.search(
+        r"\n[\d,]+ bytes needed, [\d,]+ free\n2 file\(s\) written, 0 verified, \d+ s in all\n$", out
+    )
     assert err == "", "a progress bar is drawn on terminals alone"
-    assert sorted(path.name for path in folder.glob("*.npy")) == ["contrast.npy", "gaussian_noise.npy", "labels.npy"]
+    assert sorted(path.name for path in folder.glob("*.npy")) == [
+        "contrast.npy",
+        "gaussian_noise.npy",
+        "labels.npy",
+    ]
     assert np.load(folder / "contrast.npy").shape == (100, 32, 32, 3)
 
     assert cli.main([*command[:-1], str(folder)]) == 0, "the folder itself may be named"
     assert "\n0 file(s) written, 2 verified, " in capsys.readouterr().out
     assert cli.main([*command, "--seed", "1"]) == 2
-    assert capsys.readouterr().err == f"paperlib: {folder} holds another set, with seed 0; choose another folder\n"
+    assert (
+        capsys.readouterr().err
+        == f"paperlib: {folder} holds another set, with seed 0; choose another folder\n"
+    )
     assert cli.main([*command, "--severities", "5,2"]) == 2
     assert "other loaders take the first severity of a file for 1" in capsys.readouterr().out
 
@@ -247,4 +294,6 @@ def test_a_full_disk_is_one_line(capsys, monkeypatch, tmp_path, tiny_digits):
     usage = type("Usage", (), {"free": 1})
     monkeypatch.setattr(corrupted_set.shutil, "disk_usage", lambda path: usage)
     assert cli.main([*CORRUPT, "--corruptions", "contrast", "--out", str(tmp_path)]) == 2
-    assert re.fullmatch(r"paperlib: .*: [\d,]+ bytes are needed and 1 are free\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"paperlib: .*: [\d,]+ bytes are needed and 1 are free\n", capsys.readouterr().err
+    )

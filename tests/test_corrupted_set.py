@@ -1,4 +1,5 @@
-"""Corrupted sets: their layout and manifest, how they are verified, and what is refused before the work."""
+"""Corrupted sets: their layout and manifest, how they are verified, and what is refused before the
+work."""
 
 import hashlib
 import json
@@ -19,7 +20,8 @@ from paperlib.errors import UserError
 
 
 def test_the_published_layout(make_set, clean_split, monkeypatch):
-    """Read as its readers do: five blocks of all images, channels last, and the labels five times over."""
+    """Read as its readers do: five blocks of all images, channels last, and the labels five times
+    over."""
     monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 5)
     names = ["gaussian_noise", "contrast"]
     made = make_set(seed=3)
@@ -53,7 +55,9 @@ def test_the_manifest_says_what_the_set_is(make_set, corrupt_stub):
 def test_a_finished_set_is_verified_and_not_made_again(make_set, corrupt_stub):
     made = make_set()
     made.write(["fog"], say=said)
-    before = {path: path.stat().st_mtime_ns for path in made.folder.iterdir() if path.name != ".lock"}
+    before = {
+        path: path.stat().st_mtime_ns for path in made.folder.iterdir() if path.name != ".lock"
+    }
     corrupt_stub.calls = 0
     lines = []
     assert make_set().write(["fog"], say=lines.append) == []
@@ -72,7 +76,9 @@ def test_a_changed_file_is_set_aside_and_made_again(make_set, corrupt_stub):
         damaged = bytearray(good[name])
         damaged[-1] ^= 1
         (made.folder / name).write_bytes(damaged)
-    with pytest.warns(UserWarning, match=r"fog\.npy does not match its checksum; set aside as fog\.npy\.corrupt"):
+    with pytest.warns(
+        UserWarning, match=r"fog\.npy does not match its checksum; set aside as fog\.npy\.corrupt"
+    ):
         assert make_set().write(["fog"], say=said) == ["fog"]
     assert contents(made.folder) == good
     (made.folder / "fog.npy").unlink()
@@ -102,7 +108,9 @@ def test_files_of_others_are_never_overwritten(make_set, corrupt_stub, name):
     made = make_set()
     made.folder.mkdir()
     (made.folder / name).write_bytes(b"the official file")
-    with pytest.raises(UserError, match=f"{name} is there and no manifest says what it is; choose another folder"):
+    with pytest.raises(
+        UserError, match=f"{name} is there and no manifest says what it is; choose another folder"
+    ):
         made.write(["fog"], say=said)
     assert [path.name for path in made.folder.iterdir()] == [name]
 
@@ -165,7 +173,9 @@ def test_some_severities(make_set, corrupt_stub):
 
 @pytest.mark.parametrize("severities", [(), (2, 1), (0, 1), (1, 1), (6,)])
 def test_severities_that_make_no_layout(make_set, severities):
-    with pytest.raises(UserError, match=r"severities are .*; they must be some of 1 to 5, in rising order"):
+    with pytest.raises(
+        UserError, match=r"severities are .*; they must be some of 1 to 5, in rising order"
+    ):
         make_set(severities=severities)
 
 

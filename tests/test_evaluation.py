@@ -15,7 +15,9 @@ def test_hits_and_cross_entropy_of_single_images():
 
 
 def test_fewer_than_five_classes_always_hit_in_the_top_five():
-    assert classification(torch.randn(4, 3), torch.tensor([0, 1, 2, 0]))["top5"].tolist() == [100] * 4
+    assert (
+        classification(torch.randn(4, 3), torch.tensor([0, 1, 2, 0]))["top5"].tolist() == [100] * 4
+    )
 
 
 def test_bfloat16_logits_are_scored_in_float32():

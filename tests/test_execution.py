@@ -20,7 +20,9 @@ def test_a_cpu_runs_uncompiled_and_in_what_it_has():
     assert Execution.on("cpu").precision in ("fp32", "bf16")
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
 def test_autocast_follows_the_precision_and_leaves_parameters_alone(precision, dtype):
     layer = nn.Linear(2, 2)
     with Execution("cpu", precision).autocast():
@@ -35,9 +37,18 @@ def test_convolutions_are_placed_channels_last():
 
 def test_provenance_says_what_a_reader_needs():
     said = Execution("cpu", "bf16").provenance()
-    assert {"device", "cores", "threads", "precision", "compile", "torch", "cuda", "python", "commit", "date"} == set(
-        said
-    )
+    assert {
+        "device",
+        "cores",
+        "threads",
+        "precision",
+        "compile",
+        "torch",
+        "cuda",
+        "python",
+        "commit",
+        "date",
+    } == set(said)
     assert said["device"]
     assert said["torch"] == torch.__version__
     assert said["cuda"] is None

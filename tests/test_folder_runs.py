@@ -30,7 +30,9 @@ def test_resnets_take_their_stem_by_the_size_of_the_images(root, tiny, pixels):
     assert (task.classes, task.size) == (2, pixels)
     network = methods.build_network(tiny(dataset=f"pets@{pixels}"), task)
     first = network.body.stem[0]
-    assert (first.kernel_size, first.stride) == (((3, 3), (1, 1)) if pixels <= 64 else ((7, 7), (2, 2)))
+    assert (first.kernel_size, first.stride) == (
+        ((3, 3), (1, 1)) if pixels <= 64 else ((7, 7), (2, 2))
+    )
     expected = networks.build("resnet18", 2, 0.0625, size=pixels)
     assert str(network.body) == str(expected.body)
 
@@ -65,7 +67,9 @@ def test_every_network_trains_a_step_at_any_size(network, pixels, tiny):
 
 def test_costs_grow_with_the_images(root, store, cpu, tiny):
     sweeping = Sweep(store, root, cpu)
-    small, large = (sweeping._cost_of_image(tiny(dataset=f"pets@{n}", network="alexnet")) for n in (64, 128))
+    small, large = (
+        sweeping._cost_of_image(tiny(dataset=f"pets@{n}", network="alexnet")) for n in (64, 128)
+    )
     assert small == 3 * sweep.flops("alexnet", 0.0625, "supervised", 64)
     assert large == 3 * sweep.flops("alexnet", 0.0625, "supervised", 128)
     assert large > 3 * small
@@ -75,8 +79,12 @@ def test_costs_grow_with_the_images(root, store, cpu, tiny):
 
 
 def test_the_stem_in_the_count_is_that_of_the_size(tiny):
-    """At 65 pixels and more the larger stem reduces by 4, so a ResNet costs less than a quarter of the other's."""
-    assert sweep.flops("resnet18", 0.25, "supervised", 68) < sweep.flops("resnet18", 0.25, "supervised", 64) / 4
+    """At 65 pixels and more the larger stem reduces by 4, so a ResNet costs less than a quarter of
+    the other's."""
+    assert (
+        sweep.flops("resnet18", 0.25, "supervised", 68)
+        < sweep.flops("resnet18", 0.25, "supervised", 64) / 4
+    )
 
 
 def test_a_run_on_a_folder(root, store, cpu, tiny):
@@ -96,10 +104,13 @@ def test_a_run_on_a_folder(root, store, cpu, tiny):
 def test_a_large_image_run_can_be_read_back(root, store, cpu, tiny):
     """The network that weights are loaded into has the stem it was trained with.
 
-    Sixteen channels: with fewer, oneDNN 3.13 writes beyond its memory in the gradient of a strided 1x1 convolution of
-    large channels-last maps (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    Sixteen channels: with fewer, oneDNN 3.13 writes beyond its memory in the gradient of a strided
+    1x1 convolution of large channels-last maps
+    (https://github.com/uxlfoundation/oneDNN/issues/6035).
     """
     run = tiny(dataset="pets@72", width=0.25, train_size=8, test_size=4, epochs=1, batch_size=4)
     (record,) = Sweep(store, root, cpu)([run])
-    assert sweep.load_network(run, store, datasets.load("pets@72", root), cpu).body.stem[0].kernel_size == (7, 7)
+    assert sweep.load_network(run, store, datasets.load("pets@72", root), cpu).body.stem[
+        0
+    ].kernel_size == (7, 7)
     assert store.record(run) == record

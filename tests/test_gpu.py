@@ -1,4 +1,5 @@
-"""On a CUDA device: what a CPU computes, to that device's rounding, without waiting for it inside an epoch."""
+"""On a CUDA device: what a CPU computes, to that device's rounding, without waiting for it inside
+an epoch."""
 
 import math
 import warnings
@@ -31,12 +32,16 @@ def cuda():
 
 def make_method(run, execution):
     torch.manual_seed(0)
-    parents = {role: execution.place(methods.build_network(p, TASK)).eval() for role, p in run.uses.items()}
+    parents = {
+        role: execution.place(methods.build_network(p, TASK)).eval() for role, p in run.uses.items()
+    }
     return execution.place(methods.build(run, TASK, parents))
 
 
 def make_trainer(run, execution):
-    images = torch.randint(256, (128, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = torch.randint(
+        256, (128, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     split = Split(images, torch.arange(128) % 10).to(execution.device)
     return Trainer(run, make_method(run, execution), split, degrade.build(run.degrade), execution)
 
@@ -55,16 +60,25 @@ def test_low_resolution_is_the_cpus_to_one_grey_level(cuda):
     with cuda.autocast():
         ours = lowres(images.cuda())
     assert ours.dtype == torch.float32
-    # Sums in another order may round to the neighbouring level, in the small image and again in the enlarged one.
+    # Sums in another order may round to the neighbouring level, in the small image and again in the
+    # enlarged one.
     assert (ours.cpu() - lowres(images)).abs().max() < 2.5 / 255
 
 
-SUMS_OF_PAIRS = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "contrast", "pixelate")
+SUMS_OF_PAIRS = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "speckle_noise",
+    "contrast",
+    "pixelate",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "frost"])
 def test_corruptions_are_the_cpus(name):
-    """To the bit where nothing is summed in an order that a device may choose; else a level off here and there."""
+    """To the bit where nothing is summed in an order that a device may choose; else a level off
+    here and there."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (40, 3, 32, 32), generator=generator, dtype=torch.uint8)
     for table in ("cifar-c", "imagenet-c"):
@@ -90,7 +104,8 @@ def test_losses_are_the_cpus(tiny_student, cpu, cuda, compiled):
         losses = loss(make_batch(run, "cuda"))
     assert losses["loss"].dtype == torch.float32
     for name, value in expected.items():
-        # bf16 has 8 bits; eighteen layers of it, averaged over 64 images, stay within a few per cent.
+        # bf16 has 8 bits; eighteen layers of it, averaged over 64 images, stay within a few per
+        # cent.
         assert losses[name].item() == pytest.approx(value.item(), rel=0.05), name
 
 
@@ -107,7 +122,8 @@ def test_nothing_waits_for_the_device_inside_an_epoch(tiny_student, cuda):
             torch.cuda.set_sync_debug_mode("default")
         return sum("synchroniz" in str(warning.message) for warning in seen)
 
-    assert waits(batch_size=16) == waits(batch_size=64)  # however many steps: only the end of an epoch waits
+    # however many steps: only the end of an epoch waits
+    assert waits(batch_size=16) == waits(batch_size=64)
 
 
 def test_a_state_brings_back_weights_slots_and_batches(tiny_student, cuda, tmp_path):
@@ -117,7 +133,10 @@ def test_a_state_brings_back_weights_slots_and_batches(tiny_student, cuda, tmp_p
     (tmp_path / "state").write_bytes(pack(trainer.state()[0], **trainer.state()[1]))
     resumed = make_trainer(run, cuda)
     resumed.restore(*unpack(tmp_path / "state"))
-    assert all(torch.equal(a, b) for a, b in zip(trainer.state()[0].values(), resumed.state()[0].values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(trainer.state()[0].values(), resumed.state()[0].values(), strict=True)
+    )
     for step, again in zip(trainer.batches, resumed.batches, strict=True):
         assert torch.equal(step.clean, again.clean)
         assert torch.equal(step.labels, again.labels)
@@ -139,7 +158,9 @@ def test_every_paper_runs_at_smoke(slug, tmp_path, cuda):
     """Every method, degradation and table, on the device and in its precision."""
     settings = papers.study(slug).PROFILES["smoke"]
     sweeping = Sweep(Store(tmp_path), None, cuda, bar=False)
-    studies = {name: papers.study(slug).study(settings, name, sweeping) for name in settings.datasets}
+    studies = {
+        name: papers.study(slug).study(settings, name, sweeping) for name in settings.datasets
+    }
     assert all(table.rows for table in papers.tables(slug).tables(settings, studies))
     for run in sweeping.trained:
         assert sweeping.store.record(run).provenance["device"] == torch.cuda.get_device_name()

@@ -1,4 +1,5 @@
-"""The files of a corrupted set on their way: after a kill or a full disk they go on behind what is whole."""
+"""The files of a corrupted set on their way: after a kill or a full disk they go on behind what is
+whole."""
 
 import errno
 import json
@@ -28,7 +29,9 @@ def test_interrupted_anywhere_it_goes_on(make_set, corrupt_stub, call):
     with pytest.raises(KeyboardInterrupt):
         made.write(names, say=said)
     corrupt_stub.calls, corrupt_stub.fail_at = 0, None
-    assert (made.folder / "fog.npy").exists() == (call > 10), "a final name before the file was whole"
+    assert (made.folder / "fog.npy").exists() == (call > 10), (
+        "a final name before the file was whole"
+    )
     assert make_set().write(names, say=said) == names[(call > 10) :]
     assert corrupt_stub.calls == 20 - 2 * ((call - 1) // 2), (
         "finished severities are made again, or unfinished ones are not"
@@ -60,7 +63,9 @@ images = torch.randint(256, (COUNT, 3, 32, 32), generator=torch.Generator().manu
 clean = Split(images, torch.arange(COUNT) % 10)
 corrupted_set.CorruptedSet(Path({str(tmp_path)!r}) / "CIFAR-10-C", "cifar10", clean, "cifar-c").write(["fog"])
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         while "working" not in (line := process.stdout.readline()):
             assert line, "the process ended early"
@@ -138,7 +143,9 @@ def test_frost_is_made_of_its_textures(make_set, corrupt_stub, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         make_set(textures=tmp_path / "b").write(["frost"], say=said)
     manifest = json.loads((tmp_path / "CIFAR-10-C" / "manifest.json").read_text())
-    assert len(manifest["files"]["frost.npy"]["done"]) == 4, "three with the first folder, one with the second"
+    assert len(manifest["files"]["frost.npy"]["done"]) == 4, (
+        "three with the first folder, one with the second"
+    )
     corrupt_stub.calls, corrupt_stub.fail_at = 0, None
     make_set(textures=tmp_path / "c").write(["frost"], say=said)
     assert corrupt_stub.calls == 10
@@ -175,7 +182,8 @@ def test_a_disk_that_fills_up(make_set, corrupt_stub, monkeypatch, sync):
 
 
 def test_a_write_that_takes_only_a_part(make_set, corrupt_stub):
-    """A real limit shortly before the end of a severity: the system writes what fits, and then refuses."""
+    """A real limit shortly before the end of a severity: the system writes what fits, and then
+    refuses."""
     made = make_set()
     block = COUNT * 3 * 32 * 32
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -38,7 +38,9 @@ def test_an_interval_by_scipy():
     values = [81.2, 80.9, 82.4, 81.0, 81.7]
     estimate = Estimate.of(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert (estimate.mean - estimate.half, estimate.mean + estimate.half) == pytest.approx((low, high))
+    assert (estimate.mean - estimate.half, estimate.mean + estimate.half) == pytest.approx(
+        (low, high)
+    )
 
 
 def test_one_value_has_no_interval():
@@ -48,7 +50,9 @@ def test_one_value_has_no_interval():
     assert estimate.text() == "5.00 (1)"
 
 
-@pytest.mark.parametrize(("value", "inside"), [(1.0, True), (3.0, True), (0.99, False), (3.01, False)])
+@pytest.mark.parametrize(
+    ("value", "inside"), [(1.0, True), (3.0, True), (0.99, False), (3.01, False)]
+)
 def test_an_interval_includes_its_ends(value, inside):
     assert Estimate(2.0, 1.0, 3).contains(value) == inside
 
@@ -61,7 +65,8 @@ def test_accuracy_over_seeds(measured):
 def test_effects_are_paired_by_seed(measured):
     better = measured({2: 75.0, 0: 61.0, 7: 99.0})
     worse = measured({0: 60.0, 1: 0.0, 2: 73.0})
-    assert effect(better, worse) == Estimate.of([2.0, 1.0])  # seeds 2 and 0; 7 and 1 have no partner
+    # seeds 2 and 0; 7 and 1 have no partner
+    assert effect(better, worse) == Estimate.of([2.0, 1.0])
     assert effect(better, measured({5: 1.0})) is None
     assert effect(better, []) is None
 
@@ -133,7 +138,9 @@ def test_claims_on_other_data_are_judged_once_a_pair(claims, cells):
 def test_the_papers_number_stands_beside_ours_for_its_own_data_only(cells):
     numbers = {("cifar10", "a"): 71.5}
     rows = {"first": ["a", "c"], "second": ["b", "a"]}
-    table = accuracy_table("T", rows, ["8×8", "16×16"], numbers, {"cifar10": cells, "synthdigits": cells})
+    table = accuracy_table(
+        "T", rows, ["8×8", "16×16"], numbers, {"cifar10": cells, "synthdigits": cells}
+    )
     assert table.headers == [
         "",
         *("cifar10 8×8: paper", "cifar10 8×8: ours", "cifar10 16×16: paper", "cifar10 16×16: ours"),
@@ -150,7 +157,8 @@ def test_a_table_for_the_terminal_and_for_the_book():
     table = Table("Title", ("", "top-1"), [("a", "72.050"), ("b", "–")])
     lines = repr(table).splitlines()
     assert lines[0] == "Title"
-    assert [line.split() for line in lines[3:]] == [["a", "72.050"], ["b", "–"]]  # as given: digits are not re-rounded
+    # as given: digits are not re-rounded
+    assert [line.split() for line in lines[3:]] == [["a", "72.050"], ["b", "–"]]
     markdown = table._repr_markdown_().splitlines()
     assert markdown[:2] == ["**Title**", ""]
     assert [cell.strip() for cell in markdown[4].strip("|").split("|")] == ["a", "72.050"]
@@ -165,7 +173,9 @@ def test_every_claim_is_a_difference_of_two_numbers_of_the_paper():
         difference = numbers[claim.dataset, claim.better] - numbers[claim.dataset, claim.worse]
         assert round(difference, 2) == claim.points > 0, claim
         table = claim.source.lower().replace(" ", "")
-        assert {claim.better, claim.worse} <= {cell for _, cell in read_numbers("dfd", table)}, claim
+        assert {claim.better, claim.worse} <= {cell for _, cell in read_numbers("dfd", table)}, (
+            claim
+        )
 
 
 def test_tables_that_share_a_number_agree():

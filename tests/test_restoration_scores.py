@@ -10,7 +10,8 @@ from paperlib.evaluation import psnr, ssim
 
 
 def pairs(size: int) -> tuple[Tensor, Tensor]:
-    """Six smooth images and noisier and noisier versions of them, the last flat: float32 (6, 3, size, size)."""
+    """Six smooth images and noisier and noisier versions of them, the last flat: float32 (6, 3,
+    size, size)."""
     generator = torch.Generator().manual_seed(size)
     coarse = torch.rand(6, 3, 4, 4, generator=generator)
     targets = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
@@ -28,7 +29,13 @@ def test_scores_are_those_of_scikit_image(size: int) -> None:
         (
             peak_signal_noise_ratio(y, x, data_range=1),
             structural_similarity(
-                x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=0
+                x,
+                y,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=1,
+                channel_axis=0,
             ),
         )
         for x, y in zip(images.double().numpy(), targets.double().numpy(), strict=True)

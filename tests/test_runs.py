@@ -1,4 +1,5 @@
-"""Runs as plain values, the hashes that name them, and records that notice what was done to them."""
+"""Runs as plain values, the hashes that name them, and records that notice what was done to
+them."""
 
 import dataclasses
 import json
@@ -7,7 +8,14 @@ import pytest
 
 from paperlib.runs import Corrupt, Record, Run, digest, in_order
 
-TEACHER = Run("supervised", "cifar10", "resnet18", 1, evaluate=({"name": "lowres", "factor": 4},), holdout=5000)
+TEACHER = Run(
+    "supervised",
+    "cifar10",
+    "resnet18",
+    1,
+    evaluate=({"name": "lowres", "factor": 4},),
+    holdout=5000,
+)
 STUDENT = Run(
     "dfd",
     "cifar10",
@@ -49,7 +57,9 @@ OTHER = {
 @pytest.fixture
 def record():
     history = ({"lr": 0.1, "loss": 2.5}, {"lr": 0.01, "loss": 1 / 3})
-    return Record(STUDENT, {"top1": 81.26}, history, {"device": "CPU"}, {"weights.safetensors": "0" * 64})
+    return Record(
+        STUDENT, {"top1": 81.26}, history, {"device": "CPU"}, {"weights.safetensors": "0" * 64}
+    )
 
 
 # Runs
@@ -60,12 +70,15 @@ def test_a_run_survives_json(run):
     again = Run.from_dict(json.loads(json.dumps(run.to_dict())))
     assert again == run
     assert again.hash == run.hash
-    assert all(type(getattr(again, f.name)) is type(getattr(run, f.name)) for f in dataclasses.fields(Run))
+    assert all(
+        type(getattr(again, f.name)) is type(getattr(run, f.name)) for f in dataclasses.fields(Run)
+    )
 
 
 def test_hashes_stay_what_they_are():
-    """Finished runs and committed records are found by these hashes. A field that is added, with a default that means
-    what was done before it existed, changes none of them; whoever has to change this test orphans them all.
+    """Finished runs and committed records are found by these hashes. A field that is added, with a
+    default that means what was done before it existed, changes none of them; whoever has to change
+    this test orphans them all.
     """
     assert TEACHER.hash == "1be07ab0e0eb1db1"
     assert STUDENT.hash == "63be5e18b2fa0bc7"
@@ -88,7 +101,9 @@ def test_every_field_counts(field):
 
 def test_a_change_in_a_parent_counts():
     teacher = dataclasses.replace(TEACHER, epochs=99)
-    assert dataclasses.replace(STUDENT, uses={**STUDENT.uses, "teacher": teacher}).hash != STUDENT.hash
+    assert (
+        dataclasses.replace(STUDENT, uses={**STUDENT.uses, "teacher": teacher}).hash != STUDENT.hash
+    )
 
 
 def test_one_and_one_point_zero_are_the_same():
@@ -196,7 +211,9 @@ def test_infinities_are_not_recorded(record):
 
 
 def test_equal_options_make_equal_runs_and_hashes():
-    one, other = (Run("supervised", "synthdigits", "vgg16", options={"dropout": value}) for value in (1, 1.0))
+    one, other = (
+        Run("supervised", "synthdigits", "vgg16", options={"dropout": value}) for value in (1, 1.0)
+    )
     assert one == other
     assert one.hash == other.hash
     assert hash(one) == hash(other)

@@ -20,13 +20,16 @@ def run(tiny):
 def finished(store, run):
     """A finished run that nobody trained. Returns its record."""
     record = Record(run, {"top1": 50.0}, ({"loss": 1.0},), {})
-    return store.finish(record, {"w": torch.arange(6.0)}, {"input": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
+    return store.finish(
+        record, {"w": torch.arange(6.0)}, {"input": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)}
+    )
 
 
 def damage(path, how):
     content = bytearray(path.read_bytes())
     if how.startswith("flipped"):
-        content[len(content) // 2] ^= 128 if how == "flipped high" else 1  # in a text: no longer UTF-8
+        # in a text: no longer UTF-8
+        content[len(content) // 2] ^= 128 if how == "flipped high" else 1
     path.write_bytes({"truncated": content[:-10], "empty": b""}.get(how, content))
 
 
@@ -71,7 +74,10 @@ def test_tensors_and_values_come_back_as_they_went(tmp_path):
         name: (t.dtype, t.shape) for name, t in tensors.items()
     }
     for name, tensor in tensors.items():
-        bits = [t.contiguous().flatten().view(torch.uint8) if t.numel() else t for t in (again[name], tensor)]
+        bits = [
+            t.contiguous().flatten().view(torch.uint8) if t.numel() else t
+            for t in (again[name], tensor)
+        ]
         assert torch.equal(*bits), name
 
 
@@ -124,7 +130,8 @@ def test_a_finished_run(store, run, finished):
 
 
 def test_a_record_without_its_files_is_not_finished_yet(store, run, monkeypatch):
-    """Killed at any write: the record is the last, so a folder without one is simply not finished."""
+    """Killed at any write: the record is the last, so a folder without one is simply not
+    finished."""
     writes = []
 
     def write(path, data):
@@ -143,7 +150,9 @@ def test_a_record_without_its_files_is_not_finished_yet(store, run, monkeypatch)
 @DAMAGE
 def test_a_damaged_run_is_set_aside_and_counts_as_missing(store, run, finished, name, how):
     damage(store.folder(run) / name, how)
-    with pytest.warns(UserWarning, match=r"set aside as record\.json\.corrupt, the run is made again"):
+    with pytest.warns(
+        UserWarning, match=r"set aside as record\.json\.corrupt, the run is made again"
+    ):
         assert store.record(run) is None
     assert (store.folder(run) / f"{RECORD}.corrupt").exists()
     assert store.record(run) is None

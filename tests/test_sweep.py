@@ -58,7 +58,8 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(store, cpu, tiny, trained
 
 
 def test_a_student_without_distillation_is_its_base_network(store, cpu, tiny_student):
-    """Equation (4) with lambda 0: the same weights, bit for bit, so the two differ by distillation alone."""
+    """Equation (4) with lambda 0: the same weights, bit for bit, so the two differ by distillation
+    alone."""
     student = tiny_student(options={"lambda_": 0.0})
     base = dataclasses.replace(student, method="supervised", options={}, uses={})
     Sweep(store, None, cpu)([student, base])
@@ -92,7 +93,9 @@ def test_a_teacher_whose_weights_are_corrupt_is_made_again(store, cpu, tiny, tin
     assert same(store.weights(tiny()), expected)
 
 
-def test_several_workers_give_the_same_bits_as_one(tmp_path, cpu, tiny, tiny_student, one_thread, monkeypatch):
+def test_several_workers_give_the_same_bits_as_one(
+    tmp_path, cpu, tiny, tiny_student, one_thread, monkeypatch
+):
     monkeypatch.setattr("os.cpu_count", lambda: 2)  # one thread for each of two workers
     runs = [tiny_student(), tiny(network="vgg16"), tiny(seed=1)]
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
@@ -105,7 +108,8 @@ def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
     runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
         Sweep(store, None, cpu, workers=2)(runs)
-    for worker in multiprocessing.active_children():  # the other run does not keep the program from ending
+    # the other run does not keep the program from ending
+    for worker in multiprocessing.active_children():
         worker.join(10)
     assert not multiprocessing.active_children()
 
@@ -131,7 +135,14 @@ CHILD = """
 
 def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_path):
     run, ticks = tiny(), []
-    command = [sys.executable, "-c", textwrap.dedent(CHILD), store.root, tmp_path, repr(run.to_dict())]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(CHILD),
+        store.root,
+        tmp_path,
+        repr(run.to_dict()),
+    ]
     with subprocess.Popen(command) as child:
         while not (tmp_path / "child").exists() and child.poll() is None:
             time.sleep(0.01)
@@ -153,16 +164,24 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
     assert seen.dtype == torch.float32
     assert torch.isin(seen, torch.arange(256.0).div(255)).all()
     torch.manual_seed(1)
-    other = sweep.make_view({"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution)
+    other = sweep.make_view(
+        {"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution
+    )
     assert not torch.equal(other(images), seen)
 
 
 def test_without_a_frontend_the_degradation_is_all():
     images = torch.rand(2, 3, 32, 32)
-    assert sweep.make_view({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(images) is images
+    assert (
+        sweep.make_view({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(images)
+        is images
+    )
 
 
 def test_costs_are_those_of_the_convolutions():
-    # AlexNet at 1/16: 4, 12, 24, 16 and 16 channels on maps of 8x8, 4x4 and 2x2; a multiplication and an addition each.
-    multiplications = 64 * 4 * 3 * 121 + 16 * 12 * 4 * 25 + 4 * 9 * (24 * 12 + 16 * 24 + 16 * 16) + 16 * 10
+    # AlexNet at 1/16: 4, 12, 24, 16 and 16 channels on maps of 8x8, 4x4 and 2x2; a multiplication
+    # and an addition each.
+    multiplications = (
+        64 * 4 * 3 * 121 + 16 * 12 * 4 * 25 + 4 * 9 * (24 * 12 + 16 * 24 + 16 * 16) + 16 * 10
+    )
     assert sweep.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications

@@ -1,4 +1,5 @@
-"""The loop: its schedules, its steps, and that a training which is interrupted ends with the same bits."""
+"""The loop: its schedules, its steps, and that a training which is interrupted ends with the same
+bits."""
 
 import dataclasses
 import signal
@@ -32,7 +33,9 @@ def make_split(count=96, size=32):
 def make_trainer(run, cpu, seed=0):
     """A trainer whose method starts from `seed`, with a teacher that is always the same."""
     torch.manual_seed(99)
-    parents = {role: methods.build_network(parent, TASK).eval() for role, parent in run.uses.items()}
+    parents = {
+        role: methods.build_network(parent, TASK).eval() for role, parent in run.uses.items()
+    }
     torch.manual_seed(seed)
     method = cpu.place(methods.build(run, TASK, parents))
     return Trainer(run, method, make_split(), degrade.build(run.degrade), cpu)
@@ -59,13 +62,18 @@ def test_the_schedule_runs_over_all_steps_and_not_over_each_epoch(tiny, cpu):
     trainer = make_trainer(tiny(epochs=4, schedule="step", lr=0.1), cpu)
     while not trainer.done:
         trainer.epoch()
-    assert [epoch["lr"] for epoch in trainer.progress.history] == pytest.approx([0.1, 0.1, 0.01, 0.001])
+    assert [epoch["lr"] for epoch in trainer.progress.history] == pytest.approx(
+        [0.1, 0.1, 0.01, 0.001]
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"schedule": "poly"}, "unknown schedule 'poly'; choose from: step, cosine, onecycle, constant"),
+        (
+            {"schedule": "poly"},
+            "unknown schedule 'poly'; choose from: step, cosine, onecycle, constant",
+        ),
         ({"optimizer": "lamb"}, "unknown optimizer 'lamb'; choose from: sgd, adam"),
     ],
 )
@@ -76,11 +84,15 @@ def test_wrong_recipes(tiny, cpu, fields, message):
 
 def test_clipping_bounds_a_step(tiny, cpu):
     def change(clip):
-        run = tiny(batch_size=96, schedule="constant", momentum=0.0, weight_decay=0.0, lr=1.0, clip=clip)
+        run = tiny(
+            batch_size=96, schedule="constant", momentum=0.0, weight_decay=0.0, lr=1.0, clip=clip
+        )
         trainer = make_trainer(run, cpu)
         before = torch.cat([p.detach().flatten() for p in trainer.parameters])
         trainer.epoch()
-        return (torch.cat([p.detach().flatten() for p in trainer.parameters]) - before).norm().item()
+        return (
+            (torch.cat([p.detach().flatten() for p in trainer.parameters]) - before).norm().item()
+        )
 
     assert change(0.0) > 0.1
     assert change(0.01) == pytest.approx(0.01, rel=1e-3)  # differences of float32 weights about 1
@@ -88,7 +100,10 @@ def test_clipping_bounds_a_step(tiny, cpu):
 
 def test_a_diverged_training_is_said_and_not_recorded(tiny, cpu, store):
     run = tiny(lr=1e30, epochs=3)
-    with pytest.raises(UserError, match=r"synthdigits resnet18 supervised seed=0: the loss is not finite in epoch 1"):
+    with pytest.raises(
+        UserError,
+        match=r"synthdigits resnet18 supervised seed=0: the loss is not finite in epoch 1",
+    ):
         sweep.train(run, store, None, cpu)
     assert store.record(run) is None
 
@@ -109,7 +124,8 @@ def test_an_epoch_trains_whatever_mode_the_method_is_in(tiny, cpu):
     trainer = make_trainer(tiny(), cpu)
     trainer.method.eval()
     trainer.epoch()
-    assert trainer.method.network.body.stem[1].num_batches_tracked == 3  # of the batch norm, which stands still in eval
+    # of the batch norm, which stands still in eval
+    assert trainer.method.network.body.stem[1].num_batches_tracked == 3
 
 
 def test_ticks_count_the_images(tiny, cpu):
@@ -140,7 +156,8 @@ def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     trainer, split = make_trainer(tiny(), cpu), make_split(50)
     trainer.epoch()
     one, other = (evaluate(trainer.method, split, trainer.views[0], cpu, size) for size in (1, 512))
-    assert one == pytest.approx(other, rel=1e-5)  # convolutions may sum in another order for other batch sizes
+    # convolutions may sum in another order for other batch sizes
+    assert one == pytest.approx(other, rel=1e-5)
 
 
 # Resume
@@ -158,7 +175,8 @@ RUNS = pytest.mark.parametrize(
 
 
 def check_resume(run, cpu, tmp_path):
-    """Train `run` at one go, and again from its state before and after every epoch; all must end alike."""
+    """Train `run` at one go, and again from its state before and after every epoch; all must end
+    alike."""
     whole, saved = make_trainer(run, cpu), []
     while not whole.done:
         saved.append(pack(whole.state()[0], **whole.state()[1]))
@@ -227,7 +245,14 @@ def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_
     run = tiny(network="vgg16", epochs=3)
     expected = sweep.train(run, Store(tmp_path / "whole"), None, cpu)
     checkpoint = store.folder(run) / CHECKPOINT
-    command = [sys.executable, "-c", textwrap.dedent(CHILD), store.root, checkpoint, repr(run.to_dict())]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(CHILD),
+        store.root,
+        checkpoint,
+        repr(run.to_dict()),
+    ]
     with subprocess.Popen(command) as child:
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and child.poll() is None and time.monotonic() < deadline:
@@ -254,13 +279,17 @@ def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store
 
 def test_a_checkpoint_of_another_kind_of_device_is_left(tiny, cpu, store):
     """Its random generators mean nothing here, and a record can name one device only."""
-    store.save_checkpoint(tiny(), {"generator.batches": torch.zeros(16, dtype=torch.uint8)}, device="cuda")
+    store.save_checkpoint(
+        tiny(), {"generator.batches": torch.zeros(16, dtype=torch.uint8)}, device="cuda"
+    )
     ticks = []
     sweep.train(tiny(), store, None, cpu, ticks.append)
     assert ticks == [32] * 4
 
 
-def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(tiny, cpu, store, tmp_path, monkeypatch):
+def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(
+    tiny, cpu, store, tmp_path, monkeypatch
+):
     run, finish = tiny(), store.finish
     monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(store, "finish", lambda *arguments: 1 / 0)
@@ -301,7 +330,11 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
     run = dataclasses.replace(tiny(holdout=32), evaluate=({"name": "lowres"},))
     record = sweep.train(run, store, None, cpu)
     scores = ("top1", "top5", "cross_entropy")
-    names = {f"{before}{score}{behind}" for score in scores for before, behind in (("", ""), ("validation_", ""))}
+    names = {
+        f"{before}{score}{behind}"
+        for score in scores
+        for before, behind in (("", ""), ("validation_", ""))
+    }
     assert record.metrics.keys() == names | {f"{score}@lowres" for score in scores}
     data = datasets.load(run.dataset)
     _, validation, test = data.split(run.train_size, run.holdout, run.test_size)
@@ -312,9 +345,18 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
         ("validation_cross_entropy", validation, lambda images: images),
     ):
         loss = F.cross_entropy(network(view(part.images / 255)).logits, part.labels)
-        assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name  # float32, summed in another order
+        # float32, summed in another order
+        assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name
     assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2
-    assert {"device", "precision", "torch", "commit", "date", "seconds", "images_per_second"} <= set(record.provenance)
+    assert {
+        "device",
+        "precision",
+        "torch",
+        "commit",
+        "date",
+        "seconds",
+        "images_per_second",
+    } <= set(record.provenance)
 
 
 def test_a_teacher_from_another_data_set(tiny, cpu, store, tmp_path):

@@ -1,4 +1,5 @@
-"""What corruption costs: inside the training loop, and for a whole CIFAR-10-C. Part of `make bench`.
+"""What corruption costs: inside the training loop, and for a whole CIFAR-10-C. Part of `make
+bench`.
 
 The race against the reference package needs its own environment and lies in `tests/reference/`.
 """
@@ -38,7 +39,8 @@ class Timed:
 
 
 def names() -> tuple[str, ...]:
-    """The 19 corruptions; without frost's textures the procedural frost stands in, by its own name."""
+    """The 19 corruptions; without frost's textures the procedural frost stands in, by its own
+    name."""
     try:
         find_textures()
         return CORRUPTIONS
@@ -47,7 +49,8 @@ def names() -> tuple[str, ...]:
 
 
 def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str, Any]:
-    """The cost of a random corruption and severity for every image, as a share of ResNet-18's step without it."""
+    """The cost of a random corruption and severity for every image, as a share of ResNet-18's step
+    without it."""
     spec = {"name": "random_corruption", "table": "cifar-c", "corruptions": ",".join(names())}
     run = Run("supervised", "synthdigits", "resnet18", degrade=spec, batch_size=batch, lr=0.01)
     trainer = bench.ours(run, execution)
@@ -74,8 +77,11 @@ def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str,
 
 
 def whole_set(device: str, count: int, rounds: int) -> dict[str, Any]:
-    """Seconds for 19 corruptions, 5 severities, of `count` images of 32 pixels, on the device; nothing is written."""
-    images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    """Seconds for 19 corruptions, 5 severities, of `count` images of 32 pixels, on the device;
+    nothing is written."""
+    images = torch.randint(
+        256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     images, index = images.to(device), torch.arange(count, device=device)
     seconds = []
     for _ in range(rounds + 1):
@@ -100,7 +106,9 @@ def main(device: str = "auto") -> Path:
     """Run both, print them, and write the record. About a minute on two cores."""
     device = Execution.on(device).device
     if device == "cpu":
-        results = [loop(Execution.on("cpu", precision), 64, 3, 20) for precision in ("fp32", "auto")]
+        results = [
+            loop(Execution.on("cpu", precision), 64, 3, 20) for precision in ("fp32", "auto")
+        ]
         results.append(whole_set("cpu", 500, 2))
     else:
         results = [loop(Execution.on(device, "bf16"), batch, 3, 50) for batch in (128, 512)]

@@ -1,6 +1,7 @@
 """Contestants that train, step by step, in one process: how fast they are.
 
-They take turns, so that whatever else the machine does hits all of them. Written to `data/results/bench/`.
+They take turns, so that whatever else the machine does hits all of them. Written to
+`data/results/bench/`.
 """
 
 import json
@@ -35,8 +36,12 @@ def ours(run: Run, execution: Execution) -> Trainer:
     """The library's own loop on a run; a teacher has random weights, which are as fast as any."""
     dataset = datasets.load(run.dataset, device=execution.device)
     torch.manual_seed(0)
-    teacher = networks.build(run.network, len(dataset.classes), run.width).eval().requires_grad_(False)
-    method = execution.place(methods.build(run, task(dataset), {"teacher": execution.place(teacher)}))
+    teacher = (
+        networks.build(run.network, len(dataset.classes), run.width).eval().requires_grad_(False)
+    )
+    method = execution.place(
+        methods.build(run, task(dataset), {"teacher": execution.place(teacher)})
+    )
     return Trainer(run, method, dataset.train, degrade.build(run.degrade), execution)
 
 
@@ -49,14 +54,19 @@ def our_steps(trainer: Trainer) -> Steps:
             yield trainer.batches.batch_size
 
 
-def race(contestants: dict[str, Steps], device: str, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Images/s of every contestant in every round; a turn lasts `seconds`, after one step of warm-up each."""
+def race(
+    contestants: dict[str, Steps], device: str, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Images/s of every contestant in every round; a turn lasts `seconds`, after one step of
+    warm-up each."""
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     for steps in contestants.values():
         next(steps)
     for _ in range(rounds):
         for name, steps in contestants.items():
-            next(steps)  # a DataLoader fills its queue while others run: this step empties some of that head start
+            # a DataLoader fills its queue while others run: this step empties some of that head
+            # start
+            next(steps)
             synchronise(device)
             start, images = time.perf_counter(), 0
             while time.perf_counter() - start < seconds:
@@ -69,7 +79,8 @@ def race(contestants: dict[str, Steps], device: str, rounds: int, seconds: float
 
 
 def share_outside(trainer: Trainer, steps: int, device: str) -> float:
-    """The share of a step spent outside the networks (forward and backward) and the optimizer, measured with hooks."""
+    """The share of a step spent outside the networks (forward and backward) and the optimizer,
+    measured with hooks."""
     inside, started = 0.0, 0.0
 
     def begin(*_: Any) -> None:
@@ -90,7 +101,10 @@ def share_outside(trainer: Trainer, steps: int, device: str) -> float:
     handles = []
     for module in (trainer.method.network, trainer.method.parents["teacher"]):
         handles += [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
-    handles += [trainer.optimizer.register_step_pre_hook(begin), trainer.optimizer.register_step_post_hook(end)]
+    handles += [
+        trainer.optimizer.register_step_pre_hook(begin),
+        trainer.optimizer.register_step_post_hook(end),
+    ]
     original, torch.Tensor.backward = torch.Tensor.backward, timed_backward  # type: ignore[assignment]
     try:
         every = our_steps(trainer)
@@ -108,9 +122,12 @@ def share_outside(trainer: Trainer, steps: int, device: str) -> float:
 
 
 def write_record(kind: str, device: str, results: list[dict[str, Any]]) -> Path:
-    """Write a benchmark's results with their provenance, to one file a kind and device. Returns its path."""
+    """Write a benchmark's results with their provenance, to one file a kind and device. Returns its
+    path."""
     provenance = Execution(device).provenance()
     name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
     path = FOLDER / f"{kind}-{name}.json"
-    write_atomically(path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode())
+    write_atomically(
+        path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode()
+    )
     return path

@@ -1,4 +1,5 @@
-"""What every chapter of the book starts with: where its numbers come from, and a way to show the code that runs."""
+"""What every chapter of the book starts with: where its numbers come from, and a way to show the
+code that runs."""
 
 import inspect
 from collections.abc import Callable
@@ -16,15 +17,20 @@ from paperlib.store import Store
 from paperlib.study import Results
 from paperlib.sweep import Sweep
 
-Samples = Callable[[Run], dict[str, Tensor]]  # the small tensors that were kept beside a run's record
+# the small tensors that were kept beside a run's record
+Samples = Callable[[Run], dict[str, Tensor]]
 
 
-def measurements(slug: str, mode: str, runs: Path | str = "runs", root: Path | None = None) -> tuple[Results, Samples]:
+def measurements(
+    slug: str, mode: str, runs: Path | str = "runs", root: Path | None = None
+) -> tuple[Results, Samples]:
     """Where a chapter gets records and samples of runs.
 
     Args:
-        slug: of the paper. mode: "records" reads what is committed and trains nothing; "run" trains what is missing.
-        runs: folder of trained runs. root: folder of the data sets. Both are for "run".
+        slug: of the paper.
+        mode: "records" reads what is committed and trains nothing; "run" trains what is missing.
+        runs: folder of trained runs.
+        root: folder of the data sets. Both are for "run".
     Raises:
         UserError: an unknown mode.
     """

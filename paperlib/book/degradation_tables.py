@@ -1,4 +1,5 @@
-"""The tables of the page on degradations: constants, and the records of parity, statistics and speed."""
+"""The tables of the page on degradations: constants, and the records of parity, statistics and
+speed."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -46,11 +47,16 @@ def severities() -> Table:
         (name, MEANING[name], *(_rows(TABLES[table][name]) for table in ("imagenet-c", "cifar-c")))
         for name in CORRUPTIONS
     ]
-    return Table("The constants at severities 1 to 5", ("corruption", "constants", "imagenet-c", "cifar-c"), rows)
+    return Table(
+        "The constants at severities 1 to 5",
+        ("corruption", "constants", "imagenet-c", "cifar-c"),
+        rows,
+    )
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> str:
-    return (", " if len(rows[0]) == 1 else "<br>").join(map(_row, rows))  # a line a severity where there are several
+    # a line a severity where there are several
+    return (", " if len(rows[0]) == 1 else "<br>").join(map(_row, rows))
 
 
 def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
@@ -58,10 +64,15 @@ def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
     return [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
 
 
-def series(function: Callable[..., Tensor], image: Tensor, values: Sequence[Mapping[str, Any]]) -> Tensor:
-    """(n, 3, H, W) uint8: one image under a degradation at several settings, always with the same draws."""
+def series(
+    function: Callable[..., Tensor], image: Tensor, values: Sequence[Mapping[str, Any]]
+) -> Tensor:
+    """(n, 3, H, W) uint8: one image under a degradation at several settings, always with the same
+    draws."""
     batch, index = image[None], torch.zeros(1, dtype=torch.int64)
-    return torch.cat([to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values])
+    return torch.cat(
+        [to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
+    )
 
 
 POISSON_GAUSSIAN = (
@@ -74,16 +85,28 @@ SENSOR = ({"iso": 400}, {"iso": 1600}, {"iso": 6400}, {"iso": 25600})
 
 
 def parity() -> Table:
-    """The lowest PSNR over severities and images, given the reference's random numbers, for each severity table."""
-    records = {record["table"]: record for _, record in _records("parity/*.json") if "corruptions" in record}
+    """The lowest PSNR over severities and images, given the reference's random numbers, for each
+    severity table."""
+    records = {
+        record["table"]: record
+        for _, record in _records("parity/*.json")
+        if "corruptions" in record
+    }
     names = [name for name in TABLES if name in records]
     images = [records[name]["images"] for name in names]
-    headers = [f"{name}, {i['count']} images, {i['size']} px" for name, i in zip(names, images, strict=True)]
+    headers = [
+        f"{name}, {i['count']} images, {i['size']} px"
+        for name, i in zip(names, images, strict=True)
+    ]
     rows = [
         (corruption, *(_agreement(records[name]["corruptions"].get(corruption)) for name in names))
         for corruption in CORRUPTIONS
     ]
-    return Table("Same random numbers: lowest PSNR, and lowest share of equal values", ("corruption", *headers), rows)
+    return Table(
+        "Same random numbers: lowest PSNR, and lowest share of equal values",
+        ("corruption", *headers),
+        rows,
+    )
 
 
 def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
@@ -94,7 +117,8 @@ def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
 
 
 def statistics(table: str) -> Table:
-    """Own random numbers: the largest differences found, beside what would have been found nine times out of ten."""
+    """Own random numbers: the largest differences found, beside what would have been found nine
+    times out of ten."""
     part = next(part for part in _statistics() if part["table"] == table)
     rows = []
     for wrong in part["wrong_versions"]:
@@ -131,11 +155,14 @@ def statistics(table: str) -> Table:
 
 
 def _statistics() -> list[dict[str, Any]]:
-    return [part for name, record in _records("parity/statistics.json") for part in record["tables"]]
+    return [
+        part for name, record in _records("parity/statistics.json") for part in record["tables"]
+    ]
 
 
 def speed() -> list[Table]:
-    """Milliseconds an image against the package imagecorruptions, a table for every device that was measured."""
+    """Milliseconds an image against the package imagecorruptions, a table for every device that was
+    measured."""
     return [_speed(record) for _, record in _records("bench/corruptions-*.json")]
 
 
@@ -149,7 +176,9 @@ def _speed(record: Mapping[str, Any]) -> Table:
             f"**{total['suite_ratio']:.0f}×**"
         ]
         mean += ["", "", f"{total['geometric_mean']:.1f}×"]
-    headers = [text for size in sizes for text in (f"{size['size']} px: reference", "ours", "ratio")]
+    headers = [
+        text for size in sizes for text in (f"{size['size']} px: reference", "ours", "ratio")
+    ]
     made = record["provenance"]
     return Table(
         f"Milliseconds an image, {made['device']}, {made['threads']} threads",
@@ -159,7 +188,11 @@ def _speed(record: Mapping[str, Any]) -> Table:
 
 
 def _race(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return f"{row['reference_ms_median']:.3g}", f"{row['ours_ms_median']:.3g}", f"{row['ratio']:.1f}×"
+    return (
+        f"{row['reference_ms_median']:.3g}",
+        f"{row['ours_ms_median']:.3g}",
+        f"{row['ratio']:.1f}×",
+    )
 
 
 def loop() -> Table:

@@ -1,7 +1,8 @@
 """Chapters: execute the text notebooks, keep the result stable byte for byte, and render the book.
 
-A chapter's source is a py:percent file; its executed notebook lies beside it (committed, in records mode) or under
-`build/` (any other run). The tools come with the extra `book`; only the command line imports this module, and late.
+A chapter's source is a py:percent file; its executed notebook lies beside it (committed, in records
+mode) or under `build/` (any other run). The tools come with the extra `book`; only the command line
+imports this module, and late.
 """
 
 import ast
@@ -32,25 +33,32 @@ BOOK = ROOT / "book"
 
 
 class ChapterFailed(UserError):
-    """A cell of a chapter raised an error; the message says which, and where the notebook is kept."""
+    """A cell of a chapter raised an error; the message says which, and where the notebook is
+    kept."""
 
 
 class _OwnKernel(AsyncKernelManager):
-    """The kernel of this very interpreter, whatever kernels the user has installed under the same name."""
+    """The kernel of this very interpreter, whatever kernels the user has installed under the same
+    name."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {"PYTHONPATH": os.pathsep.join(path), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        env = {
+            "PYTHONPATH": os.pathsep.join(path),
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }
         # Its log would warn on the terminal, at every start, that a kernel on this very machine is not encrypted.
         launch = ipykernel.kernelspec.get_kernel_dict(["--log-level=ERROR"])
         return KernelSpec(resource_dir=ipykernel.kernelspec.RESOURCES, env=env, **launch)
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
-    """Run the chapter `source` in its own folder with `parameters`; write the normalised notebook to `target`.
+    """Run the chapter `source` in its own folder with `parameters`; write the normalised notebook
+    to `target`.
 
-    While the chapter runs, and after a failure, what has been executed lies beside the target as `*.partial.ipynb`.
+    While the chapter runs, and after a failure, what has been executed lies beside the target as
+    `*.partial.ipynb`.
     """
     notebook = jupytext.read(source)
     _check_parameters(source.stem, notebook, parameters)
@@ -66,7 +74,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
             cwd=source.parent,
             progress_bar=False,
             kernel_manager_class=_OwnKernel,
-            coalesce_streams=True,  # otherwise the kernel's timing decides how printed text is cut into outputs
+            # otherwise the kernel's timing decides how printed text is cut into outputs
+            coalesce_streams=True,
         )
     except PapermillExecutionError as error:
         first_line = " ".join([f"{error.ename}:", *error.evalue.splitlines()[:1]])
@@ -74,26 +83,36 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
             f"chapter {source.stem}, cell [{error.exec_count}]: {first_line} (kept: {partial})"
         ) from error
     except DeadKernelError as error:
-        raise ChapterFailed(f"chapter {source.stem}: its process died; out of memory? (kept: {partial})") from error
+        raise ChapterFailed(
+            f"chapter {source.stem}: its process died; out of memory? (kept: {partial})"
+        ) from error
     _write(normalise(executed), target)
     partial.unlink()
     return target
 
 
 def refresh(source: Path) -> Path:
-    """Execute a chapter as its source stands (records mode) and replace the committed notebook beside it."""
+    """Execute a chapter as its source stands (records mode) and replace the committed notebook
+    beside it."""
     built = source.parent.parent / "build" / source.stem / "records" / f"{source.stem}.ipynb"
-    return _write(nbformat.read(execute(source, built, {}), as_version=4), source.with_suffix(".ipynb"))
+    return _write(
+        nbformat.read(execute(source, built, {}), as_version=4), source.with_suffix(".ipynb")
+    )
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
-    """A copy without timings, versions, random ids and tool metadata: the same run gives the same bytes."""
+    """A copy without timings, versions, random ids and tool metadata: the same run gives the same
+    bytes."""
     notebook = copy.deepcopy(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
+            "language_info": {
+                "file_extension": ".py",
+                "name": "python",
+                "pygments_lexer": "ipython3",
+            },
         }
     )
     for index, cell in enumerate(notebook.cells):
@@ -106,8 +125,11 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def build_site(out: Path, chapters: Mapping[str, Path] | None = None, strict: bool = True, book: Path = BOOK) -> Path:
-    """Render the book to HTML in `out` and return its first page; `strict` makes every warning an error.
+def build_site(
+    out: Path, chapters: Mapping[str, Path] | None = None, strict: bool = True, book: Path = BOOK
+) -> Path:
+    """Render the book to HTML in `out` and return its first page; `strict` makes every warning an
+    error.
 
     `chapters` maps slugs to executed notebooks that are shown in place of the committed ones.
     """
@@ -115,28 +137,45 @@ def build_site(out: Path, chapters: Mapping[str, Path] | None = None, strict: bo
     if mathjax := env.get("PAPERLIB_MATHJAX"):
         env["PAPERLIB_MATHJAX"] = str(Path(mathjax).resolve())  # Sphinx reads it in another folder
     with tempfile.TemporaryDirectory(prefix="paperlib-book-") as folder:
-        copied, built = Path(folder, "book"), Path(folder, "site")  # nothing outside changes before the build succeeds
+        # nothing outside changes before the build succeeds
+        copied, built = Path(folder, "book"), Path(folder, "site")
         shutil.copytree(book, copied)
         for slug, executed in (chapters or {}).items():
             choose("chapter", slug, sorted(path.stem for path in copied.glob("*.ipynb")))
             shutil.copyfile(executed, copied / f"{slug}.ipynb")
-        command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", str(Path(folder, "doctrees"))]
+        command = [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-b",
+            "html",
+            "-d",
+            str(Path(folder, "doctrees")),
+        ]
         command += ["-W", "--keep-going", "-n"] if strict else []
-        done = subprocess.run([*command, str(copied), str(built)], env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, str(copied), str(built)], env=env, capture_output=True, text=True
+        )
         if done.returncode:
-            raise UserError(f"the book does not build:\n{done.stderr.replace(str(copied), book.name).strip()}")
+            raise UserError(
+                f"the book does not build:\n{done.stderr.replace(str(copied), book.name).strip()}"
+            )
         shutil.copytree(built, out, dirs_exist_ok=True)
     return out / "index.html"
 
 
 def _check_parameters(chapter: str, notebook: NotebookNode, parameters: Mapping[str, Any]) -> None:
-    """Refuse what the chapter's parameters cell does not assign, and values unlike in type to its defaults."""
+    """Refuse what the chapter's parameters cell does not assign, and values unlike in type to its
+    defaults."""
     defaults: dict[str, Any] = {}
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
             for node in ast.parse(cell.source).body:
                 if isinstance(node, ast.Assign):
-                    defaults |= {ast.unparse(name): ast.literal_eval(node.value) for name in node.targets}
+                    defaults |= {
+                        ast.unparse(name): ast.literal_eval(node.value) for name in node.targets
+                    }
                 elif isinstance(node, ast.AnnAssign) and node.value:
                     defaults[ast.unparse(node.target)] = ast.literal_eval(node.value)
     for name, value in parameters.items():
@@ -144,7 +183,9 @@ def _check_parameters(chapter: str, notebook: NotebookNode, parameters: Mapping[
         allowed = {type(default), int} if isinstance(default, float) else {type(default)}
         if default is not None and type(value) not in allowed:
             expected = type(default).__name__
-            raise UserError(f"parameter {name!r} of chapter {chapter} must be of type {expected}, not {value!r}")
+            raise UserError(
+                f"parameter {name!r} of chapter {chapter} must be of type {expected}, not {value!r}"
+            )
 
 
 def _write(notebook: NotebookNode, path: Path) -> Path:

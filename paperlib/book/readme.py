@@ -30,7 +30,8 @@ def write() -> bool:
 
 
 def render(text: str) -> str:
-    """The text with each block between `<!-- name -->` and `<!-- end -->` replaced by what its function gives.
+    """The text with each block between `<!-- name -->` and `<!-- end -->` replaced by what its
+    function gives.
 
     Raises ValueError if the text has lost a block.
     """
@@ -45,7 +46,9 @@ def _results() -> str:
     archive = Archive(DATA / "results" / "dfd")
     settings = select(dfd.PROFILES, "demo", ["cifar10"])
     items = dfd.study(settings, "cifar10", archive)
-    table = claims_table("dfd", "cifar10", {**items["table1"], **items["table2"]}, paper_setting=False)
+    table = claims_table(
+        "dfd", "cifar10", {**items["table1"], **items["table2"]}, paper_setting=False
+    )
     return f"{dfd_tables.describe(settings)}.\n\n{_pipe(table.headers, table.rows)}"
 
 
@@ -58,9 +61,25 @@ def _profiles() -> str:
         memory = f"{cost['peak_process_bytes'] / 2**30:.1f} GiB × {cost['workers']}"
         seconds = f"{cost['seconds'] // 60} min {cost['seconds'] % 60} s"
         rows.append(
-            (paper, profile, dataset, seconds, memory, f"{cost['device']}, {cost['cores']} cores", cost["date"])
+            (
+                paper,
+                profile,
+                dataset,
+                seconds,
+                memory,
+                f"{cost['device']}, {cost['cores']} cores",
+                cost["date"],
+            )
         )
-    headers = ("paper", "profile", "data", "time", "peak memory (process × processes)", "on", "measured")
+    headers = (
+        "paper",
+        "profile",
+        "data",
+        "time",
+        "peak memory (process × processes)",
+        "on",
+        "measured",
+    )
     return _pipe(headers, rows)
 
 
@@ -73,7 +92,17 @@ def _speed() -> str:
             mode = r["precision"] + (", compiled" if r["compile"] else "")
             ours, usual = (_range(r[f"{who}_images_per_second"]) for who in ("ours", "usual"))
             outside = f"{100 * r['share_outside']:.1f} %"
-            rows.append((record["provenance"]["device"], r["batch"], mode, ours, usual, f"{r['ratio']:.2f}×", outside))
+            rows.append(
+                (
+                    record["provenance"]["device"],
+                    r["batch"],
+                    mode,
+                    ours,
+                    usual,
+                    f"{r['ratio']:.2f}×",
+                    outside,
+                )
+            )
     headers = (
         "device",
         "batch",
@@ -95,12 +124,16 @@ def _pipe(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _corruptions() -> str:
-    """The suite against the package imagecorruptions: whole suite, geometric mean, worst and glass blur, by size."""
+    """The suite against the package imagecorruptions: whole suite, geometric mean, worst and glass
+    blur, by size."""
     rows = []
     for path in sorted((DATA / "results" / "bench").glob("corruptions-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         for size in record["sizes"]:
-            total, ratios = size["summary"], {row["corruption"]: row["ratio"] for row in size["corruptions"]}
+            total, ratios = (
+                size["summary"],
+                {row["corruption"]: row["ratio"] for row in size["corruptions"]},
+            )
             rows.append(
                 (
                     record["provenance"]["device"],
@@ -113,7 +146,16 @@ def _corruptions() -> str:
                     f"{total['worst']} {total['worst_ratio']:.1f}×",
                 )
             )
-    headers = ("device", "image", "imagecorruptions, all 19", "ours", "ratio", "geometric mean", "glass blur", "least")
+    headers = (
+        "device",
+        "image",
+        "imagecorruptions, all 19",
+        "ours",
+        "ratio",
+        "geometric mean",
+        "glass blur",
+        "least",
+    )
     return _pipe(headers, rows)
 
 
@@ -124,7 +166,11 @@ def _claims() -> str:
     for dataset in settings.datasets:
         for table in fq_tables.claims(settings, dataset, fq.study(settings, dataset, archive)):
             found.append(("fq", table.title.split(".")[0], dataset, table))
-    others = (("ddp", "ImageNet-C", "demo"), ("sfd", "ImageNet-C", "demo"), ("ssdl", "noise, relative", "cpu"))
+    others = (
+        ("ddp", "ImageNet-C", "demo"),
+        ("sfd", "ImageNet-C", "demo"),
+        ("ssdl", "noise, relative", "cpu"),
+    )
     for slug, about, profile in others:
         module, tables = papers.study(slug), papers.tables(slug)
         settings = select(module.PROFILES, profile, ["cifar10"])

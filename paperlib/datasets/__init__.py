@@ -10,13 +10,15 @@ from paperlib.datasets.base import Dataset, Split
 from paperlib.errors import choose
 
 NAMES = ("synthdigits", *torchvision_sets.NAMES)
-DETECTION = ("scenes", "voc2007")  # their labels are objects with boxes, see `paperlib.datasets.boxes`
+# their labels are objects with boxes, see `paperlib.datasets.boxes`
+DETECTION = ("scenes", "voc2007")
 
 __all__ = ["DETECTION", "NAMES", "Dataset", "Split", "found", "known", "load"]
 
 
 def known(name: str) -> str:
-    """Return `name` if it is one of `NAMES` or `DETECTION` or "FOLDER@PIXELS"; whether the data are there is not asked.
+    """Return `name` if it is one of `NAMES` or `DETECTION` or "FOLDER@PIXELS"; whether the data are
+    there is not asked.
 
     Raises:
         UserError: it is neither; the line names the choices.
@@ -29,13 +31,16 @@ def known(name: str) -> str:
 
 
 def load(name: str, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
-    """A data set on `device`; asked for twice in one process, it is the same object: do not write into its tensors.
+    """A data set on `device`; asked for twice in one process, it is the same object: do not write
+    into its tensors.
 
     Args:
-        name: one of `NAMES` or `DETECTION`, or "FOLDER@PIXELS", see `paperlib.datasets.folder`. "synthdigits" and
-            "scenes" are drawn here and need no download; "voc2007" is not downloaded.
-        root: where the others lie in torchvision's layout, or are downloaded to, and where FOLDER is. By default the
-            environment's DATA_ROOT, else the folder paperlib in the user's cache folder.
+        name: one of `NAMES` or `DETECTION`, or "FOLDER@PIXELS", see `paperlib.datasets.folder`.
+            "synthdigits" and "scenes" are drawn here and need no download; "voc2007" is not
+            downloaded.
+        root: where the others lie in torchvision's layout, or are downloaded to, and where FOLDER
+            is. By default the environment's DATA_ROOT, else the folder paperlib in the user's cache
+            folder.
         device: where the tensors are to live.
 
     Raises:
@@ -65,4 +70,6 @@ def found(name: str, root: Path | None = None) -> bool:
         return folder.found(name, torchvision_sets.folder(root))
     if name == "voc2007":
         return voc.found(torchvision_sets.folder(root))
-    return name in ("synthdigits", "scenes") or torchvision_sets.found(name, torchvision_sets.folder(root))
+    return name in ("synthdigits", "scenes") or torchvision_sets.found(
+        name, torchvision_sets.folder(root)
+    )

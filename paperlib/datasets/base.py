@@ -42,17 +42,21 @@ class Dataset:
         """The same on `device`; nothing is copied if it is there already."""
         return Dataset(self.name, self.train.to(device), self.test.to(device), self.classes)
 
-    def split(self, train_size: int = 0, holdout: int = 0, test_size: int = 0) -> tuple[Split, Split, Split]:
+    def split(
+        self, train_size: int = 0, holdout: int = 0, test_size: int = 0
+    ) -> tuple[Split, Split, Split]:
         """Training, validation and test images.
 
-        One permutation of the training images, the same for every run, seed and machine, gives first the `holdout`
-        images for validation and then the `train_size` images to train on; so runs that differ in their seed, or in
-        `train_size` alone, are validated on the same images. It is a copy.
+        One permutation of the training images, the same for every run, seed and machine, gives
+        first the `holdout` images for validation and then the `train_size` images to train on; so
+        runs that differ in their seed, or in `train_size` alone, are validated on the same images.
+        It is a copy.
 
         Args:
             train_size: how many images to train on; 0 means all that validation leaves.
             holdout: how many training images to hold out for validation; 0 means none.
-            test_size: how many test images, the first of a fixed permutation; 0 means all, in their own order.
+            test_size: how many test images, the first of a fixed permutation; 0 means all, in their
+                own order.
 
         Raises:
             UserError: a number is negative or asks for more images than there are.
@@ -64,10 +68,14 @@ class Dataset:
                 f"cannot train on {train_size} and hold out {holdout}"
             )
         if not 0 <= test_size <= len(self.test):
-            raise UserError(f"{self.name} has {len(self.test)} test images: cannot test on {test_size}")
+            raise UserError(
+                f"{self.name} has {len(self.test)} test images: cannot test on {test_size}"
+            )
         order = _permutation(len(self.train))
         train = self.train.subset(order[holdout : holdout + train_size])
-        test = self.test.subset(_permutation(len(self.test))[:test_size]) if test_size else self.test
+        test = (
+            self.test.subset(_permutation(len(self.test))[:test_size]) if test_size else self.test
+        )
         return train, self.train.subset(order[:holdout]), test
 
     @property
@@ -82,9 +90,13 @@ class Dataset:
 
     @cached_property
     def _statistics(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        # From a histogram of the 256 values: exact, so the same on every device, and without a float copy of it all.
+        # From a histogram of the 256 values: exact, so the same on every device, and without a
+        # float copy of it all.
         values = torch.arange(256, dtype=torch.float64) / 255
-        counts = [torch.bincount(channel.flatten(), minlength=256).cpu() for channel in self.train.images.unbind(1)]
+        counts = [
+            torch.bincount(channel.flatten(), minlength=256).cpu()
+            for channel in self.train.images.unbind(1)
+        ]
         shares = torch.stack(counts) / counts[0].sum()
         mean = shares.double() @ values
         std = (shares.double() @ values.square() - mean.square()).sqrt()

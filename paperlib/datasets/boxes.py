@@ -1,6 +1,8 @@
-"""How the objects of an image are written into one row of labels, so that labels are one tensor as elsewhere.
+"""How the objects of an image are written into one row of labels, so that labels are one tensor as
+elsewhere.
 
-`Split.labels` of a data set for detection is float32 (N, M, 6): M places for objects, of which each holds
+`Split.labels` of a data set for detection is float32 (N, M, 6): M places for objects, of which each
+holds
 
     class, x0, y0, x1, y1, difficult
 
@@ -25,12 +27,15 @@ class Objects(NamedTuple):
 
 
 def pack(images: Sequence[Objects], places: int | None = None) -> Tensor:
-    """float32 (N, M, 6): the labels of N images; M is `places`, or the most objects that one image has."""
+    """float32 (N, M, 6): the labels of N images; M is `places`, or the most objects that one image
+    has."""
     most = max((len(objects.classes) for objects in images), default=0)
     labels = torch.zeros(len(images), most if places is None else places, 6)
     labels[:, :, 0] = -1
     for row, (classes, boxes, difficult) in zip(labels, images, strict=True):
-        row[: len(classes)] = torch.cat([classes[:, None].float(), boxes.float(), difficult[:, None].float()], dim=1)
+        row[: len(classes)] = torch.cat(
+            [classes[:, None].float(), boxes.float(), difficult[:, None].float()], dim=1
+        )
     return labels
 
 

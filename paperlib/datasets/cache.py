@@ -1,4 +1,5 @@
-"""Tensors made once and kept in the user's cache folder: checksummed, written atomically, made by one process."""
+"""Tensors made once and kept in the user's cache folder: checksummed, written atomically, made by
+one process."""
 
 import hashlib
 import os
@@ -13,19 +14,23 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
-Arrays = tuple[Tensor, Tensor, Tensor, Tensor]  # training images, training labels, test images, test labels
+# training images, training labels, test images, test labels
+Arrays = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def folder() -> Path:
-    """This project's folder in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache). It need not exist."""
+    """This project's folder in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache). It need
+    not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paperlib"
 
 
 def load_or_make(path: Path, make: Callable[[], Tensors]) -> Tensors:
-    """The tensors kept in the safetensors file `path`; if there are none, those `make` returns, kept for next time.
+    """The tensors kept in the safetensors file `path`; if there are none, those `make` returns,
+    kept for next time.
 
-    A file that does not match its checksum is renamed to `*.corrupt`, with a warning, and made again. A folder that
-    cannot be written to only costs a warning. Of several processes that want the same file one makes it.
+    A file that does not match its checksum is renamed to `*.corrupt`, with a warning, and made
+    again. A folder that cannot be written to only costs a warning. Of several processes that want
+    the same file one makes it.
     """
     made: Tensors | None = None
     try:
@@ -45,9 +50,12 @@ def load_or_make(path: Path, make: Callable[[], Tensors]) -> Tensors:
 
 
 def load_or_draw(name: str, draw: Callable[[], Arrays]) -> Arrays:
-    """What `draw` returns, from the cache folder's file `<name>.safetensors` if it is there; else drawn and kept."""
+    """What `draw` returns, from the cache folder's file `<name>.safetensors` if it is there; else
+    drawn and kept."""
     names = ("train_images", "train_labels", "test_images", "test_labels")
-    kept = load_or_make(folder() / f"{name}.safetensors", lambda: dict(zip(names, draw(), strict=True)))
+    kept = load_or_make(
+        folder() / f"{name}.safetensors", lambda: dict(zip(names, draw(), strict=True))
+    )
     train_images, train_labels, test_images, test_labels = (kept[name] for name in names)
     return train_images, train_labels, test_images, test_labels
 
@@ -66,10 +74,14 @@ def _read(path: Path) -> Tensors | None:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename a corrupt file, so that it is not used and can be looked at. Call it under the lock."""
+    """Rename a corrupt file, so that it is not used and can be looked at. Call it under the
+    lock."""
     if path.exists():
         aside = path.with_name(f"{path.name}.corrupt")
-        warnings.warn(f"{path} does not match its checksum; set aside as {aside.name} and made again", stacklevel=3)
+        warnings.warn(
+            f"{path} does not match its checksum; set aside as {aside.name} and made again",
+            stacklevel=3,
+        )
         os.replace(path, aside)
 
 

@@ -1,4 +1,5 @@
-"""Corrupted test sets from files: the layout of CIFAR-10-C and CIFAR-100-C, and the folder tree of ImageNet-C.
+"""Corrupted test sets from files: the layout of CIFAR-10-C and CIFAR-100-C, and the folder tree of
+ImageNet-C.
 
 Nothing in a file is unpickled. `paperlib.corrupting` writes the first layout.
 """
@@ -22,20 +23,26 @@ from paperlib.errors import UserError
 
 MANIFEST, LABELS = "manifest.json", "labels.npy"
 SEVERITIES = (1, 2, 3, 4, 5)
-IMAGENET_GROUPS = ("blur", "digital", "extra", "noise", "weather")  # one archive each; unpacked, the folder may remain
+# one archive each; unpacked, the folder may remain
+IMAGENET_GROUPS = ("blur", "digital", "extra", "noise", "weather")
 AHEAD = 2  # batches decoded while one is in use
 
 
 def cifar_c(
-    folder: Path | str, corruption: str, severity: int | None = None, device: torch.device | str = "cpu"
+    folder: Path | str,
+    corruption: str,
+    severity: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> Split:
     """The images of one corruption, from `<folder>/<corruption>.npy` and `<folder>/labels.npy`.
 
-    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then all at severity 2, and so on;
-    the labels of the N images five times over. Only what is asked for is read.
+    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then all at
+    severity 2, and so on; the labels of the N images five times over. Only what is asked for is
+    read.
 
     Args:
-        folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which severities are there.
+        folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which
+            severities are there.
         severity: 1 to 5; None means all that are there, in order.
         device: where the tensors are to live.
     Returns:
@@ -47,7 +54,9 @@ def cifar_c(
     images, labels = _array(folder, f"{corruption}.npy"), _array(folder, LABELS)
     there = severities(folder)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise UserError(f"{folder / corruption}.npy holds {_described(images)}; it must be uint8 (N, H, W, 3)")
+        raise UserError(
+            f"{folder / corruption}.npy holds {_described(images)}; it must be uint8 (N, H, W, 3)"
+        )
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(f"{folder / LABELS} holds {_described(labels)}; it must be integers (N,)")
     if len(images) != len(labels) or len(images) % len(there):
@@ -58,15 +67,21 @@ def cifar_c(
     part = slice(None)
     if severity is not None:
         if isinstance(severity, bool) or severity not in there:
-            raise UserError(f"severity is {severity!r}; {folder} holds {', '.join(map(str, there))}")
+            raise UserError(
+                f"severity is {severity!r}; {folder} holds {', '.join(map(str, there))}"
+            )
         count, block = len(images) // len(there), there.index(severity)
         part = slice(block * count, (block + 1) * count)
-    pixels = np.array(images[part].transpose(0, 3, 1, 2), order="C")  # a copy: the file is mapped, and read-only
-    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[part].astype(np.int64))).to(device)
+    # a copy: the file is mapped, and read-only
+    pixels = np.array(images[part].transpose(0, 3, 1, 2), order="C")
+    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[part].astype(np.int64))).to(
+        device
+    )
 
 
 def severities(folder: Path) -> tuple[int, ...]:
-    """Which severities the files of a set hold, one after the other: the manifest's, or without one all five."""
+    """Which severities the files of a set hold, one after the other: the manifest's, or without one
+    all five."""
     manifest = read_manifest(folder)
     return SEVERITIES if manifest is None else tuple(manifest["set"]["severities"])
 
@@ -81,7 +96,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads(path.read_bytes())
         there = manifest["set"]["severities"]
-        right = isinstance(manifest["files"], dict) and there and there == [s for s in SEVERITIES if s in there]
+        right = (
+            isinstance(manifest["files"], dict)
+            and there
+            and there == [s for s in SEVERITIES if s in there]
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
@@ -89,7 +108,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     if not right:
-        raise UserError(f"{path} is not a manifest that paperlib wrote; move it away, or choose another folder")
+        raise UserError(
+            f"{path} is not a manifest that paperlib wrote; move it away, or choose another folder"
+        )
     return manifest
 
 
@@ -117,32 +138,42 @@ def imagenet_c(
     workers: int | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of `<folder>/<corruption>/<severity>/<class>/*.JPEG`, also below the group's folder, as in the archives.
+    """Batches of `<folder>/<corruption>/<severity>/<class>/*.JPEG`, also below the group's folder,
+    as in the archives.
 
     Args:
-        folder: e.g. ".../ImageNet-C". severity: 1 to 5.
+        folder: e.g. ".../ImageNet-C".
+        severity: 1 to 5.
         size: height and width of the images, pixels; those of ImageNet-C are 224 already.
         batch: images in a batch; the last one may hold fewer.
-        classes: names of the class folders in the order of their indices, if the set is a part of the classes;
-            else the folders that are there, sorted.
-        resize: whether to resize images of another size (shorter side to size * 256 / 224, bilinear) and to cut out
-            the middle, instead of refusing them.
+        classes: names of the class folders in the order of their indices, if the set is a part of
+            the classes; else the folders that are there, sorted.
+        resize: whether to resize images of another size (shorter side to size * 256 / 224,
+            bilinear) and to cut out the middle, instead of refusing them.
         workers: threads that decode; default: one a core.
         device: where the tensors are to live.
     Returns:
-        An iterator of images uint8 (B, 3, size, size) and labels int64 (B,): sorted by class, then by file name.
+        An iterator of images uint8 (B, 3, size, size) and labels int64 (B,): sorted by class, then
+        by file name.
     Raises:
-        UserError: at once, if folders or classes are missing; while iterating, naming the file, if one is broken or
-            of another size.
+        UserError: at once, if folders or classes are missing; while iterating, naming the file, if
+            one is broken or of another size.
     """
     if batch < 1:
         raise UserError(f"batch is {batch}; it must be at least 1")
     root = _imagenet_folder(Path(folder), corruption, severity)
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
     index = {name: i for i, name in enumerate(names if classes is None else classes)}
     if unknown := [name for name in names if name not in index]:
         raise UserError(f"{root} holds classes that the list has not: {_some(unknown)}")
-    files = [(path, index[name]) for name in names for path in sorted((root / name).iterdir()) if _is_jpeg(path)]
+    files = [
+        (path, index[name])
+        for name in names
+        for path in sorted((root / name).iterdir())
+        if _is_jpeg(path)
+    ]
     if not files:
         raise UserError(f"{root} holds no JPEG files in class folders")
     return _batches(files, size, batch, resize, workers or os.cpu_count() or 1, device)
@@ -153,7 +184,12 @@ def _imagenet_folder(folder: Path, corruption: str, severity: int) -> Path:
     found = [path for parent in above if (path := parent / corruption / str(severity)).is_dir()]
     if found:
         return found[0]
-    there = {"/".join(level.parts[-2:]) for parent in above for level in parent.glob("*/[1-5]") if level.is_dir()}
+    there = {
+        "/".join(level.parts[-2:])
+        for parent in above
+        for level in parent.glob("*/[1-5]")
+        if level.is_dir()
+    }
     found_text = _some(sorted(there)) or "nothing of ImageNet-C"
     raise UserError(f"{folder}: no {corruption}/{severity}; there is: {found_text}")
 
@@ -163,7 +199,12 @@ def _is_jpeg(path: Path) -> bool:
 
 
 def _batches(
-    files: list[tuple[Path, int]], size: int, batch: int, resize: bool, workers: int, device: torch.device | str
+    files: list[tuple[Path, int]],
+    size: int,
+    batch: int,
+    resize: bool,
+    workers: int,
+    device: torch.device | str,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     waiting: deque[tuple[list[Future[Tensor]], list[int]]] = deque()
     starts = iter(range(0, len(files), batch))
@@ -172,11 +213,19 @@ def _batches(
         while True:
             for start in islice(starts, 1 + AHEAD - len(waiting)):
                 part = files[start : start + batch]
-                waiting.append(([pool.submit(_decode, path, size, resize) for path, _ in part], [i for _, i in part]))
+                waiting.append(
+                    (
+                        [pool.submit(_decode, path, size, resize) for path, _ in part],
+                        [i for _, i in part],
+                    )
+                )
             if not waiting:
                 return
             images, labels = waiting.popleft()
-            yield torch.stack([image.result() for image in images]).to(device), torch.tensor(labels, device=device)
+            yield (
+                torch.stack([image.result() for image in images]).to(device),
+                torch.tensor(labels, device=device),
+            )
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -197,11 +246,14 @@ def _decode(path: Path, size: int, resize: bool) -> Tensor:
 
 
 def _resized(image: Image.Image, size: int) -> Image.Image:
-    """The shorter side to size * 256 / 224, then the middle; rounded as torchvision's Resize and CenterCrop round."""
+    """The shorter side to size * 256 / 224, then the middle; rounded as torchvision's Resize and
+    CenterCrop round."""
     shorter = size * 256 // 224
     width, height = (int(shorter * side / min(image.size)) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop(
+        (left, top, left + size, top + size)
+    )
 
 
 def _described(array: np.ndarray) -> str:

@@ -1,8 +1,10 @@
-"""Image files of any kind and size as tensors of one size: decoded by Pillow, in parallel, with a progress bar.
+"""Image files of any kind and size as tensors of one size: decoded by Pillow, in parallel, with a
+progress bar.
 
-The shorter side is resized to the wanted size by Pillow's bilinear kernel, which widens with the reduction (what
-torchvision's Resize does to Pillow images), and the middle is cut out: both in one step, so no side is rounded before.
-An image that its camera has marked as turned is turned; grey, palette and CMYK become RGB, transparency is dropped.
+The shorter side is resized to the wanted size by Pillow's bilinear kernel, which widens with the
+reduction (what torchvision's Resize does to Pillow images), and the middle is cut out: both in one
+step, so no side is rounded before. An image that its camera has marked as turned is turned; grey,
+palette and CMYK become RGB, transparency is dropped.
 """
 
 import os
@@ -20,7 +22,8 @@ from tqdm import tqdm
 
 from paperlib.errors import UserError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")  # told by content: ImageNet has a PNG named .JPEG
+# told by content: ImageNet has a PNG named .JPEG
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 UPRIGHT = {
     2: "FLIP_LEFT_RIGHT",
@@ -31,7 +34,8 @@ UPRIGHT = {
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }  # by its value, what makes the image upright
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error, zlib.error)  # what Pillow raises
+# what Pillow raises
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error, zlib.error)
 CHUNK = 16  # images that a thread decodes before it reports
 
 
@@ -39,7 +43,8 @@ def decode(files: Sequence[str], pixels: int, title: str = "images") -> Tensor:
     """The images in `files`, in their order, decoded by one thread a core.
 
     Args:
-        pixels: height and width of what is returned. title: of the progress bar, which is drawn only on a terminal.
+        pixels: height and width of what is returned.
+        title: of the progress bar, which is drawn only on a terminal.
     Returns:
         uint8 (N, 3, pixels, pixels).
     Raises:
@@ -76,14 +81,17 @@ def _decode(path: str, pixels: int) -> np.ndarray:
             if file.mode[0] in "IF":
                 raise ValueError("its pixels have more than 8 bits")
             image = file.convert("RGB")
-            turn = UPRIGHT.get(file.getexif().get(ORIENTATION, 1))  # behind the decoding: TIFFs are upright then
+            # behind the decoding: TIFFs are upright then
+            turn = UPRIGHT.get(file.getexif().get(ORIENTATION, 1))
     except (*BROKEN, Image.DecompressionBombError) as error:
         unknown = isinstance(error, UnidentifiedImageError)
         reason = f"it is none of {', '.join(FORMATS)}" if unknown else _one_line(error)
         raise UserError(f"{printable(path)} cannot be read as an image: {reason}") from error
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
-    image = image.resize((pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+    image = image.resize(
+        (pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
+    )
     if turn:  # behind the crop, which is in the middle and square
         image = image.transpose(Image.Transpose[turn])
     return np.asarray(image).transpose(2, 0, 1)

@@ -1,19 +1,21 @@
 """Folders of class folders as data sets: ImageNet, a part of it, or pictures of one's own.
 
-The data set "FOLDER@PIXELS", for example "imagenet@224", is what lies in the data sets' folder (DATA_ROOT) as
+The data set "FOLDER@PIXELS", for example "imagenet@224", is what lies in the data sets' folder
+(DATA_ROOT) as
 
-    FOLDER/train/<class>/*.jpg
-    FOLDER/val/<class>/*.jpg        or "test" or "validation"; of several the first in this order is the test part
+    FOLDER/train/<class>/*.jpg FOLDER/val/<class>/*.jpg        or "test" or "validation"; of several
+    the first in this order is the test part
 
-with the same classes in both. File names end in one of `ENDINGS`, in upper or lower case; other files, hidden ones and
-what lies deeper are left alone. A class is named by its folder, and labels count the sorted names. Folders and files
-may be links to elsewhere.
+with the same classes in both. File names end in one of `ENDINGS`, in upper or lower case; other
+files, hidden ones and what lies deeper are left alone. A class is named by its folder, and labels
+count the sorted names. Folders and files may be links to elsewhere.
 
 Images become squares by the shorter side and the middle, as `paperlib.datasets.decoding` says.
 
-Decoding happens once: the images are kept in the user's cache folder, under a fingerprint of the names, sizes and
-modification times of all files, and mapped into memory from there. They are uint8, 3 x PIXELS^2 bytes each: all of
-ImageNet takes 16 GB at 64 pixels and 200 GB at 224. Training makes further copies of the images it trains on.
+Decoding happens once: the images are kept in the user's cache folder, under a fingerprint of the
+names, sizes and modification times of all files, and mapped into memory from there. They are uint8,
+3 x PIXELS^2 bytes each: all of ImageNet takes 16 GB at 64 pixels and 200 GB at 224. Training makes
+further copies of the images it trains on.
 """
 
 import contextlib
@@ -62,7 +64,9 @@ def parse(name: str) -> tuple[str, int]:
             f"one number from {SMALLEST} to 9999, as in imagenet@224"
         )
     if folder in ("", ".", "..") or "/" in folder or "\\" in folder:
-        raise UserError(f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, without / or \\")
+        raise UserError(
+            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, without / or \\"
+        )
     return folder, int(pixels)
 
 
@@ -73,25 +77,32 @@ def found(name: str, root: Path) -> bool:
 
 def _part_folders(folder: Path) -> tuple[Path | None, Path | None]:
     """The folders of the training and the test part, None for one that is not there."""
-    train, *others = (path if (path := folder / part).is_dir() else None for part in ("train", *TEST_PARTS))
+    train, *others = (
+        path if (path := folder / part).is_dir() else None for part in ("train", *TEST_PARTS)
+    )
     return train, next(filter(None, others), None)
 
 
 def load(name: str, root: Path) -> Dataset:
-    """The data set "FOLDER@PIXELS" from `root`: from the cache if nothing has changed there, else decoded and kept.
+    """The data set "FOLDER@PIXELS" from `root`: from the cache if nothing has changed there, else
+    decoded and kept.
 
     Returns:
-        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by the sorted names of the classes.
+        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by the sorted names
+        of the classes.
     Raises:
-        UserError: the name is not of this form; the folder, a part, a class or its images are missing; an image
-            cannot be read (the line names it); the images would not fit into the memory that is available.
+        UserError: the name is not of this form; the folder, a part, a class or its images are
+            missing; an image cannot be read (the line names it); the images would not fit into the
+            memory that is available.
     """
     folder, pixels = parse(name)
     try:
         parts = _parts(name, root)
         place = _hash(os.fsencode((root / folder).resolve()))
     except OSError as error:
-        raise UserError(f"{name}: {printable(error.filename)} cannot be read: {error.strerror}") from error
+        raise UserError(
+            f"{name}: {printable(error.filename)} cannot be read: {error.strerror}"
+        ) from error
     state = _hash(f"{VERSION} {' '.join(part.digest for part in parts)}".encode())
     path = cache.folder() / f"folder-{place}-{pixels}-{state}.safetensors"
 
@@ -100,10 +111,16 @@ def load(name: str, root: Path) -> Dataset:
         for older in path.parent.glob(f"folder-{place}-{pixels}-*.safetensors"):
             with contextlib.suppress(OSError):
                 older.unlink()  # of a state in which the folder no longer is
-        return {role: decode(part.files, pixels, f"{name} {role}") for role, part in zip(ROLES, parts, strict=True)}
+        return {
+            role: decode(part.files, pixels, f"{name} {role}")
+            for role, part in zip(ROLES, parts, strict=True)
+        }
 
     images = cache.load_or_make(path, make)
-    train, test = (Split(images[role], torch.tensor(part.labels)) for role, part in zip(ROLES, parts, strict=True))
+    train, test = (
+        Split(images[role], torch.tensor(part.labels))
+        for role, part in zip(ROLES, parts, strict=True)
+    )
     return Dataset(name, train, test, tuple(map(printable, parts[0].classes)))
 
 
@@ -118,7 +135,9 @@ def _parts(name: str, root: Path) -> tuple[Part, Part]:
     if not folder.is_dir():
         there = [path.name for path in sorted(root.glob("*")) if all(_part_folders(path))]
         choice = f"choose from: {_some(there)}" if there else "no folder there holds train and val"
-        raise UserError(f"{name}: no folder {folder.name} in {printable(root)}; {choice}, or set DATA_ROOT=...")
+        raise UserError(
+            f"{name}: no folder {folder.name} in {printable(root)}; {choice}, or set DATA_ROOT=..."
+        )
     if None in folders:
         missing = " or ".join(("train",) if folders[0] is None else TEST_PARTS)
         raise UserError(f"{name}: no folder {missing} in {printable(folder)}")
@@ -156,9 +175,13 @@ def _part(folder: Path) -> Part:
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name, without what is hidden. A link that leads nowhere is a mistake."""
+    """What is in a folder, sorted by name, without what is hidden. A link that leads nowhere is a
+    mistake."""
     with os.scandir(folder) as there:
-        entries = sorted((entry for entry in there if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        entries = sorted(
+            (entry for entry in there if not entry.name.startswith(".")),
+            key=lambda entry: entry.name,
+        )
     for entry in entries:
         if entry.is_symlink() and not os.path.exists(entry.path):
             raise UserError(f"{printable(entry.path)} is a link that leads nowhere")
@@ -179,17 +202,27 @@ def _check_memory(name: str, count: int) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process can have without swapping, a container's limit included; None if unknown."""
+    """Bytes that this process can have without swapping, a container's limit included; None if
+    unknown."""
     limits = []
-    for limit in ("/proc/meminfo", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    for limit in (
+        "/proc/meminfo",
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ):
         with contextlib.suppress(OSError):
             text = Path(limit).read_text()
-            if match := re.search(r"MemAvailable: *(\d+) kB", text) or re.fullmatch(r"(\d+)\n", text):
+            if match := re.search(r"MemAvailable: *(\d+) kB", text) or re.fullmatch(
+                r"(\d+)\n", text
+            ):
                 limits.append(int(match[1]) * (1024 if "kB" in match[0] else 1))
-    if not limits and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):  # not Linux: all that is built in
+    # not Linux: all that is built in
+    if not limits and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=None)
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(map(printable, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(map(printable, names[:5])) + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )

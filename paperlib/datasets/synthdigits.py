@@ -1,11 +1,14 @@
-"""synthdigits: 32x32 colour pictures of house-number digits that this file draws, so that nothing need be downloaded.
+"""synthdigits: 32x32 colour pictures of house-number digits that this file draws, so that nothing
+need be downloaded.
 
-Made in the manner of SVHN: the digit in the middle is the label; its neighbours on the same house number stick in
-from the left and the right and are cut off by the border. The digits are those of the fonts that matplotlib ships.
+Made in the manner of SVHN: the digit in the middle is the label; its neighbours on the same house
+number stick in from the left and the right and are cut off by the border. The digits are those of
+the fonts that matplotlib ships.
 
-The same seed gives the same pictures. All arithmetic is float64 on the CPU, so that what differs between two machines
-(the order of a sum, the last bit of an exponential) is lost when a value is rounded to 8 bits. The glyphs themselves
-come from FreeType through Pillow: another version of those may draw other outlines.
+The same seed gives the same pictures. All arithmetic is float64 on the CPU, so that what differs
+between two machines (the order of a sum, the last bit of an exponential) is lost when a value is
+rounded to 8 bits. The glyphs themselves come from FreeType through Pillow: another version of those
+may draw other outlines.
 """
 
 import hashlib
@@ -22,23 +25,33 @@ from torch.nn.functional import grid_sample, interpolate
 
 from paperlib.datasets import cache
 
-VERSION = 3  # part of the seed and of the file name: raise it whenever a pixel changes, and remake all records
+# part of the seed and of the file name: raise it whenever a pixel changes, and remake all records
+VERSION = 3
 TRAIN, TEST = 20_000, 5_000
 SIZE = 32  # height and width of a picture, pixels
-CHUNK = 100  # pictures drawn at once from one random stream; a multiple of 10 keeps the labels balanced
+# pictures drawn at once from one random stream; a multiple of 10 keeps the labels balanced
+CHUNK = 100
 GLYPH, CANVAS = 40, 48  # height of a glyph and side of the square it is centred in, pixels
 
 FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
-    *("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
+    *(
+        "DejaVuSansMono",
+        "DejaVuSansMono-Bold",
+        "DejaVuSansMono-Oblique",
+        "DejaVuSansMono-BoldOblique",
+    ),
     *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"),
-)  # all that matplotlib ships with ordinary digits; not the system's fonts, which differ from machine to machine
+    # all that matplotlib ships with ordinary digits; not the system's fonts, which differ from
+    # machine to machine
+)
 
 
 def load(seed: int = 0) -> cache.Arrays:
-    """What `make(seed)` returns, from the user's cache folder if it is there; else made (seconds) and kept there."""
+    """What `make(seed)` returns, from the user's cache folder if it is there; else made (seconds)
+    and kept there."""
     return cache.load_or_draw(f"synthdigits-{VERSION}-{seed}", lambda: make(seed))
 
 
@@ -46,13 +59,14 @@ def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> cache.Arrays:
     """Draw the data set.
 
     Args:
-        seed: chooses the pictures; training and test pictures come from different random streams of it.
+        seed: chooses the pictures; training and test pictures come from different random streams of
+            it.
         train: number of training pictures. Picture i does not depend on how many are drawn.
         test: number of test pictures.
 
     Returns:
-        training images, training labels, test images, test labels: images uint8 (N, 3, 32, 32), labels int64 (N,)
-        in 0..9, balanced in every `CHUNK` pictures.
+        training images, training labels, test images, test labels: images uint8 (N, 3, 32, 32),
+        labels int64 (N,) in 0..9, balanced in every `CHUNK` pictures.
     """
     glyphs = draw_glyphs()
     return *_draw_many(glyphs, seed, "train", train), *_draw_many(glyphs, seed, "test", test)
@@ -60,41 +74,53 @@ def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> cache.Arrays:
 
 def _draw_many(glyphs: Tensor, seed: int, part: str, count: int) -> tuple[Tensor, Tensor]:
     chunks = [_draw(glyphs, stream) for stream in _streams(seed, part, -(-count // CHUNK))]
-    images = torch.cat([torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8), *(images for images, _ in chunks)])
+    images = torch.cat(
+        [torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8), *(images for images, _ in chunks)]
+    )
     labels = torch.cat([torch.empty(0, dtype=torch.int64), *(labels for _, labels in chunks)])
     return images[:count].clone(), labels[:count].clone()
 
 
 def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
-    """`count` random generators. Hashed seeds, because generators of consecutive seeds are not safely independent."""
+    """`count` random generators. Hashed seeds, because generators of consecutive seeds are not
+    safely independent."""
     for chunk in range(count):
         digest = hashlib.sha256(f"synthdigits {VERSION} {seed} {part} {chunk}".encode()).digest()
-        yield Generator().manual_seed(int.from_bytes(digest[:4], "big"))  # the CPU's generator reads 32 bits
+        # the CPU's generator reads 32 bits
+        yield Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
 @lru_cache(maxsize=1)
 def draw_glyphs() -> Tensor:
-    """The masks of all digits in all fonts, float64 (fonts, 10, CANVAS, CANVAS) in [0, 1], each GLYPH pixels high."""
-    matplotlib = find_spec("matplotlib")  # found but not imported: that would take a second and is not needed
+    """The masks of all digits in all fonts, float64 (fonts, 10, CANVAS, CANVAS) in [0, 1], each
+    GLYPH pixels high."""
+    # found but not imported: that would take a second and is not needed
+    matplotlib = find_spec("matplotlib")
     assert matplotlib, "matplotlib is a dependency of paperlib"
     assert matplotlib.origin, "matplotlib is a regular package"
     folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
     masks = torch.empty(len(FONTS), 10, CANVAS, CANVAS, dtype=torch.float64)
     for i, name in enumerate(FONTS):
-        font = ImageFont.truetype(folder / f"{name}.ttf", 4 * GLYPH, layout_engine=ImageFont.Layout.BASIC)
+        font = ImageFont.truetype(
+            folder / f"{name}.ttf", 4 * GLYPH, layout_engine=ImageFont.Layout.BASIC
+        )
         for digit in range(10):
             masks[i, digit] = torch.from_numpy(np.array(_glyph(font, str(digit)))) / 255.0
     return masks
 
 
 def _glyph(font: ImageFont.FreeTypeFont, text: str) -> Image.Image:
-    """`text` in white on a black square; drawn four times too large, cut out and reduced: smooth, of equal height."""
+    """`text` in white on a black square; drawn four times too large, cut out and reduced: smooth,
+    of equal height."""
     large = Image.new("L", (8 * GLYPH, 8 * GLYPH))
     ImageDraw.Draw(large).text((4 * GLYPH, 4 * GLYPH), text, fill=255, font=font, anchor="mm")
     large = large.crop(large.getbbox())
     width = round(GLYPH * large.width / large.height)
     square = Image.new("L", (CANVAS, CANVAS))
-    square.paste(large.resize((width, GLYPH), Image.Resampling.BOX), ((CANVAS - width) // 2, (CANVAS - GLYPH) // 2))
+    square.paste(
+        large.resize((width, GLYPH), Image.Resampling.BOX),
+        ((CANVAS - width) // 2, (CANVAS - GLYPH) // 2),
+    )
     return square
 
 
@@ -113,35 +139,46 @@ def _draw(glyphs: Tensor, stream: Generator) -> tuple[Tensor, Tensor]:
     wall, paint = _colours(stream)
     scene = torch.lerp(wall + _texture(stream), paint, ink) + _light(stream)
     scene = _blur(scene, sigma=_uniform(stream, 0.3, 1.1, CHUNK))
-    scene += _uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * _normal(stream, *scene.shape)  # the camera's noise
+    # the camera's noise
+    scene += _uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * _normal(stream, *scene.shape)
     return (scene.clamp(0, 1) * 255).round().to(torch.uint8), labels
 
 
 def _house_numbers(glyphs: Tensor, labels: Tensor, stream: Generator) -> Tensor:
-    """How much paint covers each pixel, (CHUNK, 1, 32, 32) in [0, 1]: the label's digit, perhaps with neighbours."""
+    """How much paint covers each pixel, (CHUNK, 1, 32, 32) in [0, 1]: the label's digit, perhaps
+    with neighbours."""
     font = torch.randint(len(glyphs), (CHUNK, 1), generator=stream)
-    digits = torch.randint(10, (CHUNK, 3), generator=stream)  # left neighbour, middle, right neighbour
+    # left neighbour, middle, right neighbour
+    digits = torch.randint(10, (CHUNK, 3), generator=stream)
     digits[:, 1] = labels
     masks = glyphs[font, digits]
     present = _uniform(stream, 0, 1, CHUNK, 3) < torch.tensor([0.3, 1.0, 0.3], dtype=torch.float64)
 
-    half = masks.amax(-2).gt(0.5).double().sum(-1) / (2 * GLYPH)  # half the width of each digit, in glyph heights
+    # half the width of each digit, in glyph heights
+    half = masks.amax(-2).gt(0.5).double().sum(-1) / (2 * GLYPH)
     gap = _uniform(stream, 0.05, 0.25, CHUNK)
     left, middle, right = half.unbind(1)
-    along = torch.stack([-(left + gap + middle), torch.zeros_like(gap), middle + gap + right], dim=1)  # digits' centres
+    # digits' centres
+    along = torch.stack(
+        [-(left + gap + middle), torch.zeros_like(gap), middle + gap + right], dim=1
+    )
 
     x, y = _number_coordinates(stream)
-    x = x[:, None] - along[:, :, None, None]  # (CHUNK, 3, 32, 32): each digit sees its own centre as 0
+    # (CHUNK, 3, 32, 32): each digit sees its own centre as 0
+    x = x[:, None] - along[:, :, None, None]
     y = y[:, None] - _uniform(stream, -0.06, 0.06, CHUNK, 3, 1, 1)  # digits are screwed on by hand
-    grid = torch.stack([x, y], dim=-1) * (2 * GLYPH / CANVAS)  # grid_sample's canvas goes from -1 to 1
+    # grid_sample's canvas goes from -1 to 1
+    grid = torch.stack([x, y], dim=-1) * (2 * GLYPH / CANVAS)
     painted = grid_sample(masks.flatten(0, 1)[:, None], grid.flatten(0, 1), align_corners=False)
     painted = painted.view(CHUNK, 3, SIZE, SIZE) * present[:, :, None, None]
     return painted.amax(1, keepdim=True)
 
 
 def _number_coordinates(stream: Generator) -> tuple[Tensor, Tensor]:
-    """Where on the house number each pixel lies: x along the number and y down, (CHUNK, 32, 32), in glyph heights."""
-    pixel = (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE - 0.5  # in picture heights, 0 in the middle
+    """Where on the house number each pixel lies: x along the number and y down, (CHUNK, 32, 32), in
+    glyph heights."""
+    # in picture heights, 0 in the middle
+    pixel = (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE - 0.5
     x = pixel.view(1, 1, SIZE) - _uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
     y = pixel.view(1, SIZE, 1) - _uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
     angle = _uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # radians
@@ -149,14 +186,18 @@ def _number_coordinates(stream: Generator) -> tuple[Tensor, Tensor]:
     x = x + y * _uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # shear
     height = _uniform(stream, 0.6, 0.75, CHUNK, 1, 1)  # of a digit, in picture heights
     aspect = _uniform(stream, 0.8, 1.25, CHUNK, 1, 1)
-    bent_x, bent_y = _smooth(_uniform(stream, 0, 0.03, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 2, 5, 5)).unbind(1)
+    bent_x, bent_y = _smooth(
+        _uniform(stream, 0, 0.03, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 2, 5, 5)
+    ).unbind(1)
     return x / (height * aspect) + bent_x, y / height + bent_y
 
 
 def _colours(stream: Generator) -> tuple[Tensor, Tensor]:
-    """Colours of wall and paint, each (CHUNK, 3, 1, 1), about in [0, 1]; the paint is lighter by 0.28 or more in grey.
+    """Colours of wall and paint, each (CHUNK, 3, 1, 1), about in [0, 1]; the paint is lighter by
+    0.28 or more in grey.
 
-    Never darker: with both polarities, small networks learn nothing for many epochs, which a demonstration has not.
+    Never darker: with both polarities, small networks learn nothing for many epochs, which a
+    demonstration has not.
     """
     wall = _uniform(stream, 0, 0.4, CHUNK, 1, 1, 1)
     paint = wall + _uniform(stream, 0.35, 0.55, CHUNK, 1, 1, 1)
@@ -171,13 +212,17 @@ def _texture(stream: Generator) -> Tensor:
 
 
 def _light(stream: Generator) -> Tensor:
-    """Brightness that changes from side to side, and perhaps the edge of a shadow, (CHUNK, 1, 32, 32), around 0."""
+    """Brightness that changes from side to side, and perhaps the edge of a shadow, (CHUNK, 1, 32,
+    32), around 0."""
     pixel = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
     angle = _uniform(stream, 0, 2 * torch.pi, CHUNK, 2, 1, 1)
     across = pixel.view(1, 1, 1, SIZE) * angle.cos() + pixel.view(1, 1, SIZE, 1) * angle.sin()
     slope, edge = across.unbind(1)
     shadow = ((edge - _uniform(stream, 0.2, 1.4, CHUNK, 1, 1)) * 16).sigmoid()
-    light = _uniform(stream, 0, 0.1, CHUNK, 1, 1) * slope - _uniform(stream, 0, 0.15, CHUNK, 1, 1) * shadow
+    light = (
+        _uniform(stream, 0, 0.1, CHUNK, 1, 1) * slope
+        - _uniform(stream, 0, 0.15, CHUNK, 1, 1) * shadow
+    )
     return light[:, None]
 
 
@@ -187,7 +232,8 @@ def _smooth(coarse: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of images (N, C, 32, 32), each with its own sigma (N,) in pixels; as two products with a matrix."""
+    """Gaussian blur of images (N, C, 32, 32), each with its own sigma (N,) in pixels; as two
+    products with a matrix."""
     pixel = torch.arange(SIZE, dtype=torch.float64)
     weights = (-((pixel[:, None] - pixel) ** 2) / (2 * sigma.view(-1, 1, 1, 1) ** 2)).exp()
     weights = weights / weights.sum(-1, keepdim=True)  # so that the border does not darken

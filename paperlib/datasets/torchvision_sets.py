@@ -1,4 +1,5 @@
-"""CIFAR-10, CIFAR-100 and SVHN through torchvision, which checks their MD5 before it opens a file of theirs."""
+"""CIFAR-10, CIFAR-100 and SVHN through torchvision, which checks their MD5 before it opens a file
+of theirs."""
 
 import os
 import socket
@@ -21,7 +22,8 @@ PATIENCE = 30  # seconds without a byte after which a download counts as failed
 
 
 def folder(root: Path | None) -> Path:
-    """Where data sets lie: `root`, else $DATA_ROOT, else the project's folder in the user's cache folder."""
+    """Where data sets lie: `root`, else $DATA_ROOT, else the project's folder in the user's cache
+    folder."""
     return Path(root or os.environ.get("DATA_ROOT") or cache.folder()).expanduser()
 
 
@@ -38,7 +40,8 @@ def load(name: str, root: Path) -> Dataset:
     found = [file for file in _files(name, root) if file.exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{name}.lock"), _impatient():  # two downloads at once would write to the same file
+        # two downloads at once would write to the same file
+        with FileLock(root / f"{name}.lock"), _impatient():
             return _read(name, root, download=True)
     except (OSError, RuntimeError, HTTPException) as error:
         state = "incomplete or damaged" if found else "not found"
@@ -55,7 +58,8 @@ def found(name: str, root: Path) -> bool:
 
 
 def _read(name: str, root: Path, download: bool) -> Dataset:
-    """Raises what torchvision raises: RuntimeError if the files are not right, OSError and others from a download."""
+    """Raises what torchvision raises: RuntimeError if the files are not right, OSError and others
+    from a download."""
     tv = _torchvision()
     if name == "svhn":
         parts = [tv.SVHN(root, part, download=download) for part in ("train", "test")]
@@ -82,7 +86,8 @@ def _files(name: str, root: Path) -> list[Path]:
 
 
 def _torchvision() -> ModuleType:
-    """Imported when it is needed: it takes longer than a run of the embedded data set takes to be looked up."""
+    """Imported when it is needed: it takes longer than a run of the embedded data set takes to be
+    looked up."""
     from torchvision import datasets
 
     return datasets
@@ -90,7 +95,8 @@ def _torchvision() -> ModuleType:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Sockets made inside time out after `PATIENCE` seconds; torchvision sets no limit and may wait for ever."""
+    """Sockets made inside time out after `PATIENCE` seconds; torchvision sets no limit and may wait
+    for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -100,6 +106,7 @@ def _impatient() -> Iterator[None]:
 
 
 def _one_line(error: Exception) -> str:
-    if type(error) is RuntimeError:  # torchvision's "File not found or corrupted." about what it has just downloaded
+    # torchvision's "File not found or corrupted." about what it has just downloaded
+    if type(error) is RuntimeError:
         return "what came has a wrong MD5"
     return " ".join(str(error).split()) or type(error).__name__

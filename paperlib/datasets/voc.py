@@ -1,12 +1,15 @@
-"""PASCAL VOC 2007 (Everingham et al., 2010) for detection, from where the user has it; it is not downloaded.
+"""PASCAL VOC 2007 (Everingham et al., 2010) for detection, from where the user has it; it is not
+downloaded.
 
-The folder of the data sets (DATA_ROOT) holds what VOCtrainval_06-Nov-2007.tar and VOCtest_06-Nov-2007.tar unpack to:
+The folder of the data sets (DATA_ROOT) holds what VOCtrainval_06-Nov-2007.tar and
+VOCtest_06-Nov-2007.tar unpack to:
 
     VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}
 
-"trainval" is the training part and "test" the test part, as in the paper's source for Fig. 4. Images are shrunk or
-enlarged until their longer side has 320 pixels and put into the middle of a grey square; boxes go with them. All of it
-takes 3 GB of memory, and as much in the user's cache folder, where the decoded images are kept.
+"trainval" is the training part and "test" the test part, as in the paper's source for Fig. 4.
+Images are shrunk or enlarged until their longer side has 320 pixels and put into the middle of a
+grey square; boxes go with them. All of it takes 3 GB of memory, and as much in the user's cache
+folder, where the decoded images are kept.
 """
 
 import hashlib
@@ -30,7 +33,18 @@ FOLDER = Path("VOCdevkit", "VOC2007")
 PARTS = {"train": "trainval", "test": "test"}
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+    *(
+        "diningtable",
+        "dog",
+        "horse",
+        "motorbike",
+        "person",
+        "pottedplant",
+        "sheep",
+        "sofa",
+        "train",
+        "tvmonitor",
+    ),
 )
 
 Files = tuple[list[str], list[str]]  # images and their annotations
@@ -38,17 +52,21 @@ Files = tuple[list[str], list[str]]  # images and their annotations
 
 def found(root: Path) -> bool:
     """Whether the lists of both parts are under `root`; a quick look."""
-    return all((root / FOLDER / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in PARTS.values())
+    return all(
+        (root / FOLDER / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in PARTS.values()
+    )
 
 
 def load(root: Path) -> Dataset:
-    """VOC 2007 from `root`: from the user's cache folder if no file has changed, else decoded and kept there.
+    """VOC 2007 from `root`: from the user's cache folder if no file has changed, else decoded and
+    kept there.
 
     Returns:
-        Images uint8 (N, 3, 320, 320); labels (N, M, 6) as `paperlib.datasets.boxes` explains, M of the fullest image of
-        either part. Objects that VOC calls difficult are marked as such.
+        Images uint8 (N, 3, 320, 320); labels (N, M, 6) as `paperlib.datasets.boxes` explains, M of
+        the fullest image of either part. Objects that VOC calls difficult are marked as such.
     Raises:
-        UserError: files are missing, or an image or an annotation cannot be read; the line names the file.
+        UserError: files are missing, or an image or an annotation cannot be read; the line names
+        the file.
     """
     files = {role: _files(root, part) for role, part in PARTS.items()}
     path = cache.folder() / f"voc2007-{SIZE}-{_fingerprint(files)}.safetensors"
@@ -68,7 +86,9 @@ def _files(root: Path, part: str) -> Files:
             "or use the embedded data set scenes"
         ) from error
     if not len(voc):
-        raise UserError(f"voc2007: {part}.txt in {root / FOLDER / 'ImageSets' / 'Main'} names no images")
+        raise UserError(
+            f"voc2007: {part}.txt in {root / FOLDER / 'ImageSets' / 'Main'} names no images"
+        )
     for file in (*voc.images, *voc.annotations):
         if not os.path.isfile(file):
             raise UserError(f"voc2007: {file} is missing")
@@ -100,14 +120,16 @@ def _make(files: dict[str, Files]) -> dict[str, Tensor]:
 
 
 def _fitted(width: int, height: int) -> tuple[int, int, int, int]:
-    """Width, height, left and top, in pixels, of what an image of `width` x `height` becomes in the square."""
+    """Width, height, left and top, in pixels, of what an image of `width` x `height` becomes in the
+    square."""
     longer = max(width, height)
     w, h = max(1, round(width * SIZE / longer)), max(1, round(height * SIZE / longer))
     return w, h, (SIZE - w) // 2, (SIZE - h) // 2
 
 
 def _read_image(path: str, square: Tensor) -> tuple[int, int]:
-    """Fill `square`, uint8 (3, 320, 320), with an image; returns the image's own width and height."""
+    """Fill `square`, uint8 (3, 320, 320), with an image; returns the image's own width and
+    height."""
     from PIL import Image
 
     try:
@@ -133,11 +155,12 @@ def _moved(objects: Objects, width: int, height: int) -> Objects:
 def read_annotation(path: Path) -> Objects:
     """The objects of a VOC annotation, boxes in the image's own pixels.
 
-    VOC's corners count pixels from 1 and include the last one; here a box reaches from the left edge of its first to
-    the right edge of its last pixel.
+    VOC's corners count pixels from 1 and include the last one; here a box reaches from the left
+    edge of its first to the right edge of its last pixel.
 
     Raises:
-        UserError: it is no such annotation, or has a document type: that could define entities that expand to anything.
+        UserError: it is no such annotation, or has a document type: that could define entities that
+        expand to anything.
     """
     try:
         text = path.read_bytes().decode()
@@ -158,7 +181,13 @@ def _object(node: ElementTree.Element) -> tuple[int, list[float], bool]:
     name = node.findtext("name", "").strip()
     if name not in CLASSES:
         raise ValueError(f"unknown class {name!r}")
-    x0, y0, x1, y1 = (float(node.findtext(f"bndbox/{edge}", "")) for edge in ("xmin", "ymin", "xmax", "ymax"))
+    x0, y0, x1, y1 = (
+        float(node.findtext(f"bndbox/{edge}", "")) for edge in ("xmin", "ymin", "xmax", "ymax")
+    )
     if not (1 <= x0 <= x1 and 1 <= y0 <= y1):
         raise ValueError(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area")
-    return CLASSES.index(name), [x0 - 1, y0 - 1, x1, y1], node.findtext("difficult", "0").strip() == "1"
+    return (
+        CLASSES.index(name),
+        [x0 - 1, y0 - 1, x1, y1],
+        node.findtext("difficult", "0").strip() == "1",
+    )

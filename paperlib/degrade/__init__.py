@@ -75,8 +75,9 @@ def another(spec: Mapping[str, Any]) -> dict[str, Any]:
 def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The degradations that some descriptions stand for, in order.
 
-    A "corruption" may name several, in the words of `RandomCorruption`: `{"name": "corruption", "corruption":
-    "standard", "severity": "1,3,5", "table": "cifar-c"}` stands for 45. Any other description stands for itself.
+    A "corruption" may name several, in the words of `RandomCorruption`: `{"name": "corruption",
+    "corruption": "standard", "severity": "1,3,5", "table": "cifar-c"}` stands for 45. Any other
+    description stands for itself.
 
     Raises:
         UserError: an unknown corruption or severity.
@@ -86,13 +87,21 @@ def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if spec["name"] != "corruption":
             out.append(spec)
             continue
-        names, severities = parse_corruptions(spec["corruption"]), parse_severities(spec["severity"])
-        out += [{**spec, "corruption": name, "severity": severity} for name in names for severity in severities]
+        names, severities = (
+            parse_corruptions(spec["corruption"]),
+            parse_severities(spec["severity"]),
+        )
+        out += [
+            {**spec, "corruption": name, "severity": severity}
+            for name in names
+            for severity in severities
+        ]
     return out
 
 
 def label(spec: Mapping[str, Any]) -> str:
-    """What metrics under a degradation are called by: its name, and where it has kinds, the kind and how strong."""
+    """What metrics under a degradation are called by: its name, and where it has kinds, the kind
+    and how strong."""
     match spec["name"]:
         case "corruption":
             return f"{spec['corruption']}-{spec['severity']}"

@@ -12,7 +12,8 @@ class Which(NamedTuple):
     """
 
     number: Tensor  # (B,) int64: each image's position in its part of the data set
-    key: tuple[int | str, ...]  # ("train", seed, epoch) in training, ("test",) or ("validation",) after it
+    # ("train", seed, epoch) in training, ("test",) or ("validation",) after it
+    key: tuple[int | str, ...]
 
 
 class Degradation(Protocol):
@@ -20,7 +21,9 @@ class Degradation(Protocol):
 
     @property
     def fixed(self) -> bool:
-        """Whether training images are degraded once, before any crop: each has one degraded copy for good."""
+        """Whether training images are degraded once, before any crop: each has one degraded copy
+        for good."""
 
     def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> (B, 3, h, w) float in [0, 1]. Without `which`, images 0, 1, ... of no key."""
+        """(B, 3, H, W) float in [0, 1] -> (B, 3, h, w) float in [0, 1]. Without `which`, images 0,
+        1, ... of no key."""

@@ -20,13 +20,15 @@ def defocus_blur(images: Tensor, draws: Draws, radius: float, alias_sigma: float
 
 
 def motion_blur(images: Tensor, draws: Draws, radius: int, sigma: float) -> Tensor:
-    """A moving camera: half a Gaussian along a line at an angle within 45 degrees of the horizontal."""
+    """A moving camera: half a Gaussian along a line at an angle within 45 degrees of the
+    horizontal."""
     angles = draws.uniform(low=-45, high=45)
     return filters.motion_blur(images.float(), radius, sigma, angles)
 
 
 def zoom_blur(images: Tensor, draws: Draws, end: float, step: float, centre: bool = True) -> Tensor:
-    """A camera that approaches: the mean of the image and its enlargements by 1, 1 + step, ... below `end`."""
+    """A camera that approaches: the mean of the image and its enlargements by 1, 1 + step, ...
+    below `end`."""
     height, width = images.shape[-2:]
     images = images.float()
     total = images.clone()
@@ -39,15 +41,18 @@ def zoom_blur(images: Tensor, draws: Draws, end: float, step: float, centre: boo
 def glass_blur(images: Tensor, draws: Draws, sigma: float, reach: int, iterations: int) -> Tensor:
     """Frosted glass: blur, shuffle pixels with near ones, blur again.
 
-    The reference walks the pixels from bottom right to top left and means to swap each with one up to `reach` away. As
-    numpy's views have it, colour pixels are copied, not swapped, and the published sets were made so: pixel p becomes
-    what pixel p + d holds at that moment. If p + d was visited before p, that is its new value, else its old one. So
-    every pixel ends with the *old* value of the pixel where its chain of visited pixels ends, and the ends of all
-    chains are found together by doubling: after k rounds each pixel knows where 2**k steps lead.
+    The reference walks the pixels from bottom right to top left and means to swap each with one up
+    to `reach` away. As numpy's views have it, colour pixels are copied, not swapped, and the
+    published sets were made so: pixel p becomes what pixel p + d holds at that moment. If p + d was
+    visited before p, that is its new value, else its old one. So every pixel ends with the *old*
+    value of the pixel where its chain of visited pixels ends, and the ends of all chains are found
+    together by doubling: after k rounds each pixel knows where 2**k steps lead.
     """
     blurred = _whole(filters.gaussian_blur(images.float(), sigma))
     height, width = images.shape[-2:]
-    source = torch.arange(height * width, dtype=torch.int32, device=images.device).expand(len(images), -1)
+    source = torch.arange(height * width, dtype=torch.int32, device=images.device).expand(
+        len(images), -1
+    )
     for _ in range(iterations):
         # One displacement (right, down) a visited pixel, in the order of the visit.
         visited = (height - 2 * reach, width - 2 * reach)
@@ -61,7 +66,8 @@ def _ends(steps: Tensor, reach: int, height: int, width: int) -> Tensor:
     """(B, H * W) int64: the pixel whose old value each pixel ends with.
 
     Args:
-        steps: (B, H - 2 reach, W - 2 reach, 2) int32, (right, down) for rows and columns from reach + 1.
+        steps: (B, H - 2 reach, W - 2 reach, 2) int32, (right, down) for rows and columns from reach
+            + 1.
     """
     device = steps.device
     here = torch.arange(height * width, device=device, dtype=torch.int32).view(height, width)
@@ -70,11 +76,13 @@ def _ends(steps: Tensor, reach: int, height: int, width: int) -> Tensor:
     target[inner] += steps[..., 1] * width + steps[..., 0]
     target = target.flatten(1).long()
     here = here.flatten()
-    # A chain goes on only through pixels that were visited, and visited earlier: later in reading order.
+    # A chain goes on only through pixels that were visited, and visited earlier: later in reading
+    # order.
     row, column = here // width, here % width
     visited = (row > reach) & (row <= height - reach) & (column > reach) & (column <= width - reach)
     goes_on = visited[target] & (target > here)
-    ends, follow = target, torch.where(goes_on, target, here)  # a chain that ends with this step follows itself
+    # a chain that ends with this step follows itself
+    ends, follow = target, torch.where(goes_on, target, here)
     while True:
         ends, further = ends.gather(1, follow), follow.gather(1, follow)
         if torch.equal(further, follow):

@@ -1,7 +1,9 @@
-"""How strong a distortion must be for a given network to keep a given fraction of its clean accuracy.
+"""How strong a distortion must be for a given network to keep a given fraction of its clean
+accuracy.
 
-Distortions of different kinds have no common unit; what they cost one named network, usually the undistorted baseline,
-is one. Calibrate on that network once, keep the strengths, and compare other networks under them.
+Distortions of different kinds have no common unit; what they cost one named network, usually the
+undistorted baseline, is one. Calibrate on that network once, keep the strengths, and compare other
+networks under them.
 """
 
 import math
@@ -22,9 +24,11 @@ class Calibration:
 
     Attributes:
         strength: where the accuracy came nearest to the target.
-        accuracy: measured there. standard_error: of that measurement, binomial; it says how far the accuracy on other
-            images of the same kind may be, not how far it is from the target.
-        target: the accuracy asked for. reached: whether `accuracy` is within the tolerance of it.
+        accuracy: measured there.
+        standard_error: of that measurement, binomial; it says how far the accuracy on other images
+            of the same kind may be, not how far it is from the target.
+        target: the accuracy asked for.
+        reached: whether `accuracy` is within the tolerance of it.
         clean: the accuracy at the lowest strength.
         tried: all (strength, accuracy) measured, in the order of measuring.
     """
@@ -54,23 +58,27 @@ def calibrate(
     count: int,
     strict: bool = True,
 ) -> Calibration:
-    """The strength at which an accuracy that falls with strength, if not at every step, comes down to a target.
+    """The strength at which an accuracy that falls with strength, if not at every step, comes down
+    to a target.
 
-    Bisection: both ends are measured, then the middle of what remains, on the side where the target lies. It stops as
-    soon as an accuracy is within the tolerance of the target, or after `steps` middles, which leaves an interval of
-    2**-steps of the whole; the result is the nearest that was measured. With an accuracy that jumps over the target
-    (a parameter in steps, few images) the latter happens, and `reached` is false. An accuracy measured with noise may
-    lead to a wrong half only where it is near the target, so what is found is off by about that noise.
+    Bisection: both ends are measured, then the middle of what remains, on the side where the target
+    lies. It stops as soon as an accuracy is within the tolerance of the target, or after `steps`
+    middles, which leaves an interval of 2**-steps of the whole; the result is the nearest that was
+    measured. With an accuracy that jumps over the target (a parameter in steps, few images) the
+    latter happens, and `reached` is false. An accuracy measured with noise may lead to a wrong half
+    only where it is near the target, so what is found is off by about that noise.
 
     Args:
         accuracy: from a strength to a share in [0, 1], measured on `count` images.
-        target: the accuracy to find, in (0, 1). low, high: the strengths between which to search.
+        target: the accuracy to find, in (0, 1).
+        low, high: the strengths between which to search.
         tolerance: in accuracy; by default half the binomial standard error at the target.
         steps: at least 1.
-        strict: False takes the highest strength, and says "not reached", where even that leaves too much.
+        strict: False takes the highest strength, and says "not reached", where even that leaves too
+            much.
     Raises:
-        UserError: a parameter out of range; an accuracy below the target at the lowest strength, or above it at the
-            highest (by more than the tolerance); an accuracy that is no share.
+        UserError: a parameter out of range; an accuracy below the target at the lowest strength, or
+            above it at the highest (by more than the tolerance); an accuracy that is no share.
     """
     if not 0 < target < 1:
         raise UserError(f"target is {target}; an accuracy to find must lie between 0 and 1")
@@ -87,7 +95,9 @@ def calibrate(
     def measure(strength: float) -> float:
         value = float(accuracy(strength))
         if not 0 <= value <= 1:
-            raise UserError(f"the accuracy at strength {strength:g} is {value}; it must be a share from 0 to 1")
+            raise UserError(
+                f"the accuracy at strength {strength:g} is {value}; it must be a share from 0 to 1"
+            )
         tried.append((strength, value))
         return value
 
@@ -97,12 +107,18 @@ def calibrate(
     clean = measure(low)
     if not finished():
         if clean < target:
-            raise UserError(f"the lowest strength, {low:g}, leaves {clean:.4f}: less than the target {target:.4f}")
+            raise UserError(
+                f"the lowest strength, {low:g}, leaves {clean:.4f}: less than the target {target:.4f}"
+            )
         if measure(high) > target + tolerance:
             kept = tried[-1][1]
             if not strict:
-                return Calibration(high, kept, _standard_error(kept, count), target, False, clean, tuple(tried))
-            raise UserError(f"even the highest strength, {high:g}, keeps {kept:.4f}: more than the target {target:.4f}")
+                return Calibration(
+                    high, kept, _standard_error(kept, count), target, False, clean, tuple(tried)
+                )
+            raise UserError(
+                f"even the highest strength, {high:g}, keeps {kept:.4f}: more than the target {target:.4f}"
+            )
     for _ in range(steps):
         if finished():
             break
@@ -113,7 +129,9 @@ def calibrate(
             high = middle
     strength, value = min(tried, key=lambda point: abs(point[1] - target))
     reached = abs(value - target) <= tolerance
-    return Calibration(strength, value, _standard_error(value, count), target, reached, clean, tuple(tried))
+    return Calibration(
+        strength, value, _standard_error(value, count), target, reached, clean, tuple(tried)
+    )
 
 
 def keeps(
@@ -132,35 +150,48 @@ def keeps(
     chance: float = 0.0,
     strict: bool = True,
 ) -> Calibration:
-    """The strength of a distortion at which a classifier keeps `fraction` of its clean accuracy on these images.
+    """The strength of a distortion at which a classifier keeps `fraction` of its clean accuracy on
+    these images.
 
-    With `chance` it is a fraction of what the accuracy is above that: a tenth of the images are right by luck among ten
-    classes, and a strength that leaves a quarter of 50 % there would leave next to nothing that was seen.
+    With `chance` it is a fraction of what the accuracy is above that: a tenth of the images are
+    right by luck among ten classes, and a strength that leaves a quarter of 50 % there would leave
+    next to nothing that was seen.
 
-    Each image has the same draws at every strength, so what is compared is the strength and nothing else.
+    Each image has the same draws at every strength, so what is compared is the strength and nothing
+    else.
 
     Args:
-        network: from (B, C, H, W) float32 in [0, 1] to (B, classes) logits. A module is used in evaluation mode and
-            put back as it was.
-        images: (N, C, H, W) uint8, on the network's device. labels: (N,) integers, anywhere.
-        distort: from (images, draws, strength) to levels, such as one of `distortions.DISTORTIONS`. Its result
-            is made 8 bits by clipping and rounding. Strength 0 must leave the images unchanged.
-        fraction: in (0, 1). seed: another one gives other draws.
-        low, high, tolerance, steps, strict: see `calibrate`. Clean is strength 0, whatever `low` is.
-        chance: the accuracy of a guess, a share in [0, 1). A network that is no better on clean images has nothing to
-            keep: an error, or without `strict` the highest strength.
+        network: from (B, C, H, W) float32 in [0, 1] to (B, classes) logits. A module is used in
+            evaluation mode and put back as it was.
+        images: (N, C, H, W) uint8, on the network's device.
+        labels: (N,) integers, anywhere.
+        distort: from (images, draws, strength) to levels, such as one of `distortions.DISTORTIONS`.
+            Its result is made 8 bits by clipping and rounding. Strength 0 must leave the images
+            unchanged.
+        fraction: in (0, 1).
+        seed: another one gives other draws.
+        low, high, tolerance, steps, strict: see `calibrate`. Clean is strength 0, whatever `low`
+            is.
+        chance: the accuracy of a guess, a share in [0, 1). A network that is no better on clean
+            images has nothing to keep: an error, or without `strict` the highest strength.
     Returns:
         The calibration; its `clean` is the accuracy on the images unchanged.
     Raises:
-        UserError: as for `calibrate`; no images, images that are not uint8, labels of another number, or a network
-            that is right about no clean image.
+        UserError: as for `calibrate`; no images, images that are not uint8, labels of another
+            number, or a network that is right about no clean image.
     """
     if not 0 < fraction < 1:
-        raise UserError(f"fraction is {fraction}; the fraction of the clean accuracy to keep must lie between 0 and 1")
+        raise UserError(
+            f"fraction is {fraction}; the fraction of the clean accuracy to keep must lie between 0 and 1"
+        )
     if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
-        raise UserError(f"images are {images.dtype} {tuple(images.shape)}; they must be uint8 (N, C, H, W), N > 0")
+        raise UserError(
+            f"images are {images.dtype} {tuple(images.shape)}; they must be uint8 (N, C, H, W), N > 0"
+        )
     if labels.shape != (len(images),):
-        raise UserError(f"labels have shape {tuple(labels.shape)}; there must be one for each of {len(images)} images")
+        raise UserError(
+            f"labels have shape {tuple(labels.shape)}; there must be one for each of {len(images)} images"
+        )
     if batch_size < 1:
         raise UserError(f"batch_size is {batch_size}; it must be at least 1")
     labels = labels.to(images.device)
@@ -184,15 +215,21 @@ def keeps(
         with torch.inference_mode():
             clean = accuracy(0.0)
             if clean == 0:
-                raise UserError("the network is right about none of the clean images: there is nothing to keep")
+                raise UserError(
+                    "the network is right about none of the clean images: there is nothing to keep"
+                )
             if clean <= chance and not strict:
                 left = accuracy(high)
                 error = _standard_error(left, len(images))
                 return Calibration(high, left, error, chance, False, clean, ((high, left),))
             if clean <= chance:
-                raise UserError(f"the network is right about {clean:.4f} of the clean images: no better than chance")
+                raise UserError(
+                    f"the network is right about {clean:.4f} of the clean images: no better than chance"
+                )
             target = chance + fraction * (clean - chance)
-            found = calibrate(accuracy, target, low, high, tolerance, steps, count=len(images), strict=strict)
+            found = calibrate(
+                accuracy, target, low, high, tolerance, steps, count=len(images), strict=strict
+            )
     finally:
         for module, mode in zip(modules, training, strict=True):
             module.training = mode

@@ -1,8 +1,10 @@
-"""Several distortions of feature quantization one after the other, as in the figure of detections (supplement, Fig. 4).
+"""Several distortions of feature quantization one after the other, as in the figure of detections
+(supplement, Fig. 4).
 
-FOUND in the caption: minor is "Inpainting, Random Noise", heavy is "Inpainting, Random Noise, Salt and Pepper noise,
-Blurring, Jpeg compression". INFERRED: that one image went through all of them, in that order; that "Random Noise" is
-the table's NGRN noise and "Blurring" its motion blur; and all strengths.
+FOUND in the caption: minor is "Inpainting, Random Noise", heavy is "Inpainting, Random Noise, Salt
+and Pepper noise, Blurring, Jpeg compression". INFERRED: that one image went through all of them, in
+that order; that "Random Noise" is the table's NGRN noise and "Blurring" its motion blur; and all
+strengths.
 """
 
 import torch
@@ -13,43 +15,54 @@ from paperlib.degrade.draws import Draws
 from paperlib.degrade.specs import RandomDegradation
 from paperlib.errors import UserError, choose
 
-# The caption's order; targeted occlusion, which it does not name, is part of the scene and comes first.
+# The caption's order; targeted occlusion, which it does not name, is part of the scene and comes
+# first.
 ORDER = "targeted_occlusion,inpainting,ngrn_noise,salt_and_pepper,motion_blur,jpeg_compression"
 
 
 class DistortionChain(RandomDegradation):
     """Every image goes through all named distortions, each rounded to 8 bits before the next.
 
-    The draws of a distortion depend on its name, the image and the key, not on the rest of the chain: a chain that
-    repeats a shorter one at greater strengths removes the same strokes, and more.
+    The draws of a distortion depend on its name, the image and the key, not on the rest of the
+    chain: a chain that repeats a shorter one at greater strengths removes the same strokes, and
+    more.
 
     Args:
-        order: names with commas, in which the distortions are applied; all that have a strength must be among them.
+        order: names with commas, in which the distortions are applied; all that have a strength
+            must be among them.
         draw, seed: as in `RandomDegradation`.
-        strengths: distortion and strength, in [0, 1], e.g. `inpainting=0.2, ngrn_noise=0.1`, in any order.
+        strengths: distortion and strength, in [0, 1], e.g. `inpainting=0.2, ngrn_noise=0.1`, in any
+            order.
 
     Raises:
-        UserError: no distortion, an unknown one, one that is not in `order` or is there twice, a strength outside
-            [0, 1].
+        UserError: no distortion, an unknown one, one that is not in `order` or is there twice, a
+            strength outside [0, 1].
     """
 
-    def __init__(self, order: str = ORDER, draw: str = "fresh", seed: int = 0, **strengths: float) -> None:
+    def __init__(
+        self, order: str = ORDER, draw: str = "fresh", seed: int = 0, **strengths: float
+    ) -> None:
         super().__init__(draw, seed)
         names = [choose("distortion", name.strip(), DISTORTIONS) for name in order.split(",")]
         if len(set(names)) < len(names):
             raise UserError(f"order {order!r}: each distortion may be named once")
         if not strengths:
-            raise UserError(f"name at least one distortion and its strength: {', '.join(DISTORTIONS)}")
+            raise UserError(
+                f"name at least one distortion and its strength: {', '.join(DISTORTIONS)}"
+            )
         nothing = torch.empty(0, 3, 16, 16, dtype=torch.uint8)
         for name, strength in strengths.items():
             choose("distortion", name, DISTORTIONS)
             choose("distortion in the order", name, names)
-            DISTORTIONS[name](nothing, Draws(torch.empty(0)), strength)  # a wrong strength is said now
+            # a wrong strength is said now
+            DISTORTIONS[name](nothing, Draws(torch.empty(0)), strength)
         self.steps = [(name, strengths[name]) for name in names if name in strengths]
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike: uint8 (B, 3, H, W) -> the same."""
         for name, strength in self.steps:
-            distorted = DISTORTIONS[name](levels, Draws(index, "distortion chain", name, *key), strength)
+            distorted = DISTORTIONS[name](
+                levels, Draws(index, "distortion chain", name, *key), strength
+            )
             levels = distorted.float().round_().clamp_(0, 255).to(torch.uint8)
         return levels

@@ -10,7 +10,8 @@ from paperlib.degrade.draws import Draws
 
 
 def brightness(images: Tensor, draws: Draws, added: float) -> Tensor:
-    """`added` (of 1) to the V of HSV, up to white. With hue and saturation kept, colours grow in proportion to V."""
+    """`added` (of 1) to the V of HSV, up to white. With hue and saturation kept, colours grow in
+    proportion to V."""
     levels = images.float()
     value = levels.amax(1, keepdim=True)
     brighter = (value + added * 255).clamp_(max=255)
@@ -19,7 +20,8 @@ def brightness(images: Tensor, draws: Draws, added: float) -> Tensor:
 
 
 def saturate(images: Tensor, draws: Draws, factor: float, added: float) -> Tensor:
-    """The S of HSV times `factor` plus `added`, within [0, 1]. Greys have hue 0: those that gain colour turn red."""
+    """The S of HSV times `factor` plus `added`, within [0, 1]. Greys have hue 0: those that gain
+    colour turn red."""
     if images.shape[1] == 1:
         return images
     levels = images.float()
@@ -34,7 +36,8 @@ def saturate(images: Tensor, draws: Draws, factor: float, added: float) -> Tenso
 
 
 def contrast(images: Tensor, draws: Draws, factor: float) -> Tensor:
-    """Each channel drawn towards its mean over the image. The sum is over integers, so it is the same on any device."""
+    """Each channel drawn towards its mean over the image. The sum is over integers, so it is the
+    same on any device."""
     height, width = images.shape[-2:]
     mean = images.sum((2, 3), keepdim=True, dtype=torch.int64).double().div_(height * width)
     return images.float().mul_(factor).add_((mean * (1 - factor)).float())
@@ -43,14 +46,18 @@ def contrast(images: Tensor, draws: Draws, factor: float) -> Tensor:
 def pixelate(images: Tensor, draws: Draws, factor: float) -> Tensor:
     """Down to `factor` of the size by Pillow's BOX filter, and back by the nearest pixel."""
     height, width = images.shape[-2:]
-    small = filters.box_resize(images.float(), int(height * factor), int(width * factor)).to(torch.uint8)
+    small = filters.box_resize(images.float(), int(height * factor), int(width * factor)).to(
+        torch.uint8
+    )
     rows, columns = (
-        _nearest(old, new, images.device) for old, new in zip(small.shape[-2:], (height, width), strict=True)
+        _nearest(old, new, images.device)
+        for old, new in zip(small.shape[-2:], (height, width), strict=True)
     )
     return filters.pick(filters.pick(small, 3, columns), 2, rows)
 
 
 @lru_cache(maxsize=64)
 def _nearest(size: int, out: int, device: torch.device) -> Tensor:
-    """(out,) int64: which old pixel lies under the middle of each new one, in float64 as Pillow computes it."""
+    """(out,) int64: which old pixel lies under the middle of each new one, in float64 as Pillow
+    computes it."""
     return ((torch.arange(out, dtype=torch.float64) + 0.5) * (size / out)).long().to(device)

@@ -1,15 +1,18 @@
-"""The six distortions of feature quantization (Sun et al., CVPR 2018), each with one strength in [0, 1], and their mix.
+"""The six distortions of feature quantization (Sun et al., CVPR 2018), each with one strength in
+[0, 1], and their mix.
 
-FOUND in the paper's supplement (Table 3, Figs. 3 and 4): the six names and their order, that strengths were swept, and
-that the models were trained on clean images only. Everything else, the form of each distortion and its strengths, is
-INFERRED here, and said with each function. Strengths that can be compared come from calibrating them on the undistorted
-baseline (`paperlib.degrade.calibration`); after that they are left alone.
+FOUND in the paper's supplement (Table 3, Figs. 3 and 4): the six names and their order, that
+strengths were swept, and that the models were trained on clean images only. Everything else, the
+form of each distortion and its strengths, is INFERRED here, and said with each function. Strengths
+that can be compared come from calibrating them on the undistorted baseline
+(`paperlib.degrade.calibration`); after that they are left alone.
 
-A distortion takes uint8 images (B, C, H, W), C 1 or 3, their draws and a strength; it gives uint8, or float32 levels
-that are neither clipped nor whole. Strength 0 gives the images unchanged, and more strength is more of the same: with
-the same draws the same values, strokes and lines are hit, and more. Lengths are parts of the shorter side, so that a
-strength means the same at any size. An image's bits do not depend on the batch around it. All raise `UserError` for a
-strength outside [0, 1].
+A distortion takes uint8 images (B, C, H, W), C 1 or 3, their draws and a strength; it gives uint8,
+or float32 levels that are neither clipped nor whole. Strength 0 gives the images unchanged, and
+more strength is more of the same: with the same draws the same values, strokes and lines are hit,
+and more. Lengths are parts of the shorter side, so that a strength means the same at any size. An
+image's bits do not depend on the batch around it. All raise `UserError` for a strength outside [0,
+1].
 """
 
 import math
@@ -33,23 +36,30 @@ GREY = 127.5
 
 
 def _checked(function: Distortion) -> Distortion:
-    """Strengths outside [0, 1] are refused; strength 0, and no images, return the images themselves."""
+    """Strengths outside [0, 1] are refused; strength 0, and no images, return the images
+    themselves."""
 
     @wraps(function)
     def distort(images: Tensor, draws: Draws, strength: float, **options: object) -> Tensor:
         if not 0 <= strength <= 1:
             raise UserError(f"strength is {strength}; it must lie in [0, 1]")
-        return function(images, draws, float(strength), **options) if strength and len(images) else images
+        return (
+            function(images, draws, float(strength), **options)
+            if strength and len(images)
+            else images
+        )
 
     return distort
 
 
 @_checked
 def motion_blur(images: Tensor, draws: Draws, strength: float) -> Tensor:
-    """The camera or the object moves evenly along a line, at any angle; outside the image the nearest pixel stands.
+    """The camera or the object moves evenly along a line, at any angle; outside the image the
+    nearest pixel stands.
 
-    INFERRED. The movement is strength * (shorter side) / 2 pixels long and centred on the pixel, so that it blurs and
-    does not shift; a weight falls from 1 to 0 over the distance of one pixel from the line.
+    INFERRED. The movement is strength * (shorter side) / 2 pixels long and centred on the pixel, so
+    that it blurs and does not shift; a weight falls from 1 to 0 over the distance of one pixel from
+    the line.
     """
     length = strength * LONGEST * min(images.shape[-2:])
     height, width = images.shape[-2:]
@@ -72,9 +82,9 @@ def motion_blur(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def jpeg_compression(images: Tensor, draws: Draws, strength: float) -> Tensor:
     """JPEG at quality 100 ** (1 - strength): 100 near strength 0, 10 at 0.5, 5 at 0.65, 1 at 1.
 
-    INFERRED, as is that the paper's table used quality 5. Below 50 the quantisation steps go as 1 / quality, so equal
-    steps of strength multiply them by equal factors. Qualities are whole: of 5.3, three images in ten get 6, the others
-    5, so that the accuracy has no jumps.
+    INFERRED, as is that the paper's table used quality 5. Below 50 the quantisation steps go as 1 /
+    quality, so equal steps of strength multiply them by equal factors. Qualities are whole: of 5.3,
+    three images in ten get 6, the others 5, so that the accuracy has no jumps.
     """
     return jpeg.compress(images, draws.uniform().add_(100 ** (1 - strength)).int().clamp_(max=100))
 
@@ -83,8 +93,8 @@ def jpeg_compression(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def salt_and_pepper(images: Tensor, draws: Draws, strength: float) -> Tensor:
     """A share `strength` of the values, each channel by itself, becomes 0 or 255 with equal chance.
 
-    INFERRED: values and not whole pixels. Unlike `noise.impulse_noise`, a value that became salt stays salt at every
-    greater strength, which makes the accuracy a smooth function of strength.
+    INFERRED: values and not whole pixels. Unlike `noise.impulse_noise`, a value that became salt
+    stays salt at every greater strength, which makes the accuracy a smooth function of strength.
     """
     u = draws.uniform(*images.shape[1:])
     pepper = torch.where(u < strength / 2, 0, images)
@@ -95,9 +105,10 @@ def salt_and_pepper(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def ngrn_noise(images: Tensor, draws: Draws, strength: float) -> Tensor:
     """Uniform noise in +- 255 * strength levels is added to every value by itself.
 
-    INFERRED. What NGRN stands for was not found; the guess is "non-Gaussian random noise". Accuracies under it follow
-    those under salt and pepper within 4 points in all rows of the paper's table, so it is strong noise, pixel by pixel.
-    The Gaussian counterpart is `sensor.additive_gaussian`.
+    INFERRED. What NGRN stands for was not found; the guess is "non-Gaussian random noise".
+    Accuracies under it follow those under salt and pepper within 4 points in all rows of the
+    paper's table, so it is strong noise, pixel by pixel. The Gaussian counterpart is
+    `sensor.additive_gaussian`.
     """
     return draws.uniform(*images.shape[1:], low=-255 * strength, high=255 * strength).add_(images)
 
@@ -106,8 +117,9 @@ def ngrn_noise(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def inpainting(images: Tensor, draws: Draws, strength: float) -> Tensor:
     """Thick random strokes remove 0.9 * strength of the area, and `fill` closes the gaps smoothly.
 
-    INFERRED. A stroke is a straight line between random points, a sixth of the shorter side wide. Strokes are painted
-    one after another until they cover that share of the area, whatever the image.
+    INFERRED. A stroke is a straight line between random points, a sixth of the shorter side wide.
+    Strokes are painted one after another until they cover that share of the area, whatever the
+    image.
     """
     height, width = images.shape[-2:]
     removed = round(LARGEST * strength * height * width)
@@ -119,14 +131,19 @@ def inpainting(images: Tensor, draws: Draws, strength: float) -> Tensor:
 
 
 @_checked
-def targeted_occlusion(images: Tensor, draws: Draws, strength: float, centres: Tensor | None = None) -> Tensor:
-    """A mid-grey square on the object; its side is `strength` of the shorter side, its edges shared between pixels.
+def targeted_occlusion(
+    images: Tensor, draws: Draws, strength: float, centres: Tensor | None = None
+) -> Tensor:
+    """A mid-grey square on the object; its side is `strength` of the shorter side, its edges shared
+    between pixels.
 
-    INFERRED. Nothing is drawn. The paper's target is unknown; a square on the middle of the object's box is the guess.
+    INFERRED. Nothing is drawn. The paper's target is unknown; a square on the middle of the
+    object's box is the guess.
 
     Args:
-        centres: (B, 2) row and column of each object's middle, in pixels (the first pixel's middle is at 0). Without
-            them the object is taken to be in the middle of the image, as it mostly is in CIFAR and ImageNet.
+        centres: (B, 2) row and column of each object's middle, in pixels (the first pixel's middle
+            is at 0). Without them the object is taken to be in the middle of the image, as it
+            mostly is in CIFAR and ImageNet.
     """
     height, width = images.shape[-2:]
     if centres is None:
@@ -134,7 +151,9 @@ def targeted_occlusion(images: Tensor, draws: Draws, strength: float, centres: T
     centres = centres.to(images.device, torch.float32)
     side = strength * min(height, width)
     rows, columns = (
-        ((side + 1) / 2 - (torch.arange(n, device=images.device) - c[:, None]).abs()).clamp(0, min(side, 1))
+        ((side + 1) / 2 - (torch.arange(n, device=images.device) - c[:, None]).abs()).clamp(
+            0, min(side, 1)
+        )
         for n, c in zip((height, width), centres.unbind(1), strict=True)
     )
     cover = (rows[:, :, None] * columns[:, None])[:, None]
@@ -142,8 +161,8 @@ def targeted_occlusion(images: Tensor, draws: Draws, strength: float, centres: T
 
 
 def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Tensor:
-    """(B, H, W) float32: when a painter of random strokes first covers each pixel. Pixels that no stroke covers come
-    after all others, those next to a stroke first."""
+    """(B, H, W) float32: when a painter of random strokes first covers each pixel. Pixels that no
+    stroke covers come after all others, those next to a stroke first."""
     side = min(height, width)
     radius = side * STROKE_RADIUS
     start = draws.uniform(STROKES, 2)
@@ -154,13 +173,17 @@ def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Ten
     nearest = when.clone()
     for stroke in range(STROKES):
         down, right = along[:, stroke].T[:, :, None, None]
-        dy, dx = y - start[:, stroke, 0, None, None] * (height - 1), x - start[:, stroke, 1, None, None] * (width - 1)
+        dy, dx = (
+            y - start[:, stroke, 0, None, None] * (height - 1),
+            x - start[:, stroke, 1, None, None] * (width - 1),
+        )
         length = (down * down + right * right).clamp_min(1)
         part = (dy * down + dx * right) / length
         on = part.clamp(0, 1)
         distance = (dy - on * down).square() + (dx - on * right).square()
         torch.minimum(nearest, distance, out=nearest)
-        # From the round cap before the start to the one after the end, a stroke takes the time of one.
+        # From the round cap before the start to the one after the end, a stroke takes the time of
+        # one.
         cap = radius / length.sqrt()
         moment = stroke + (part + cap) / (1 + 2 * cap)
         torch.minimum(when, torch.where(distance <= radius**2, moment, math.inf), out=when)
@@ -168,14 +191,17 @@ def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Ten
 
 
 def fill(images: Tensor, gaps: Tensor, sweeps: int = 12) -> Tensor:
-    """Fill gaps with a nearly harmonic function: every filled value is about the mean of its four neighbours.
+    """Fill gaps with a nearly harmonic function: every filled value is about the mean of its four
+    neighbours.
 
-    The image is reduced by halves, leaving gaps out, until they close; on the way back each size starts from the
-    smaller one's result and is relaxed. A filled value never leaves the range of what is known.
+    The image is reduced by halves, leaving gaps out, until they close; on the way back each size
+    starts from the smaller one's result and is relaxed. A filled value never leaves the range of
+    what is known.
 
     Args:
-        images: (B, C, H, W) uint8 or float levels. gaps: (B, 1, H, W) bool, true where to fill; what the images
-            hold there is not looked at. An image of gaps alone becomes 0.
+        images: (B, C, H, W) uint8 or float levels.
+        gaps: (B, 1, H, W) bool, true where to fill; what the images hold there is not looked at. An
+            image of gaps alone becomes 0.
         sweeps: of Jacobi relaxation at each size.
     Returns:
         (B, C, H, W) float32.
@@ -192,7 +218,9 @@ def fill(images: Tensor, gaps: Tensor, sweeps: int = 12) -> Tensor:
         levels = torch.where(known, levels, guess)
     for _ in range(sweeps):
         edge = F.pad(levels, (1, 1, 1, 1), mode="replicate")
-        mean = (edge[..., :-2, 1:-1] + edge[..., 2:, 1:-1]) + (edge[..., 1:-1, :-2] + edge[..., 1:-1, 2:])
+        mean = (edge[..., :-2, 1:-1] + edge[..., 2:, 1:-1]) + (
+            edge[..., 1:-1, :-2] + edge[..., 1:-1, 2:]
+        )
         levels = torch.where(known, levels, mean * 0.25)
     return levels
 
@@ -213,7 +241,8 @@ def mix(images: Tensor, draws: Draws, strengths: Mapping[str, float]) -> Tensor:
     INFERRED: the paper's "mixed distortions" may have been a chain of several instead.
 
     Args:
-        images: (B, C, H, W) uint8. strengths: of some or all of `DISTORTIONS`, in any order.
+        images: (B, C, H, W) uint8.
+        strengths: of some or all of `DISTORTIONS`, in any order.
     Returns:
         (B, C, H, W) float32 levels.
     Raises:
@@ -223,7 +252,9 @@ def mix(images: Tensor, draws: Draws, strengths: Mapping[str, float]) -> Tensor:
         choose("distortion", name, DISTORTIONS)
     names = [name for name in DISTORTIONS if name in strengths]
     if not names:
-        raise UserError(f"a mix needs at least one distortion; choose from: {', '.join(DISTORTIONS)}")
+        raise UserError(
+            f"a mix needs at least one distortion; choose from: {', '.join(DISTORTIONS)}"
+        )
     kinds = draws.integers(0, len(names), 1)[:, 0]
     words = draws.bits(1)[:, 0]  # the image's number from here on
     out = images.float()

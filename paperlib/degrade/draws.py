@@ -1,7 +1,9 @@
-"""Random numbers by image: a counter-based generator in integer arithmetic, with the same bits on every device.
+"""Random numbers by image: a counter-based generator in integer arithmetic, with the same bits on
+every device.
 
-A draw is a function of (seed, names, index of the image, position in the image) and of nothing else: an image gets the
-same bits in whatever batch, order or process it comes, on a CPU and on a GPU.
+A draw is a function of (seed, names, index of the image, position in the image) and of nothing
+else: an image gets the same bits in whatever batch, order or process it comes, on a CPU and on a
+GPU.
 """
 
 import hashlib
@@ -20,7 +22,8 @@ def _signed(word: int) -> int:
 
 
 def _scramble(words: Tensor) -> Tensor:
-    """A permutation of the 32-bit words, in place: each bit of the input flips about half the bits of the output.
+    """A permutation of the 32-bit words, in place: each bit of the input flips about half the bits
+    of the output.
 
     Shifts and factors are those of C. Wellons' "lowbias32" (2018), found by a search for low bias.
     """
@@ -36,7 +39,8 @@ def _scramble(words: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _normal_quantiles(device: torch.device) -> Tensor:
-    """(65536,) float32: the standard normal at the middles of 65,536 equally likely cells, scaled to variance 1."""
+    """(65536,) float32: the standard normal at the middles of 65,536 equally likely cells, scaled
+    to variance 1."""
     half = [NormalDist().inv_cdf((i + 0.5) / NORMAL_LEVELS) for i in range(NORMAL_LEVELS // 2)]
     scale = math.sqrt(len(half) / sum(x * x for x in half))
     values = torch.tensor([x * scale for x in half], dtype=torch.float64).float()
@@ -53,7 +57,9 @@ class Draws:
 
     def __init__(self, index: Tensor, *key: int | str | float) -> None:
         digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-        first, second = (_signed(int.from_bytes(part, "little")) for part in (digest[:4], digest[4:]))
+        first, second = (
+            _signed(int.from_bytes(part, "little")) for part in (digest[:4], digest[4:])
+        )
         words = index.long().bitwise_and(0xFFFFFFFF)
         words = torch.where(words >= 1 << 31, words - (1 << 32), words).int()
         self._first = _scramble(words ^ first)[:, None]  # a permutation: no two images share it
@@ -62,7 +68,9 @@ class Draws:
 
     def bits(self, count: int) -> Tensor:
         """(B, count) int32: uniform 32-bit words."""
-        counter = torch.arange(self._used, self._used + count, dtype=torch.int32, device=self._first.device)
+        counter = torch.arange(
+            self._used, self._used + count, dtype=torch.int32, device=self._first.device
+        )
         self._used += count
         return _scramble(_scramble(counter ^ self._first).add_(self._second))
 
@@ -73,17 +81,21 @@ class Draws:
         return unit.mul_(high - low).add_(low).view(-1, *shape)
 
     def normal(self, *shape: int) -> Tensor:
-        """(B, *shape) float32 with mean 0 and variance 1: one of 65,536 quantiles, so never beyond 4.3 deviations.
+        """(B, *shape) float32 with mean 0 and variance 1: one of 65,536 quantiles, so never beyond
+        4.3 deviations.
 
         A table and not logarithms and cosines, which differ between devices in the last bit.
         """
         count = math.prod(shape)
-        cells = self.bits((count + 1) // 2).view(torch.int16)[:, :count].long().add_(NORMAL_LEVELS // 2)
+        cells = (
+            self.bits((count + 1) // 2).view(torch.int16)[:, :count].long().add_(NORMAL_LEVELS // 2)
+        )
         quantiles = _normal_quantiles(self._first.device)
         return quantiles.expand(len(cells), -1).gather(1, cells).view(-1, *shape)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """(B, *shape) int32 in [low, high); ranges up to 2**16, of which no value is likelier by more than 2**-16."""
+        """(B, *shape) int32 in [low, high); ranges up to 2**16, of which no value is likelier by
+        more than 2**-16."""
         words = self.bits(math.prod(shape)).bitwise_right_shift_(16).bitwise_and_(0xFFFF)
         if high - low > 1 << 15:  # the product may not fit into 32 bits
             words = (words.long() * (high - low) >> 16).int()
@@ -95,13 +107,16 @@ class Draws:
         """One outcome in 0..255 for each row number, by an alias table (Walker, 1977; Vose, 1991).
 
         Args:
-            rows: (B, n) integers in [0, R). table: (R * 256,) int32, made by `alias_table`.
+            rows: (B, n) integers in [0, R).
+            table: (R * 256,) int32, made by `alias_table`.
         Returns:
             (B, n) uint8.
         """
         words = self.bits(rows.shape[1])
         column = words & 0xFF
-        entries = table.expand(len(rows), -1).gather(1, (rows.int() << 8).bitwise_or_(column).long())
+        entries = table.expand(len(rows), -1).gather(
+            1, (rows.int() << 8).bitwise_or_(column).long()
+        )
         threshold = (entries >> 8).bitwise_and_(0xFFFFFF)
         keep = (words >> 8).bitwise_and_(0xFFFFFF) < threshold
         return torch.where(keep, column, entries.bitwise_and_(0xFF)).to(torch.uint8)
@@ -113,7 +128,8 @@ def alias_table(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: (R, 256) float64, each row summing to 1.
     Returns:
-        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of whom the rest goes to.
+        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of whom
+        the rest goes to.
     """
     shares = probabilities.double() * 256
     kept, alias = torch.ones_like(shares), torch.arange(256).repeat(len(shares), 1)

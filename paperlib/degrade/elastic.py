@@ -1,4 +1,5 @@
-"""The elastic transform: an affine map drawn by three points, then a smooth random displacement of every pixel."""
+"""The elastic transform: an affine map drawn by three points, then a smooth random displacement of
+every pixel."""
 
 from functools import lru_cache
 
@@ -17,10 +18,13 @@ def elastic_transform(
 
     Args:
         images: uint8 (B, C, H, W).
-        alpha: amplitude of the displacement: what the blurred noise, uniform in [-1, 1), is multiplied by, in pixels.
+        alpha: amplitude of the displacement: what the blurred noise, uniform in [-1, 1), is
+            multiplied by, in pixels.
         sigma: of the blur that makes the displacement smooth, in pixels.
-        affine: how far each coordinate of the three points may move, in pixels. 0: no affine map, and no draws for it.
-        relative: alpha is in units of H, sigma in units of H down the columns and of W along the rows.
+        affine: how far each coordinate of the three points may move, in pixels. 0: no affine map,
+            and no draws for it.
+        relative: alpha is in units of H, sigma in units of H down the columns and of W along the
+            rows.
     Returns:
         float32 levels (B, C, H, W) in [0, 255].
     """
@@ -32,13 +36,18 @@ def elastic_transform(
         levels = _sample(levels, _affine_positions(shifts, height, width), about_middles=True)
     if alpha > 0:
         noise = draws.uniform(2, height, width, low=-1, high=1)
-        field = filters.gaussian_blur(noise, spread, truncate=3, border="reflect").mul_(alpha * scale)
-        levels = _sample(levels, field.add_(_positions(height, width, images.device)), about_middles=False)
+        field = filters.gaussian_blur(noise, spread, truncate=3, border="reflect").mul_(
+            alpha * scale
+        )
+        levels = _sample(
+            levels, field.add_(_positions(height, width, images.device)), about_middles=False
+        )
     return levels
 
 
 def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel of the result comes from, in steps of 1/32 pixel as OpenCV's `warpAffine` rounds them.
+    """Where each pixel of the result comes from, in steps of 1/32 pixel as OpenCV's `warpAffine`
+    rounds them.
 
     Args:
         shifts: (B, 3, 2) float32, in pixels, x before y: by how much the points move.
@@ -46,15 +55,25 @@ def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
         (B, 2, H, W) float32: x and y.
     """
     side, centre = min(height, width) // 3, (height // 2, width // 2)
-    # The reference takes the centre as (row, column) but the points as (x, y), whatever the shape of the image.
-    old = torch.tensor([(1, 1), (1, -1), (-1, -1)]).mul_(side).add_(torch.tensor(centre)).float().to(shifts.device)
+    # The reference takes the centre as (row, column) but the points as (x, y), whatever the shape
+    # of the image.
+    old = (
+        torch.tensor([(1, 1), (1, -1), (-1, -1)])
+        .mul_(side)
+        .add_(torch.tensor(centre))
+        .float()
+        .to(shifts.device)
+    )
     new, middle = (old + shifts).double(), old[1].double()
-    # Seen from the middle one, the first old point is (0, 2 side) and the last (-2 side, 0): from that the matrix which
-    # takes new points to old ones.
+    # Seen from the middle one, the first old point is (0, 2 side) and the last (-2 side, 0): from
+    # that the matrix which takes new points to old ones.
     (ax, ay), (bx, by) = ((new[:, point] - new[:, 1]).unbind(1) for point in (0, 2))
     area = ax * by - bx * ay
-    area = torch.where(area == 0, 1, area)  # three points on a line determine no map: then any finite one will do
-    matrix = torch.stack([ay, -ax, by, -bx], dim=1).view(-1, 2, 2) * (2 * side / area)[:, None, None]
+    # three points on a line determine no map: then any finite one will do
+    area = torch.where(area == 0, 1, area)
+    matrix = (
+        torch.stack([ay, -ax, by, -bx], dim=1).view(-1, 2, 2) * (2 * side / area)[:, None, None]
+    )
     moved = middle - (matrix * new[:, None, 1]).sum(2)
     # OpenCV adds two products, each rounded to 1/1024 pixel, and rounds the sum to 1/32.
     x, y = (torch.arange(n, dtype=torch.float64, device=shifts.device) for n in (width, height))
@@ -74,13 +93,23 @@ def _sample(levels: Tensor, positions: Tensor, about_middles: bool) -> Tensor:
     """Bilinear interpolation; outside, the image goes on mirrored.
 
     Args:
-        levels: (B, C, H, W) float32. positions: (B, 2, H, W) float32, x and y; overwritten.
-        about_middles: mirrored about the middles of the outermost pixels (OpenCV's BORDER_REFLECT_101), or about their
-            outer edges (scipy's "reflect").
+        levels: (B, C, H, W) float32.
+        positions: (B, 2, H, W) float32, x and y; overwritten.
+        about_middles: mirrored about the middles of the outermost pixels (OpenCV's
+            BORDER_REFLECT_101), or about their outer edges (scipy's "reflect").
     """
     sizes = levels.new_tensor([levels.shape[-1], levels.shape[-2]])[:, None, None]
-    # grid_sample wants -1 and 1 for the ends of each axis: the middles, or the outer edges, of the outermost pixels.
-    grid = positions.mul_(2 / (sizes - 1)).sub_(1) if about_middles else positions.add_(0.5).mul_(2 / sizes).sub_(1)
+    # grid_sample wants -1 and 1 for the ends of each axis: the middles, or the outer edges, of the
+    # outermost pixels.
+    grid = (
+        positions.mul_(2 / (sizes - 1)).sub_(1)
+        if about_middles
+        else positions.add_(0.5).mul_(2 / sizes).sub_(1)
+    )
     return F.grid_sample(
-        levels, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="reflection", align_corners=about_middles
+        levels,
+        grid.permute(0, 2, 3, 1),
+        mode="bilinear",
+        padding_mode="reflection",
+        align_corners=about_middles,
     )

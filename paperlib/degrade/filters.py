@@ -1,6 +1,8 @@
-"""Linear filters on batches, with the reference's borders: Gaussian, disk, line, zoom, resize by boxes.
+"""Linear filters on batches, with the reference's borders: Gaussian, disk, line, zoom, resize by
+boxes.
 
-All take and give (B, C, H, W) float32 in any range. Each image's result has the same bits whatever the batch around it.
+All take and give (B, C, H, W) float32 in any range. Each image's result has the same bits whatever
+the batch around it.
 """
 
 import math
@@ -13,9 +15,11 @@ from torch.nn import functional as F
 
 
 def separable(images: Tensor, rows: Tensor | None, columns: Tensor | None) -> Tensor:
-    """`rows @ image @ columns.T`: for every channel a product of its own, so that a batch changes no bits."""
+    """`rows @ image @ columns.T`: for every channel a product of its own, so that a batch changes
+    no bits."""
     maps = images.flatten(0, 1)
-    if len(maps) == 1:  # a batched product of one is another product, which may add in another order
+    # a batched product of one is another product, which may add in another order
+    if len(maps) == 1:
         return separable(images.expand(2, -1, -1, -1), rows, columns)[:1]
     with torch.autocast(images.device.type, enabled=False):
         if columns is not None:
@@ -33,8 +37,11 @@ def gaussian_kernel(sigma: float, radius: int) -> Tensor:
 
 
 @lru_cache(maxsize=128)
-def _blur_matrix(size: int, sigma: float, truncate: float, border: str, device: torch.device) -> Tensor:
-    """The (size, size) matrix that blurs one axis; what lies outside is folded back onto what stands for it."""
+def _blur_matrix(
+    size: int, sigma: float, truncate: float, border: str, device: torch.device
+) -> Tensor:
+    """The (size, size) matrix that blurs one axis; what lies outside is folded back onto what
+    stands for it."""
     radius = int(truncate * sigma + 0.5)
     kernel = gaussian_kernel(sigma, radius)
     target = torch.arange(size)[:, None].expand(-1, len(kernel))
@@ -52,10 +59,12 @@ def _blur_matrix(size: int, sigma: float, truncate: float, border: str, device: 
 def gaussian_blur(
     images: Tensor, sigma: float | tuple[float, float], truncate: float = 4, border: str = "nearest"
 ) -> Tensor:
-    """Gaussian blur as scikit-image does it: the kernel ends at `truncate` sigmas, borders are "nearest" or "reflect".
+    """Gaussian blur as scikit-image does it: the kernel ends at `truncate` sigmas, borders are
+    "nearest" or "reflect".
 
     Args:
-        sigma: in pixels; one number, or one for the height and one for the width. 0 leaves an axis as it is.
+        sigma: in pixels; one number, or one for the height and one for the width. 0 leaves an axis
+            as it is.
     """
     vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
     height, width = images.shape[-2:]
@@ -68,7 +77,8 @@ def gaussian_blur(
 
 @lru_cache(maxsize=32)
 def disk(radius: float, alias_sigma: float) -> Tensor:
-    """The (K, K) float32 kernel of a camera out of focus: a disk, its edge softened by a small Gaussian (OpenCV's)."""
+    """The (K, K) float32 kernel of a camera out of focus: a disk, its edge softened by a small
+    Gaussian (OpenCV's)."""
     half = 8 if radius <= 8 else math.ceil(radius)
     taps = 3 if radius <= 8 else 5
     x = torch.arange(-half, half + 1, dtype=torch.float64)
@@ -79,12 +89,15 @@ def disk(radius: float, alias_sigma: float) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _spectrum(radius: float, alias_sigma: float, height: int, width: int, device: torch.device) -> Tensor:
+def _spectrum(
+    radius: float, alias_sigma: float, height: int, width: int, device: torch.device
+) -> Tensor:
     return torch.fft.rfft2(disk(radius, alias_sigma).to(device), s=(height, width)).conj()
 
 
 def _fast_length(length: int) -> int:
-    """The next length whose only prime factors are 2, 3 and 5: transforms of others take several times as long."""
+    """The next length whose only prime factors are 2, 3 and 5: transforms of others take several
+    times as long."""
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -96,17 +109,21 @@ def _fast_length(length: int) -> int:
 
 
 def defocus(images: Tensor, radius: float, alias_sigma: float) -> Tensor:
-    """Correlation with `disk`; outside, the image is mirrored about its outermost pixels (BORDER_REFLECT_101)."""
+    """Correlation with `disk`; outside, the image is mirrored about its outermost pixels
+    (BORDER_REFLECT_101)."""
     height, width = images.shape[-2:]
     half = len(disk(radius, alias_sigma)) // 2
     padded = F.pad(images, (half,) * 4, mode="reflect")
     size = [_fast_length(n + 2 * half) for n in (height, width)]
-    spectrum = torch.fft.rfft2(padded, s=size) * _spectrum(radius, alias_sigma, *size, images.device)
+    spectrum = torch.fft.rfft2(padded, s=size) * _spectrum(
+        radius, alias_sigma, *size, images.device
+    )
     return torch.fft.irfft2(spectrum, s=size)[..., :height, :width]
 
 
 def line_kernel(radius: int, sigma: float) -> list[float]:
-    """The 2 radius + 1 weights of a motion blur: one half of a Gaussian, from the pixel itself backwards; sum 1."""
+    """The 2 radius + 1 weights of a motion blur: one half of a Gaussian, from the pixel itself
+    backwards; sum 1."""
     weights = [math.exp(-(i**2) / (2 * sigma**2)) for i in range(2 * radius + 1)]
     return [weight / sum(weights) for weight in weights]
 
@@ -117,7 +134,8 @@ def line_offsets(angles: Tensor, taps: int) -> Tensor:
     Args:
         angles: (B,) degrees.
     Returns:
-        (B, taps, 2) int64: rows and columns to add to a pixel's position, rounded as ImageMagick does.
+        (B, taps, 2) int64: rows and columns to add to a pixel's position, rounded as ImageMagick
+        does.
     """
     radians = torch.deg2rad(angles.double())
     along = torch.arange(taps, dtype=torch.float64, device=angles.device)
@@ -129,7 +147,8 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angles: Tensor) -> Te
     """Blur along a line, each image along its own; outside, the nearest pixel stands.
 
     Args:
-        radius, sigma: of the half Gaussian, in pixels. angles: (B,) degrees.
+        radius, sigma: of the half Gaussian, in pixels.
+        angles: (B,) degrees.
     """
     weights = line_kernel(radius, sigma)
     offsets = line_offsets(angles, len(weights))
@@ -138,10 +157,13 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angles: Tensor) -> Te
     return blur(padded, weights, offsets, len(weights), images.shape[-2:])
 
 
-# The reference ends a line where it has left the image, though its weights then sum to less than one.
+# The reference ends a line where it has left the image, though its weights then sum to less than
+# one.
 
 
-def _lines_by_slices(padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]) -> Tensor:
+def _lines_by_slices(
+    padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]
+) -> Tensor:
     height, width = size
     out = padded.new_zeros(*padded.shape[:2], height, width)
     for image, target, steps in zip(padded, out, offsets.tolist(), strict=True):
@@ -153,12 +175,18 @@ def _lines_by_slices(padded: Tensor, weights: list[float], offsets: Tensor, reac
     return out
 
 
-def _lines_by_gather(padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]) -> Tensor:
+def _lines_by_gather(
+    padded: Tensor, weights: list[float], offsets: Tensor, reach: int, size: Sequence[int]
+) -> Tensor:
     height, width = size
     device, stride = padded.device, padded.shape[-1]
     inside = (offsets[..., 0].abs() < height) & (offsets[..., 1].abs() < width)
     shares = torch.tensor(weights, device=device) * inside
-    base = (torch.arange(height, device=device)[:, None] + reach) * stride + torch.arange(width, device=device) + reach
+    base = (
+        (torch.arange(height, device=device)[:, None] + reach) * stride
+        + torch.arange(width, device=device)
+        + reach
+    )
     flat = padded.flatten(2)
     out = flat.new_zeros(*flat.shape[:2], height * width)
     for tap in range(len(weights)):
@@ -170,10 +198,12 @@ def _lines_by_gather(padded: Tensor, weights: list[float], offsets: Tensor, reac
 
 
 def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
-    """Enlarge the middle of each image to its full size, bilinear with corners aligned (scipy's zoom of order 1).
+    """Enlarge the middle of each image to its full size, bilinear with corners aligned (scipy's
+    zoom of order 1).
 
     Args:
-        factor: at least 1. centre: cut the surplus of a pixel or two from both sides; else it stays.
+        factor: at least 1.
+        centre: cut the surplus of a pixel or two from both sides; else it stays.
     """
     height, width = images.shape[-2:]
     crop = [math.ceil(n / factor) for n in (height, width)]
@@ -188,14 +218,18 @@ def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _boxes(size: int, out: int, device: torch.device) -> tuple[list[Tensor], list[Tensor | None], Tensor, Tensor]:
-    """Pillow's BOX filter along one axis: each new pixel is the mean of the old ones whose middles lie under it.
+def _boxes(
+    size: int, out: int, device: torch.device
+) -> tuple[list[Tensor], list[Tensor | None], Tensor, Tensor]:
+    """Pillow's BOX filter along one axis: each new pixel is the mean of the old ones whose middles
+    lie under it.
 
     Returns:
-        For each tap the old pixels, (out,) int64, and 1 for the new pixels that have that tap, (out,) float32, or None
-        if all have; one over the number of taps, (out,); and what to add before cutting to whole levels, (out,): a
-        half, and a margin that decides for means of a half exactly as Pillow's weights do, which have 22 bits and are
-        a little more or less than 1 / n.
+        For each tap the old pixels, (out,) int64, and 1 for the new pixels that have that tap,
+        (out,) float32, or None if all have; one over the number of taps, (out,); and what to add
+        before cutting to whole levels, (out,): a half, and a margin that decides for means of a
+        half exactly as Pillow's weights do, which have 22 bits and are a little more or less than 1
+        / n.
     """
     scale = size / out
     support = max(0.5, scale / 2)
@@ -207,19 +241,24 @@ def _boxes(size: int, out: int, device: torch.device) -> tuple[list[Tensor], lis
     inside = (source >= first[:, None]) & (source < last[:, None]) & (away > -0.5) & (away <= 0.5)
     count, first = inside.sum(1), inside.int().argmax(1)
     taps = [torch.minimum(first + i, first + count - 1).to(device) for i in range(int(count.max()))]
-    used = [None if bool((count > i).all()) else (count > i).float().to(device) for i in range(len(taps))]
+    used = [
+        None if bool((count > i).all()) else (count > i).float().to(device)
+        for i in range(len(taps))
+    ]
     rounded_up = (2.0**22 / count + 0.5).floor() * count >= 2**22
     half = torch.where(rounded_up, 0.5 + 2.0**-10, 0.5 - 2.0**-10)
     return taps, used, (1 / count.double()).float().to(device), half.to(device)
 
 
 def box_resize(images: Tensor, height: int, width: int) -> Tensor:
-    """Resize with Pillow's BOX filter; between its two passes, as in Pillow, values are rounded to whole levels.
+    """Resize with Pillow's BOX filter; between its two passes, as in Pillow, values are rounded to
+    whole levels.
 
     Args:
         images: float, whole levels in [0, 255].
     Returns:
-        (B, C, height, width) float32, whole levels. Sums of whole numbers: the same bits on every device.
+        (B, C, height, width) float32, whole levels. Sums of whole numbers: the same bits on every
+        device.
     """
     for axis, size in ((3, width), (2, height)):
         taps, used, share, half = _boxes(images.shape[axis], size, images.device)

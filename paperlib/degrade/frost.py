@@ -33,23 +33,30 @@ def frost(
 
     Args:
         image_weight, frost_weight: what the two are multiplied by; their sum may be above 1.
-        scale: of the photographs: below 1 bilinear, 1 as they are, above 1 bicubic. Where one would be smaller than the
-            image it is first enlarged to fit (to the image's size before `scale`, where that is above 1, as the
-            package imagecorruptions does; to its size after it otherwise, where the reference fails).
+        scale: of the photographs: below 1 bilinear, 1 as they are, above 1 bicubic. Where one would
+            be smaller than the image it is first enlarged to fit (to the image's size before
+            `scale`, where that is above 1, as the package imagecorruptions does; to its size after
+            it otherwise, where the reference fails).
         textures: see `find_textures`.
     Raises:
         UserError: no photographs, or unreadable ones.
     """
     height, width = images.shape[-2:]
     folder = find_textures(textures)
-    sizes = tuple(_size(photograph.shape, scale, height, width) for photograph in _photographs(folder))
+    sizes = tuple(
+        _size(photograph.shape, scale, height, width) for photograph in _photographs(folder)
+    )
     values, places = _atlas(folder, scale, sizes, images.device)
     first, rows, columns = places.index_select(0, draws.integers(0, len(FILES)).flatten()).unbind(1)
     where = draws.integers(0, POSITIONS, 2).long()
     row = where[:, 0] * (rows - height).clamp_min(1) // POSITIONS
     column = where[:, 1] * (columns - width).clamp_min(1) // POSITIONS
     down = torch.arange(height, device=images.device)[:, None] * columns[:, None, None]
-    index = down + torch.arange(width, device=images.device) + (first + row * columns + column)[:, None, None]
+    index = (
+        down
+        + torch.arange(width, device=images.device)
+        + (first + row * columns + column)[:, None, None]
+    )
     texture = values.index_select(1, index.int().flatten()).view(3, *index.shape).float()
     if images.shape[1] == 1:
         texture = _grey(texture, GREY[::-1])[None]  # the reference takes blue for red here
@@ -60,8 +67,9 @@ def find_textures(folder: Path | None = None) -> Path:
     """The folder of the reference's frost photographs.
 
     Args:
-        folder: where they are. If not given: the environment variable FROST_TEXTURES; if it is not set either: the
-            folder frost in DATA_ROOT, or in an installed package imagecorruptions, whichever has them.
+        folder: where they are. If not given: the environment variable FROST_TEXTURES; if it is not
+            set either: the folder frost in DATA_ROOT, or in an installed package imagecorruptions,
+            whichever has them.
     Raises:
         UserError: they are not there.
     """
@@ -69,7 +77,10 @@ def find_textures(folder: Path | None = None) -> Path:
     for place in places:
         if all((place / file).is_file() for file in FILES):
             return place
-    looked = ", ".join(map(str, places)) or "nowhere: DATA_ROOT is not set and imagecorruptions is not installed"
+    looked = (
+        ", ".join(map(str, places))
+        or "nowhere: DATA_ROOT is not set and imagecorruptions is not installed"
+    )
     raise UserError(
         f"frost needs the photographs {', '.join(FILES)} of hendrycks/robustness; looked in: {looked}; "
         "set FROST_TEXTURES=... to their folder, or use the corruption procedural_frost, which needs none"
@@ -119,7 +130,8 @@ def _atlas(folder: Path, scale: float, sizes: Sizes, device: torch.device) -> tu
     """The photographs at these sizes, one after the other.
 
     Returns:
-        (3, n) uint8; and for each photograph where it begins, its height and its width, (5, 3) int64.
+        (3, n) uint8; and for each photograph where it begins, its height and its width, (5, 3)
+        int64.
     """
     parts, places, first = [], [], 0
     for photograph, size in zip(_photographs(folder), sizes, strict=True):
@@ -135,7 +147,8 @@ def _resized(photograph: Tensor, size: tuple[int, int], scale: float) -> Tensor:
         return photograph
     levels, mode = photograph[None].float(), "bicubic" if scale > 1 else "bilinear"
     if scale < 1 and size == (int(photograph.shape[1] * scale), int(photograph.shape[2] * scale)):
-        large = F.interpolate(levels, scale_factor=scale, mode=mode)  # by this scale, not by what rounding makes of it
+        # by this scale, not by what rounding makes of it
+        large = F.interpolate(levels, scale_factor=scale, mode=mode)
     else:
         large = F.interpolate(levels, size, mode=mode)
     return large.round_().clamp_(0, 255).to(torch.uint8)[0]
@@ -146,13 +159,15 @@ def _grey(colours: Tensor, weights: tuple[float, ...]) -> Tensor:
     return colours[0] * weights[0] + colours[1] * weights[1] + colours[2] * weights[2]
 
 
-# Four kinds of frost, after the reference's five photographs, of which the second and the third are the same: a thin
-# film on blue glass; thick ice; small ferns on grey glass; large ferns on dark glass.
+# Four kinds of frost, after the reference's five photographs, of which the second and the third are
+# the same: a thin film on blue glass; thick ice; small ferns on grey glass; large ferns on dark
+# glass.
 PICKS = (0, 1, 1, 2, 3)
 DIRECTIONS = 1 << 12  # in which a crystal may grow
 CRYSTALS = (45, 25)  # pixels: the cells that hold one large crystal, one small crystal each
 OCTAVES = (40, 12, 5)  # pixels: how wide the bumps of the noise are
-MEANS = ((76, 147, 164), (199, 203, 212), (145, 160, 173), (100, 112, 124))  # levels of red, green, blue
+# levels of red, green, blue
+MEANS = ((76, 147, 164), (199, 203, 212), (145, 160, 173), (100, 112, 124))
 DEVIATIONS = ((23, 14, 13), (19, 20, 20), (26, 26, 27), (35, 35, 34))  # within an image
 TRAITS = (
     (0.10, 0.25, 0.34, 0.33),  # half the width of a crystal, in cells
@@ -178,15 +193,18 @@ TRAITS = (
 def procedural_frost(
     images: Tensor, draws: Draws, image_weight: float, frost_weight: float, scale: float = 1.0
 ) -> Tensor:
-    """Frost drawn from noise, ours, for those who have no photographs; not comparable with results of `frost`.
+    """Frost drawn from noise, ours, for those who have no photographs; not comparable with results
+    of `frost`.
 
-    Measured over 300 draws (in brackets: over as many parts of the photographs, the five in equal shares), in levels of
-    red, green, blue. At 224 pixels and scale 1: mean 140, 162, 174 (143, 164, 176); deviation within an image 24, 23,
-    22 (25, 23, 23), over all images 57, 43, 41 (57, 43, 42); slope of the logarithmic power spectrum -1.8 (-1.7). At 32
-    pixels and scale 0.2: deviation within an image 23, 21, 21 (23, 22, 22), slope -1.4 (-1.0), the rest as at 224.
+    Measured over 300 draws (in brackets: over as many parts of the photographs, the five in equal
+    shares), in levels of red, green, blue. At 224 pixels and scale 1: mean 140, 162, 174 (143, 164,
+    176); deviation within an image 24, 23, 22 (25, 23, 23), over all images 57, 43, 41 (57, 43,
+    42); slope of the logarithmic power spectrum -1.8 (-1.7). At 32 pixels and scale 0.2: deviation
+    within an image 23, 21, 21 (23, 22, 22), slope -1.4 (-1.0), the rest as at 224.
 
     Args:
-        image_weight, frost_weight: as for `frost`. scale: of the pattern; 1 for images of some 224 pixels.
+        image_weight, frost_weight: as for `frost`.
+        scale: of the pattern; 1 for images of some 224 pixels.
     """
     height, width = images.shape[-2:]
     device = images.device
@@ -194,27 +212,39 @@ def procedural_frost(
     traits = torch.tensor(TRAITS, device=device)[:, kind, None, None]  # each (B, 1, 1)
     share, sign, *veils, grain, relief, middle, spread, between = traits[7:]
     # One row and column more than the image has, for the slopes.
-    octaves = [_noise(draws, height + 1, width + 1, max(1.0, side * scale), device) for side in OCTAVES]
+    octaves = [
+        _noise(draws, height + 1, width + 1, max(1.0, side * scale), device) for side in OCTAVES
+    ]
     bend = (octaves[1] * 0.05).add_(octaves[2], alpha=0.025)
-    large, small = (_crystals(draws, bend, max(4, round(side * scale)), side, traits) for side in CRYSTALS)
+    large, small = (
+        _crystals(draws, bend, max(4, round(side * scale)), side, traits) for side in CRYSTALS
+    )
     pattern = torch.maximum(large, small.mul_(share)).mul_(sign)
     for octave, veil in zip(octaves, veils, strict=True):
         pattern.add_(octave.mul_(veil))
     slope = pattern[:, 1:, 1:] - pattern[:, :-1, :-1]  # the steeper, the smaller the pattern
     pattern = (
-        slope.mul_(relief * min(1.0, scale**0.5)).add_(pattern[:, 1:, 1:]).add_(draws.normal(height, width).mul_(grain))
+        slope.mul_(relief * min(1.0, scale**0.5))
+        .add_(pattern[:, 1:, 1:])
+        .add_(draws.normal(height, width).mul_(grain))
     )
     pattern.sub_(middle).div_(spread).add_(draws.normal(1, 1).mul_(between))
-    mean, deviation = (torch.tensor(x, device=device)[kind].T for x in (MEANS, DEVIATIONS))  # (3, B)
+    # (3, B)
+    mean, deviation = (torch.tensor(x, device=device)[kind].T for x in (MEANS, DEVIATIONS))
     if images.shape[1] == 1:
         mean, deviation = _grey(mean, GREY)[None], _grey(deviation, GREY)[None]
-    texture = (pattern[:, None] * deviation.T[..., None, None]).add_(mean.T[..., None, None]).clamp_(0, 255)
+    texture = (
+        (pattern[:, None] * deviation.T[..., None, None])
+        .add_(mean.T[..., None, None])
+        .clamp_(0, 255)
+    )
     return images.float().mul_(image_weight).add_(texture, alpha=frost_weight)
 
 
 @lru_cache(maxsize=32)
 def _spline(size: int, step: float, device: torch.device) -> Tensor:
-    """(size, knots): cubic B-splines `step` pixels apart, scaled to turn noise of deviation 1 into about the same."""
+    """(size, knots): cubic B-splines `step` pixels apart, scaled to turn noise of deviation 1 into
+    about the same."""
     where = (torch.arange(size, dtype=torch.float64) + 0.5) / step
     away = (torch.arange(math.ceil(size / step) + 3) - 1 - where[:, None]).abs()
     near = (4 - 6 * away.square() + 3 * away**3) / 6
@@ -230,7 +260,8 @@ def _noise(draws: Draws, height: int, width: int, step: float, device: torch.dev
 
 @lru_cache(maxsize=8)
 def _circle(device: torch.device) -> Tensor:
-    """(2, DIRECTIONS): cosines and sines. A table, as the last bit of a cosine depends on its place in the batch."""
+    """(2, DIRECTIONS): cosines and sines. A table, as the last bit of a cosine depends on its place
+    in the batch."""
     angles = torch.arange(DIRECTIONS, dtype=torch.float64) * (2 * math.pi / DIRECTIONS)
     return torch.stack([angles.cos(), angles.sin()]).float().to(device)
 
@@ -238,11 +269,14 @@ def _circle(device: torch.device) -> Tensor:
 def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -> Tensor:
     """Feathers of ice: a bent stem and, on both sides of it, barbs that lean towards its tip.
 
-    The plane is cut into cells of `side` pixels, each with one crystal of about two cells' length, at a random place
-    and angle. A pixel shows the brightest of the crystals of its cell and of the eight around it.
+    The plane is cut into cells of `side` pixels, each with one crystal of about two cells' length,
+    at a random place and angle. A pixel shows the brightest of the crystals of its cell and of the
+    eight around it.
 
     Args:
-        noise: (B, H, W), in cells: bends the crystals. of: one of `CRYSTALS`. traits: (n, B, 1, 1): of `TRAITS`.
+        noise: (B, H, W), in cells: bends the crystals.
+        of: one of `CRYSTALS`.
+        traits: (n, B, 1, 1): of `TRAITS`.
     Returns:
         (B, H, W) in about [0, 2].
     """
@@ -258,7 +292,13 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
     noise = noise.mul(bent).contiguous()
     out = torch.zeros_like(noise)
     local = (torch.arange(side, device=noise.device) + 0.5) / side
-    lines, depth, steep, thick, shortest = barbs * lean, 2 - 2 * gap, stem * -20, stem * 0.8, 1.2 - uneven
+    lines, depth, steep, thick, shortest = (
+        barbs * lean,
+        2 - 2 * gap,
+        stem * -20,
+        stem * 0.8,
+        1.2 - uneven,
+    )
     width = width * 14  # the edges fade over a 14th of a cell
     for i in range(3):
         for j in range(3):
@@ -270,8 +310,11 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
             phase = (along * barbs).add_(100).addcmul_(across, lines, value=-1)
             number = phase.floor()
             barb = phase.sub_(number).sub_(0.5).abs_().mul_(depth).add_(gap)
-            reach = number.mul_(0.618).frac_().mul_(uneven).add_(shortest)  # the golden ratio spreads the lengths
-            reach.mul_(square.neg_().add_(1).clamp_(min=0)).mul_(along.mul_(-0.7).add_(1)).mul_(width)
+            # the golden ratio spreads the lengths
+            reach = number.mul_(0.618).frac_().mul_(uneven).add_(shortest)
+            reach.mul_(square.neg_().add_(1).clamp_(min=0)).mul_(along.mul_(-0.7).add_(1)).mul_(
+                width
+            )
             inside = reach.sub_(across, alpha=14).clamp_(0, 1)
             barb.add_(across.mul_(steep).add_(thick).clamp_(min=0))
             torch.maximum(out, barb.mul_(inside).mul_(light), out=out)

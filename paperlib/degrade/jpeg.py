@@ -1,8 +1,9 @@
 """JPEG: what compression and decompression leave of an image, without the bytes between.
 
-Entropy coding loses nothing, so it is left out. All else is done as libjpeg does it by default (baseline, 4:2:0, the
-slow integer transform, triangle upsampling), in the same whole numbers, held in floats. The result is Pillow's bit for
-bit; on a CPU, whose float32 does not hold the largest sums exactly, a few values in a million come out a level off.
+Entropy coding loses nothing, so it is left out. All else is done as libjpeg does it by default
+(baseline, 4:2:0, the slow integer transform, triangle upsampling), in the same whole numbers, held
+in floats. The result is Pillow's bit for bit; on a CPU, whose float32 does not hold the largest
+sums exactly, a few values in a million come out a level off.
 """
 
 from functools import lru_cache
@@ -34,8 +35,9 @@ _CHROMA = (
     *(99,) * 32,
 )
 
-# sqrt(2) cos((2 j + 1) k pi / 16) in units of 2**-13, for frequency k (rows) and the first four samples j. Some are off
-# by one from the nearest integer: libjpeg adds each up from several rounded constants, and the sums have these values.
+# sqrt(2) cos((2 j + 1) k pi / 16) in units of 2**-13, for frequency k (rows) and the first four
+# samples j. Some are off by one from the nearest integer: libjpeg adds each up from several rounded
+# constants, and the sums have these values.
 _COSINES = (
     (8192, 8192, 8192, 8192),
     (11363, 9633, 6437, 2260),
@@ -62,8 +64,10 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     """Compress and decompress.
 
     Args:
-        images: uint8 (B, C, H, W), C 1 or 3, H and W at least 5. One channel is the Y of a grey image.
-        quality: 1 to 100, by which libjpeg scales its tables: one for all, or integers (B,), one for each image.
+        images: uint8 (B, C, H, W), C 1 or 3, H and W at least 5. One channel is the Y of a grey
+            image.
+        quality: 1 to 100, by which libjpeg scales its tables: one for all, or integers (B,), one
+            for each image.
     Returns:
         uint8 of the same shape.
     Raises:
@@ -72,7 +76,8 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     steps = _steps(quality, len(images), images.device)
     height, width = images.shape[-2:]
     high = _whole(height, 8)
-    # Whole blocks are made up before chroma is thinned out on the right, as that rounds by columns, but after it below.
+    # Whole blocks are made up before chroma is thinned out on the right, as that rounds by columns,
+    # but after it below.
     levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
     if images.shape[1] == 1:
         luma = _code(_extend(levels.sub_(128), high, levels.shape[-1])[:, 0], steps[:, :1], high)
@@ -82,7 +87,8 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     sheet = levels.new_empty(len(levels), high + _whole(half, 8), levels.shape[-1])
     _weigh(levels, _TO_Y, 0.5 - 128, sheet[:, :rows])
     sheet[:, rows:high] = sheet[:, rows - 1, None]
-    # All halves go up, except here, where 127.5 must not become 128: a little more than a half does.
+    # All halves go up, except here, where 127.5 must not become 128: a little more than a half
+    # does.
     chroma = torch.empty_like(levels[:, 1:])
     _weigh(levels, _TO_CB, 0.5 - _UNIT, chroma[:, 0])
     _weigh(levels, _TO_CR, 0.5 - _UNIT, chroma[:, 1])
@@ -101,7 +107,9 @@ def _chroma(sheet: Tensor, high: int) -> Tensor:
 def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tensor) -> None:
     """Writes a weighted sum of the three channels, rounded down."""
     torch.mul(levels[:, 0], weights[0] * _UNIT, out=out).add_(bias)
-    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(levels[:, 2], alpha=weights[2] * _UNIT).floor_()
+    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(
+        levels[:, 2], alpha=weights[2] * _UNIT
+    ).floor_()
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:
@@ -126,7 +134,8 @@ def _upsample(planes: Tensor) -> Tensor:
 
 
 def _between(values: Tensor, before: Tensor | None, after: Tensor | None, axis: int) -> None:
-    """Writes what lies a quarter step before, and after, each value; at the ends, the value itself."""
+    """Writes what lies a quarter step before, and after, each value; at the ends, the value
+    itself."""
     count = values.shape[axis]
     first, last = values.narrow(axis, 0, count - 1), values.narrow(axis, 1, count - 1)
     if before is not None:
@@ -149,7 +158,8 @@ def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
 
 
 def _to_levels(values: Tensor) -> Tensor:
-    """Clipped and cut to uint8, in place; by way of int16, since on a CPU the two steps have vector instructions."""
+    """Clipped and cut to uint8, in place; by way of int16, since on a CPU the two steps have vector
+    instructions."""
     return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)
 
 
@@ -158,7 +168,8 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
 
     Args:
         sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
-        steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for those below.
+        steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for
+            those below.
     """
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.
@@ -166,8 +177,9 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     values = sheet.to(rows_in.dtype)
     spare = torch.empty_like(values)
     steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
-    # Coefficients come out 8 times what they are by definition. A half goes away from zero; `round_` would take it to
-    # even, hence a factor that lifts halves over the edge and nothing else, as the values are whole.
+    # Coefficients come out 8 times what they are by definition. A half goes away from zero;
+    # `round_` would take it to even, hence a factor that lifts halves over the edge and nothing
+    # else, as the values are whole.
     factors = (1 + 2.0**-18) / (8 * steps)
     blocks = values.view(count, height // 8, 8, width)
     _along_rows(values, rows_in, spare)
@@ -180,7 +192,8 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
 
 
 def _along_rows(values: Tensor, matrix: Tensor, out: Tensor) -> None:
-    # Products of fixed shape an image, so a batch changes no bits; autocast leaves those with `out` alone.
+    # Products of fixed shape an image, so a batch changes no bits; autocast leaves those with `out`
+    # alone.
     groups = values.unflatten(2, (-1, _COLUMNS)).flatten(1, 2)
     _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1), out=out.view(groups.shape)))
 
@@ -205,15 +218,18 @@ def _extend(planes: Tensor, height: int, width: int) -> Tensor:
 
 
 def _exact(device: torch.device) -> torch.dtype:
-    """What to compute in: on a GPU float64, which holds sums of 30 bits, and which no setting exchanges for TF32."""
+    """What to compute in: on a GPU float64, which holds sums of 30 bits, and which no setting
+    exchanges for TF32."""
     return torch.float32 if device.type == "cpu" else torch.float64
 
 
 @lru_cache(maxsize=8)
 def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The transform, to the right of rows and to the left of columns; and back, to the left and to the right."""
+    """The transform, to the right of rows and to the left of columns; and back, to the left and to
+    the right."""
     half = torch.tensor(_COSINES, dtype=_exact(device))
-    signs = torch.tensor([1, -1] * 4)[:, None]  # even frequencies are symmetric, odd ones antisymmetric
+    # even frequencies are symmetric, odd ones antisymmetric
+    signs = torch.tensor([1, -1] * 4)[:, None]
     matrix = torch.cat([half, (half * signs).flip(1)], dim=1)
     wide = torch.block_diag(*[matrix] * (_COLUMNS // 8))
     scaled = (wide.T * 2.0**-11, matrix * 2.0**-15, matrix.T * 2.0**-11, wide * 2.0**-18)
@@ -229,15 +245,27 @@ def _alternating(width: int, device: torch.device) -> Tensor:
 def _all_steps(device: torch.device) -> Tensor:
     """(101, 2, 8, 8): the steps for Y and for Cb and Cr, by quality; quality 0 does not exist."""
     base = torch.tensor([_LUMA, _CHROMA]).view(2, 8, 8)
-    percent = [0] + [5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)]
+    percent = [0] + [
+        5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)
+    ]
     return ((base * torch.tensor(percent).view(-1, 1, 1, 1) + 50) // 100).clamp_(1, 255).to(device)
 
 
 def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     """(B or 1, 2, 8, 8)."""
-    wanted = quality if isinstance(quality, Tensor) else torch.tensor(quality if isinstance(quality, Integral) else 0.5)
+    wanted = (
+        quality
+        if isinstance(quality, Tensor)
+        else torch.tensor(quality if isinstance(quality, Integral) else 0.5)
+    )
     whole = not wanted.dtype.is_floating_point and wanted.dtype != torch.bool
-    if not whole or wanted.shape not in ((), (count,)) or not bool(((wanted >= 1) & (wanted <= 100)).all()):
+    if (
+        not whole
+        or wanted.shape not in ((), (count,))
+        or not bool(((wanted >= 1) & (wanted <= 100)).all())
+    ):
         given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
-        raise UserError(f"quality is {given}; it must be an integer from 1 to 100, or one for each of {count} images")
+        raise UserError(
+            f"quality is {given}; it must be an integer from 1 to 100, or one for each of {count} images"
+        )
     return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

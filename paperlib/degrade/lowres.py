@@ -1,4 +1,5 @@
-"""Low resolution: images lose their fine detail by going through a smaller size (DFD, section 2.2)."""
+"""Low resolution: images lose their fine detail by going through a smaller size (DFD, section
+2.2)."""
 
 from functools import lru_cache
 
@@ -14,19 +15,23 @@ KERNELS = {"bicubic": True, "bilinear": True, "area": False, "nearest": False}
 
 @lru_cache(maxsize=64)
 def _matrix(size: int, out: int, kernel: str, device: torch.device) -> Tensor:
-    """The (out, size) matrix that resizes one axis: PyTorch's own interpolation, applied to the identity."""
-    with torch.inference_mode(False):  # it is kept: whoever asks first must not decide that it can have no gradient
+    """The (out, size) matrix that resizes one axis: PyTorch's own interpolation, applied to the
+    identity."""
+    # it is kept: whoever asks first must not decide that it can have no gradient
+    with torch.inference_mode(False):
         return _interpolate(torch.eye(size)[None, None], (out, size), kernel)[0, 0].to(device)
 
 
 def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
     """Resize square images by two small matrix products, one an axis.
 
-    For a fixed pair of sizes this is `F.interpolate(..., antialias=True)` to rounding, at matrix-product speed and with
-    the same bits for an image whatever the batch around it.
+    For a fixed pair of sizes this is `F.interpolate(..., antialias=True)` to rounding, at
+    matrix-product speed and with the same bits for an image whatever the batch around it.
 
     Args:
-        images: (B, C, H, H) float. size: the new height and width. kernel: one of `KERNELS`.
+        images: (B, C, H, H) float.
+        size: the new height and width.
+        kernel: one of `KERNELS`.
     Returns:
         (B, C, size, size) float32, inside autocast too; bicubic may leave the range of its input.
     Raises:
@@ -34,8 +39,11 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
     """
     choose("kernel", kernel, KERNELS)
     if images.shape[-1] != images.shape[-2]:
-        raise UserError(f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}")
-    if torch.compiler.is_compiling():  # a compiler does not see the cache and would make the matrix in every step
+        raise UserError(
+            f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}"
+        )
+    # a compiler does not see the cache and would make the matrix in every step
+    if torch.compiler.is_compiling():
         return _interpolate(images.float(), (size, size), kernel)
     matrix = _matrix(images.shape[-1], size, kernel, images.device)
     with torch.autocast(images.device.type, enabled=False):
@@ -55,12 +63,13 @@ def to_8_bit(images: Tensor) -> Tensor:
 class LowResolution:
     """Downsample by an integer factor and, unless `up` is "none", resize back to the original size.
 
-    The paper gives the sizes (32/s x 32/s and back to 32 x 32) and not the kernels. Both steps end in 8 bits, as
-    they do for a camera or an image file.
+    The paper gives the sizes (32/s x 32/s and back to 32 x 32) and not the kernels. Both steps end
+    in 8 bits, as they do for a camera or an image file.
 
     Args:
         factor: s, at least 1; the image size must be divisible by it.
-        down: kernel of the downsampling. up: kernel of the way back, or "none" to keep the small image.
+        down: kernel of the downsampling.
+        up: kernel of the way back, or "none" to keep the small image.
     """
 
     fixed = False  # nothing random: made at every step, after the crop, as the paper does
@@ -78,6 +87,8 @@ class LowResolution:
         """(B, 3, H, H) float in [0, 1] -> the same, or (B, 3, H/s, H/s) with `up="none"`."""
         size = images.shape[-1]
         if size % self.factor:
-            raise UserError(f"images of {size} pixels cannot be reduced by the factor {self.factor}")
+            raise UserError(
+                f"images of {size} pixels cannot be reduced by the factor {self.factor}"
+            )
         small = to_8_bit(resize(images, size // self.factor, self.down))
         return small if self.up == "none" else to_8_bit(resize(small, size, self.up))

@@ -1,13 +1,16 @@
-"""Noise models of the denoising literature: additive Gaussian, Poisson-Gaussian, and a camera's sensor.
+"""Noise models of the denoising literature: additive Gaussian, Poisson-Gaussian, and a camera's
+sensor.
 
-Images are uint8 levels; results are float levels, not clipped unless the model itself clips, so that noise below black
-and above white survives until the caller makes 8 bits of it (round, do not cut: cutting darkens by half a level).
+Images are uint8 levels; results are float levels, not clipped unless the model itself clips, so
+that noise below black and above white survives until the caller makes 8 bits of it (round, do not
+cut: cutting darkens by half a level).
 
-Fixed or fresh: noise depends on the keys of its `Draws` alone, so keys without the epoch give one fixed draw an image,
-and nothing that trains ever sees more of the clean one; keys with the epoch give fresh draws, which average to it.
+Fixed or fresh: noise depends on the keys of its `Draws` alone, so keys without the epoch give one
+fixed draw an image, and nothing that trains ever sees more of the clean one; keys with the epoch
+give fresh draws, which average to it.
 
-All tables are computed on the CPU in float64, and what is computed from them is products and sums of one pair of
-numbers at a time: a CPU and a GPU give the same bits.
+All tables are computed on the CPU in float64, and what is computed from them is products and sums
+of one pair of numbers at a time: a CPU and a GPU give the same bits.
 """
 
 from functools import lru_cache
@@ -19,8 +22,9 @@ from torch import Tensor
 from paperlib.degrade.draws import Draws, alias_table
 from paperlib.errors import UserError
 
-# One camera that was measured, the rear one of a Nexus 6P: at ISO 100 the noise of an image x in [0, 1] has variance
-# 1.8724e-4 x + 4.733e-4 ** 2 (princeton-computational-imaging/DirtyPixels, its sensor model). In electrons:
+# One camera that was measured, the rear one of a Nexus 6P: at ISO 100 the noise of an image x in
+# [0, 1] has variance 1.8724e-4 x + 4.733e-4 ** 2 (princeton-computational-imaging/DirtyPixels, its
+# sensor model). In electrons:
 NEXUS_WHITE = 1 / 1.8724e-4
 NEXUS_READ_NOISE = 4.733e-4 / 1.8724e-4
 
@@ -29,7 +33,8 @@ def additive_gaussian(images: Tensor, draws: Draws, sigma: float) -> Tensor:
     """x + sigma * n, n standard normal, each value by itself.
 
     Args:
-        images: (B, C, H, W) uint8. sigma: in levels (of 255), at least 0; 15, 30, 45 and 60 are customary.
+        images: (B, C, H, W) uint8.
+        sigma: in levels (of 255), at least 0; 15, 30, 45 and 60 are customary.
     Returns:
         (B, C, H, W) float32 levels, not clipped.
     Raises:
@@ -40,14 +45,17 @@ def additive_gaussian(images: Tensor, draws: Draws, sigma: float) -> Tensor:
 
 
 def poisson_gaussian(images: Tensor, draws: Draws, peak: float, sigma: float = 0.0) -> Tensor:
-    """Poisson(x * peak) / peak + sigma * n: photon counts, and read noise that does not depend on them.
+    """Poisson(x * peak) / peak + sigma * n: photon counts, and read noise that does not depend on
+    them.
 
-    The model of Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
-    Transactions on Image Processing 17(10), 2008, without its clipping; variance 255 x / peak + sigma ** 2 in levels.
+    The model of Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for
+    single-image raw-data", IEEE Transactions on Image Processing 17(10), 2008, without its
+    clipping; variance 255 x / peak + sigma ** 2 in levels.
 
     Args:
         images: (B, C, H, W) uint8, taken as proportional to light.
-        peak: photons that white (255) stands for, above 0. sigma: of the read noise, in levels, at least 0.
+        peak: photons that white (255) stands for, above 0.
+        sigma: of the read noise, in levels, at least 0.
     Returns:
         (B, C, H, W) float32 levels, not clipped.
     Raises:
@@ -71,14 +79,17 @@ def sensor_noise(
     camera: int = 0,
     bits: int = 12,
 ) -> Tensor:
-    """A photograph as a sensor at this gain would have taken it: light to electrons to numbers, and back through gamma.
+    """A photograph as a sensor at this gain would have taken it: light to electrons to numbers, and
+    back through gamma.
 
-    sRGB levels become linear light; light becomes a Poisson count of electrons; read noise and row noise are added;
-    the converter makes whole numbers of `bits` bits, clipped at white; black is subtracted (what lies below is
-    clipped) and the sRGB curve applied. Exposure is such that white just fills the converter's range, so doubling the
-    ISO halves the electrons. Shot and read noise: Foi et al. (2008), see `poisson_gaussian`; row noise and the
-    converter's: Wei et al., "A physics-based noise formation model for extreme low-light raw denoising", CVPR 2020,
-    without the heavy tails of its read noise. No mosaic, white balance or colour matrix: every value is a photosite.
+    sRGB levels become linear light; light becomes a Poisson count of electrons; read noise and row
+    noise are added; the converter makes whole numbers of `bits` bits, clipped at white; black is
+    subtracted (what lies below is clipped) and the sRGB curve applied. Exposure is such that white
+    just fills the converter's range, so doubling the ISO halves the electrons. Shot and read noise:
+    Foi et al. (2008), see `poisson_gaussian`; row noise and the converter's: Wei et al., "A
+    physics-based noise formation model for extreme low-light raw denoising", CVPR 2020, without the
+    heavy tails of its read noise. No mosaic, white balance or colour matrix: every value is a
+    photosite.
 
     Args:
         images: (B, C, H, W) uint8, sRGB.
@@ -86,8 +97,8 @@ def sensor_noise(
         white: electrons of a white photosite at ISO 100, above 0.
         read_noise: standard deviation in electrons, at least 0, of every photosite by itself.
         row_noise: likewise, of each row of the image as a whole, all channels alike.
-        fixed_pattern: standard deviation of the photosites' gains, as a part of the gain; the same for all images
-            of a `camera`, any integer.
+        fixed_pattern: standard deviation of the photosites' gains, as a part of the gain; the same
+            for all images of a `camera`, any integer.
         bits: of the converter, 4 to 16.
     Returns:
         (B, C, H, W) float32 levels in [0, 255].
@@ -96,7 +107,11 @@ def sensor_noise(
     """
     _check("iso", iso, above=True)
     _check("white", white, above=True)
-    for name, value in (("read_noise", read_noise), ("row_noise", row_noise), ("fixed_pattern", fixed_pattern)):
+    for name, value in (
+        ("read_noise", read_noise),
+        ("row_noise", row_noise),
+        ("fixed_pattern", fixed_pattern),
+    ):
         _check(name, value)
     if bits not in range(4, 17):
         raise UserError(f"bits is {bits}; it must be a whole number from 4 to 16")
@@ -104,7 +119,9 @@ def sensor_noise(
     full = white * 100 / iso
     electrons = _count(images, draws, _photons(float(full), True, images.device))
     if fixed_pattern:
-        sites = Draws(torch.zeros(1, dtype=torch.int64, device=images.device), "fixed pattern", camera)
+        sites = Draws(
+            torch.zeros(1, dtype=torch.int64, device=images.device), "fixed pattern", camera
+        )
         electrons.mul_(sites.normal(channels, height, width).mul_(fixed_pattern).add_(1))
     if read_noise:
         electrons.add_(draws.normal(channels, height, width).mul_(read_noise))
@@ -116,7 +133,8 @@ def sensor_noise(
 
 
 class _Photons(NamedTuple):
-    """For each of 256 levels, a distribution of counts: `first + step * outcome`, and uniform within the step."""
+    """For each of 256 levels, a distribution of counts: `first + step * outcome`, and uniform
+    within the step."""
 
     alias: Tensor
     first: Tensor
@@ -126,12 +144,14 @@ class _Photons(NamedTuple):
 
 @lru_cache(maxsize=32)
 def _photons(white: float, gamma: bool, device: torch.device) -> _Photons:
-    """Poisson counts for each level; white stands for `white` photons, and levels are sRGB or proportional to light.
+    """Poisson counts for each level; white stands for `white` photons, and levels are sRGB or
+    proportional to light.
 
-    A level has 256 outcomes, enough for each count by itself, and for all but some 1e-9 of the probability, up to about
-    300 photons. Beyond, an outcome stands for a few counts, never more than an eighth of a deviation, equally likely.
-    That adds (step**2 - 1) / 6 to the variance, so it is taken from a Poisson distribution with that much less and put
-    back as a constant: mean and variance are exact.
+    A level has 256 outcomes, enough for each count by itself, and for all but some 1e-9 of the
+    probability, up to about 300 photons. Beyond, an outcome stands for a few counts, never more
+    than an eighth of a deviation, equally likely. That adds (step**2 - 1) / 6 to the variance, so
+    it is taken from a Poisson distribution with that much less and put back as a constant: mean and
+    variance are exact.
     """
     light = torch.arange(256, dtype=torch.float64) / 255
     if gamma:
@@ -145,11 +165,18 @@ def _photons(white: float, gamma: bool, device: torch.device) -> _Photons:
         start = max(0, int(rate - added) - 128 * step)
         counts = torch.arange(start, start + 256 * step, dtype=torch.float64)
         mean = torch.tensor(rate - added, dtype=torch.float64)
-        share = (torch.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)).exp().view(256, step).sum(1)
+        share = (
+            (torch.xlogy(counts, mean) - mean - torch.lgamma(counts + 1))
+            .exp()
+            .view(256, step)
+            .sum(1)
+        )
         rows.append(share / share.sum())
         first.append(start + added)
         steps.append(step)
-    firsts, widths = (torch.tensor(values, dtype=torch.float32, device=device) for values in (first, steps))
+    firsts, widths = (
+        torch.tensor(values, dtype=torch.float32, device=device) for values in (first, steps)
+    )
     return _Photons(alias_table(torch.stack(rows)).to(device), firsts, widths, max(steps) == 1)
 
 
@@ -167,10 +194,14 @@ def _count(images: Tensor, draws: Draws, photons: _Photons) -> Tensor:
 def _developed(bits: int, device: torch.device) -> Tensor:
     """(2 ** bits,) float32: the sRGB level, not whole, of each number of a converter."""
     light = torch.arange(2**bits, dtype=torch.float64) / (2**bits - 1)
-    levels = 255 * torch.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    levels = 255 * torch.where(
+        light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055
+    )
     return levels.float().to(device)
 
 
 def _check(name: str, value: float, above: bool = False) -> None:
     if not (0 < value < float("inf") or (value == 0 and not above)):
-        raise UserError(f"{name} is {value}; it must be a finite number {'above 0' if above else 'of at least 0'}")
+        raise UserError(
+            f"{name} is {value}; it must be a finite number {'above 0' if above else 'of at least 0'}"
+        )

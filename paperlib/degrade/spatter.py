@@ -1,8 +1,10 @@
-"""Spatter: water or mud on the lens. Images are uint8 levels; results are float levels in about [0, 255].
+"""Spatter: water or mud on the lens. Images are uint8 levels; results are float levels in about [0,
+255].
 
-The light in a drop of water comes from a chain of 8-bit operations of OpenCV: Canny edges, their distance transform, an
-equalised histogram, an emboss kernel. Each is done here in the same integers, in torch, for a whole batch. Most of the
-arithmetic is in int16, of which a CPU does twice as much at once as of float32.
+The light in a drop of water comes from a chain of 8-bit operations of OpenCV: Canny edges, their
+distance transform, an equalised histogram, an emboss kernel. Each is done here in the same
+integers, in torch, for a whole batch. Most of the arithmetic is in int16, of which a CPU does twice
+as much at once as of float32.
 """
 
 from functools import lru_cache
@@ -23,13 +25,15 @@ LOW, HIGH = 50, 150  # Canny's thresholds
 TANGENT = 13573 / 32768  # of 22.5 degrees, as OpenCV rounds it
 
 FARTHEST = 20  # pixels, where the distance is cut
-# The steps of OpenCV's distance transform: straight, diagonal, and a knight's move. It counts their lengths 1, 1.4 and
-# 2.1969 in parts of 65,536. The lengths in `CODE` are shorter words for the same: a sum of steps below `FARTHEST` has
-# a smaller code than another just if it is shorter (tested for all of them), so that a minimum can be taken in int16.
+# The steps of OpenCV's distance transform: straight, diagonal, and a knight's move. It counts their
+# lengths 1, 1.4 and 2.1969 in parts of 65,536. The lengths in `CODE` are shorter words for the
+# same: a sum of steps below `FARTHEST` has a smaller code than another just if it is shorter
+# (tested for all of them), so that a minimum can be taken in int16.
 LENGTH = (65536, 91750, 143976)
 CODE = (903, 1264, 1982)
 FAR = FARTHEST * CODE[0]
-STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))  # their sums reach every multiple below `FARTHEST`
+# their sums reach every multiple below `FARTHEST`
+STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))
 LINES = (
     (0, 0, 1),
     (0, 1, 0),
@@ -44,14 +48,23 @@ REACH = 8
 
 
 def spatter(
-    images: Tensor, draws: Draws, mean: float, sd: float, sigma: float, threshold: float, strength: float, mud: bool
+    images: Tensor,
+    draws: Draws,
+    mean: float,
+    sd: float,
+    sigma: float,
+    threshold: float,
+    strength: float,
+    mud: bool,
 ) -> Tensor:
     """Drops of water or mud on the lens.
 
     Args:
-        mean, sd: of the noise that becomes drops, in parts of full brightness. sigma: of its blur, in pixels.
+        mean, sd: of the noise that becomes drops, in parts of full brightness.
+        sigma: of its blur, in pixels.
         threshold: there is a drop where the blurred noise is above it.
-        strength: of water, its light where it is brightest, in parts; of mud, the sigma of the blur of its edges.
+        strength: of water, its light where it is brightest, in parts; of mud, the sigma of the blur
+            of its edges.
     Returns:
         Where the noise leaves no drop the image is as it was (the reference then divides by zero).
     """
@@ -66,14 +79,16 @@ def spatter(
         cover = filters.gaussian_blur(layer.sign_(), strength)
         cover = F.threshold(cover, COVERED, 0.0)
         return levels.addcmul_(cover, colour - levels)
-    depth = layer.mul_(255).to(torch.int16).bitwise_and_(255)  # numpy's uint8: beyond 255 it starts again at 0
+    # numpy's uint8: beyond 255 it starts again at 0
+    depth = layer.mul_(255).to(torch.int16).bitwise_and_(255)
     light = _light(depth[:, 0])[:, None].mul_(depth)
     brightest = light.amax((2, 3), keepdim=True).clamp_min_(1)
     return levels.addcmul_(light.mul_(strength / brightest), colour)
 
 
 def _light(depth: Tensor) -> Tensor:
-    """How bright water is by its edges: (B, H, W) int16, its depth in [0, 255], to float32, whole levels."""
+    """How bright water is by its edges: (B, H, W) int16, its depth in [0, 255], to float32, whole
+    levels."""
     distance = _distance(_canny(depth))
     near = _box(distance).div_(9 * LENGTH[0])
     embossed = _emboss(_equalise(near.to(torch.uint8)))
@@ -81,7 +96,8 @@ def _light(depth: Tensor) -> Tensor:
 
 
 def _framed(images: Tensor, border: str) -> Tensor:
-    """(B, H + 2, W + 2): a pixel more on each side: "zero", "nearest", or "mirror", about the outermost pixel."""
+    """(B, H + 2, W + 2): a pixel more on each side: "zero", "nearest", or "mirror", about the
+    outermost pixel."""
     batch, height, width = images.shape
     framed = images.new_zeros(batch, height + 2, width + 2)
     framed[:, 1:-1, 1:-1] = images
@@ -121,7 +137,8 @@ def _canny(levels: Tensor) -> Tensor:
     reach = across.float().mul_(TANGENT).to(torch.int16)
     flat = reach.clone().ge_(down)
     steep = reach.add_(across, alpha=2).lt_(down)
-    # An edge is stronger than its neighbours along the gradient; of two alike along an axis, the first is the edge.
+    # An edge is stronger than its neighbours along the gradient; of two alike along an axis, the
+    # first is the edge.
     around = _framed(strength, "zero")
     less = around - 1
     inner = slice(1, -1)
@@ -136,7 +153,8 @@ def _canny(levels: Tensor) -> Tensor:
 
 
 def _grown(seeds: Tensor, where: Tensor) -> Tensor:
-    """(B, H, W) uint8: `seeds`, and all that touches them within `where`, by corners too, in any number of steps."""
+    """(B, H, W) uint8: `seeds`, and all that touches them within `where`, by corners too, in any
+    number of steps."""
     framed = _framed(seeds, "zero")
     while True:
         wide = torch.maximum(framed[:, :, :-2], framed[:, :, 2:])
@@ -150,11 +168,13 @@ def _grown(seeds: Tensor, where: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _lengths(device: torch.device) -> Tensor:
-    """(FAR + 1,) float32: for each code that a distance can have, the distance in parts of `LENGTH[0]`."""
+    """(FAR + 1,) float32: for each code that a distance can have, the distance in parts of
+    `LENGTH[0]`."""
     lengths = torch.full((FAR + 1,), float(FARTHEST * LENGTH[0]))
     for straight in range(FARTHEST):
         for knight in range(FARTHEST // 2):
-            for kind in (0, 1):  # straight steps and diagonal ones never go together on a shortest path
+            # straight steps and diagonal ones never go together on a shortest path
+            for kind in (0, 1):
                 code = straight * CODE[kind] + knight * CODE[2]
                 if code < FAR:
                     lengths[code] = straight * LENGTH[kind] + knight * LENGTH[2]
@@ -164,8 +184,9 @@ def _lengths(device: torch.device) -> Tensor:
 def _distance(edges: Tensor) -> Tensor:
     """The distance to the next edge by OpenCV's 5x5 chamfer mask, at most `FARTHEST`.
 
-    Its two passes find the shortest sum of steps. Any shortest sum needs steps of two kinds only, so taking the minimum
-    over whole lines of steps, one kind and direction after the other, finds it too.
+    Its two passes find the shortest sum of steps. Any shortest sum needs steps of two kinds only,
+    so taking the minimum over whole lines of steps, one kind and direction after the other, finds
+    it too.
 
     Args:
         edges: (B, H, W) uint8: 1 on edges, else 0.
@@ -173,10 +194,14 @@ def _distance(edges: Tensor) -> Tensor:
         (B, H, W) float32, whole numbers: parts of `LENGTH[0]` of a pixel.
     """
     batch, height, width = edges.shape
-    framed = torch.full((batch, height + 2 * REACH, width + 2 * REACH), FAR, dtype=torch.int16, device=edges.device)
+    framed = torch.full(
+        (batch, height + 2 * REACH, width + 2 * REACH), FAR, dtype=torch.int16, device=edges.device
+    )
 
     def shifted(rows: int, columns: int) -> Tensor:
-        return framed[:, REACH + rows : REACH + rows + height, REACH + columns : REACH + columns + width]
+        return framed[
+            :, REACH + rows : REACH + rows + height, REACH + columns : REACH + columns + width
+        ]
 
     here = shifted(0, 0)
     here.sub_(edges, alpha=FAR)
@@ -202,19 +227,30 @@ def _equalise(levels: Tensor) -> Tensor:
     first = torch.arange(batch, device=levels.device)[:, None] * bins
     counts = torch.bincount((index + first).flatten(), minlength=batch * bins).view(batch, bins)
     below = counts.cumsum(1)
-    lowest = below.masked_fill(below == 0, index.shape[1]).amin(1, keepdim=True)  # how many have the lowest level
+    # how many have the lowest level
+    lowest = below.masked_fill(below == 0, index.shape[1]).amin(1, keepdim=True)
     scale = 255 / (index.shape[1] - lowest).float()
     table = (below - lowest).clamp_min_(0).float().mul_(scale).round_()
     # An image of one level keeps it.
-    table = torch.where(lowest == index.shape[1], torch.arange(bins, device=levels.device), table).to(torch.int16)
+    table = torch.where(
+        lowest == index.shape[1], torch.arange(bins, device=levels.device), table
+    ).to(torch.int16)
     return table.gather(1, index).view(levels.shape)
 
 
 def _emboss(levels: Tensor) -> Tensor:
-    """Light from the upper left, by a kernel of small integers; (B, H, W) int16 in [0, 255] to the same."""
+    """Light from the upper left, by a kernel of small integers; (B, H, W) int16 in [0, 255] to the
+    same."""
     framed = _framed(levels, "mirror")
     height, width = levels.shape[1:]
     out = levels.clone()
-    for weight, row, column in ((-2, 0, 0), (-1, 0, 1), (-1, 1, 0), (1, 1, 2), (1, 2, 1), (2, 2, 2)):
+    for weight, row, column in (
+        (-2, 0, 0),
+        (-1, 0, 1),
+        (-1, 1, 0),
+        (1, 1, 2),
+        (1, 2, 1),
+        (2, 2, 2),
+    ):
         out.add_(framed[:, row : row + height, column : column + width], alpha=weight)
     return out.clamp_(0, 255)

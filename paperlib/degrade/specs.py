@@ -1,7 +1,8 @@
 """The random degradations as a run names them: plain values in, a `Degradation` out.
 
-With `draw="fixed"` each training image has one degraded copy for good, so that no method can average several draws to
-learn what the clean image is; with `draw="fresh"` every epoch draws anew. Test images always have one draw.
+With `draw="fixed"` each training image has one degraded copy for good, so that no method can
+average several draws to learn what the clean image is; with `draw="fresh"` every epoch draws anew.
+Test images always have one draw.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,8 @@ class RandomDegradation:
     """Base class: from floats to levels and back, and the key of the draws.
 
     Args:
-        draw: "fresh" or "fixed". seed: another one gives other draws of the same images.
+        draw: "fresh" or "fixed".
+        seed: another one gives other draws of the same images.
     """
 
     def __init__(self, draw: str = "fresh", seed: int = 0) -> None:
@@ -33,11 +35,15 @@ class RandomDegradation:
         self.seed = seed
 
     def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same shape and memory format, whole levels divided by 255."""
+        """(B, 3, H, W) float in [0, 1] -> the same shape and memory format, whole levels divided by
+        255."""
         which = which or Which(torch.arange(len(images), device=images.device), ())
-        levels = images.mul(255).round_().to(torch.uint8).contiguous()  # no check of the range: it would wait for a GPU
+        # no check of the range: it would wait for a GPU
+        levels = images.mul(255).round_().to(torch.uint8).contiguous()
         out = self.degrade(levels, which.number, (*which.key, self.seed)).float().div_(255)
-        return out.contiguous(memory_format=torch.channels_last) if _is_channels_last(images) else out
+        return (
+            out.contiguous(memory_format=torch.channels_last) if _is_channels_last(images) else out
+        )
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """uint8 (B, 3, H, W) -> uint8."""
@@ -52,10 +58,14 @@ class Corruption(RandomDegradation):
     """One corruption at one severity.
 
     Args:
-        corruption: one of `corruptions.NAMES`. severity: 1 to 5. table: one of `tables.TABLES`.
+        corruption: one of `corruptions.NAMES`.
+        severity: 1 to 5.
+        table: one of `tables.TABLES`.
     """
 
-    def __init__(self, corruption: str, severity: int, table: str, draw: str = "fresh", seed: int = 0) -> None:
+    def __init__(
+        self, corruption: str, severity: int, table: str, draw: str = "fresh", seed: int = 0
+    ) -> None:
         super().__init__(draw, seed)
         self.corruption, self.severity, self.table = corruption, severity, table
         row(corruption, severity, table)
@@ -71,7 +81,8 @@ class RandomCorruption(RandomDegradation):
 
     Args:
         corruptions: "standard" (15), "extra" (4), "all" (19), or names with commas.
-        severities: numbers with commas. table: one of `tables.TABLES`.
+        severities: numbers with commas.
+        table: one of `tables.TABLES`.
         clean: share of the images that stay as they are.
     """
 
@@ -87,7 +98,9 @@ class RandomCorruption(RandomDegradation):
         super().__init__(draw, seed)
         self.table, self.clean = table, clean
         names = parse_corruptions(corruptions)
-        self.kinds = [(name, severity) for name in names for severity in parse_severities(severities)]
+        self.kinds = [
+            (name, severity) for name in names for severity in parse_severities(severities)
+        ]
         for name, severity in self.kinds:
             row(name, severity, table)
         _check_textures(names)
@@ -95,7 +108,8 @@ class RandomCorruption(RandomDegradation):
             raise UserError(f"clean is {clean}; it must be at least 0 and less than 1")
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
-        """Images of one kind are corrupted together: a batch costs as many calls as it has kinds."""
+        """Images of one kind are corrupted together: a batch costs as many calls as it has
+        kinds."""
         draws = Draws(index, "kind", *key)
         kinds = draws.integers(0, len(self.kinds), 1)[:, 0]
         if self.clean:
@@ -122,7 +136,8 @@ class Noise(RandomDegradation):
     """A noise model, rounded to 8 bits.
 
     Args:
-        noise: one of `NOISES`. parameters: of its function, such as sigma (in levels of 255), peak (photons), iso.
+        noise: one of `NOISES`.
+        parameters: of its function, such as sigma (in levels of 255), peak (photons), iso.
     """
 
     def __init__(self, noise: str, draw: str = "fresh", seed: int = 0, **parameters: float) -> None:
@@ -133,19 +148,29 @@ class Noise(RandomDegradation):
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike."""
-        return _rounded(self.function(levels, Draws(index, "noise", self.function.__name__, *key), **self.parameters))
+        return _rounded(
+            self.function(
+                levels, Draws(index, "noise", self.function.__name__, *key), **self.parameters
+            )
+        )
 
 
 class Distortion(RandomDegradation):
     """One of the six distortions of feature quantization.
 
     Args:
-        distortion: one of `distortions.DISTORTIONS`. strength: in [0, 1].
+        distortion: one of `distortions.DISTORTIONS`.
+        strength: in [0, 1].
     """
 
-    def __init__(self, distortion: str, strength: float, draw: str = "fresh", seed: int = 0) -> None:
+    def __init__(
+        self, distortion: str, strength: float, draw: str = "fresh", seed: int = 0
+    ) -> None:
         super().__init__(draw, seed)
-        self.name, self.strength = choose("distortion", distortion, distortions.DISTORTIONS), strength
+        self.name, self.strength = (
+            choose("distortion", distortion, distortions.DISTORTIONS),
+            strength,
+        )
         _check_strength(strength)
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
@@ -167,12 +192,16 @@ class DistortionMix(RandomDegradation):
             choose("distortion", name, distortions.DISTORTIONS)
             _check_strength(strength)
         if not strengths:
-            raise UserError(f"name at least one distortion and its strength: {', '.join(distortions.DISTORTIONS)}")
+            raise UserError(
+                f"name at least one distortion and its strength: {', '.join(distortions.DISTORTIONS)}"
+            )
         self.strengths = strengths
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """Images of one distortion together."""
-        return _rounded(distortions.mix(levels, Draws(index, "distortion mix", *key), self.strengths))
+        return _rounded(
+            distortions.mix(levels, Draws(index, "distortion mix", *key), self.strengths)
+        )
 
 
 def _rounded(levels: Tensor) -> Tensor:
@@ -185,7 +214,8 @@ def _check_strength(strength: float) -> None:
 
 
 def parse_corruptions(text: str) -> list[str]:
-    """Names of corruptions from "standard", "extra", "all" or names with commas, in the order given.
+    """Names of corruptions from "standard", "extra", "all" or names with commas, in the order
+    given.
 
     Raises:
         UserError: a name that is neither a group nor a corruption, or one given twice.
@@ -199,7 +229,8 @@ def parse_corruptions(text: str) -> list[str]:
 
 
 def parse_severities(text: str) -> list[int]:
-    """Severities from numbers with commas, in rising order. Raises `UserError` for others than 1 to 5."""
+    """Severities from numbers with commas, in rising order. Raises `UserError` for others than 1 to
+    5."""
     words = {word.strip() for word in str(text).split(",")}
     for word in words:
         choose("severity", word, [str(s) for s in SEVERITIES])

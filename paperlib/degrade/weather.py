@@ -26,13 +26,16 @@ def snow(
     """Falling flakes over a scene that has turned whiter.
 
     Args:
-        mean, sd: of the noise that becomes flakes, in parts of full brightness. factor: by which it is enlarged.
-        threshold: noise below it is no flake. radius, sigma: of the motion blur, in pixels, along an angle within 45
-            degrees of straight down.
+        mean, sd: of the noise that becomes flakes, in parts of full brightness.
+        factor: by which it is enlarged.
+        threshold: noise below it is no flake.
+        radius, sigma: of the motion blur, in pixels, along an angle within 45 degrees of straight
+            down.
         keep: share of the image that does not turn whiter.
-        centre: as hendrycks/robustness: the enlarged noise is cut to size about its middle, and to whole levels before
-            the blur and, by ImageMagick, after it. False, as the package imagecorruptions: it stays float and keeps its
-            surplus of a pixel or two until the blur is done; then it is rounded, and cut at the right and the bottom.
+        centre: as hendrycks/robustness: the enlarged noise is cut to size about its middle, and to
+            whole levels before the blur and, by ImageMagick, after it. False, as the package
+            imagecorruptions: it stays float and keeps its surplus of a pixel or two until the blur
+            is done; then it is rounded, and cut at the right and the bottom.
     """
     height, width = images.shape[-2:]
     field = draws.normal(1, height, width).mul_(sd).add_(mean)
@@ -57,31 +60,38 @@ def _grey(levels: Tensor) -> Tensor:
 
 
 def fog(images: Tensor, draws: Draws, strength: float, decay: float) -> Tensor:
-    """A plasma of light added, and the sum scaled down so that full fog on the brightest pixel keeps its brightness.
+    """A plasma of light added, and the sum scaled down so that full fog on the brightest pixel
+    keeps its brightness.
 
     Args:
-        strength: of the plasma's brightest point, in parts of full brightness. decay: how much smoother each finer
-            scale of the plasma is than the one before; 2 or more looks like mist, less is grainy.
+        strength: of the plasma's brightest point, in parts of full brightness.
+        decay: how much smoother each finer scale of the plasma is than the one before; 2 or more
+            looks like mist, less is grainy.
     """
     height, width = images.shape[-2:]
     brightest = images.flatten(1).amax(1).float().div_(255)
     share = brightest.div(brightest + strength).view(-1, 1, 1, 1)
-    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[:, None, :height, :width]
+    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[
+        :, None, :height, :width
+    ]
     return images.float().add_(mist, alpha=strength * 255).mul_(share)
 
 
 def plasma(draws: Draws, size: int, decay: float) -> Tensor:
-    """(B, size, size) float32 in [0, 1]: noise of all scales by the diamond-square algorithm, its borders joined.
+    """(B, size, size) float32 in [0, 1]: noise of all scales by the diamond-square algorithm, its
+    borders joined.
 
     Args:
-        size: a power of two. decay: the amplitude falls by its square from one scale to the next.
+        size: a power of two.
+        decay: the amplitude falls by its square from one scale to the next.
     """
     noise = draws.uniform(size * size - 1, low=-1, high=1)
     grid = noise.new_zeros(len(noise), 1, 1)
     amplitude, used = 1.0, 0  # the first amplitude does not show: the map is scaled to [0, 1]
     while (n := grid.shape[-1]) < size:
         parts = noise[:, used : used + 3 * n * n].mul_(amplitude).view(-1, 3, n, n)
-        centres, above, beside = parts.unbind(1)  # of the squares, and halfway along their upper and their left sides
+        # of the squares, and halfway along their upper and their left sides
+        centres, above, beside = parts.unbind(1)
         across = grid + grid.roll(-1, 2)
         down = grid + grid.roll(-1, 1)
         centres.add_(down, alpha=0.25).add_(down.roll(-1, 2), alpha=0.25)

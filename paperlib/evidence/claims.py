@@ -1,4 +1,5 @@
-"""The papers' numbers and claims: CSV files in `data/papers/<slug>/`. Paper and records name the cells alike."""
+"""The papers' numbers and claims: CSV files in `data/papers/<slug>/`. Paper and records name the
+cells alike."""
 
 import csv
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 @dataclass(frozen=True)
 class Claim:
-    """ "`better` is `points` percentage points above `worse` on `dataset`", in the words of `text`."""
+    """ "`better` is `points` percentage points above `worse` on `dataset`", in the words of
+    `text`."""
 
     dataset: str
     better: str
@@ -28,9 +30,16 @@ def read_csv(slug: str, name: str) -> list[dict[str, str]]:
 def read_claims(slug: str) -> list[Claim]:
     """The paper's claims."""
     rows = read_csv(slug, "claims")
-    return [Claim(r["dataset"], r["better"], r["worse"], float(r["points"]), r["claim"], r["source"]) for r in rows]
+    return [
+        Claim(r["dataset"], r["better"], r["worse"], float(r["points"]), r["claim"], r["source"])
+        for r in rows
+    ]
 
 
 def read_numbers(slug: str, *tables: str) -> dict[tuple[str, str], float]:
     """The paper's top-1 accuracies in per cent by (data set, cell)."""
-    return {(r["dataset"], r["cell"]): float(r["top1"]) for table in tables for r in read_csv(slug, table)}
+    return {
+        (r["dataset"], r["cell"]): float(r["top1"])
+        for table in tables
+        for r in read_csv(slug, table)
+    }

@@ -13,7 +13,8 @@ from paperlib.runs import Record
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with the half-width of its 95 % t-interval; `half` is infinite for one value, which decides nothing."""
+    """A mean with the half-width of its 95 % t-interval; `half` is infinite for one value, which
+    decides nothing."""
 
     mean: float
     half: float
@@ -23,7 +24,9 @@ class Estimate:
     def of(cls, values: Sequence[float]) -> "Estimate":
         """From independent values, at least one."""
         n = len(values)
-        half = math.inf if n == 1 else stdtrit(n - 1, 0.975) * statistics.stdev(values) / math.sqrt(n)
+        half = (
+            math.inf if n == 1 else stdtrit(n - 1, 0.975) * statistics.stdev(values) / math.sqrt(n)
+        )
         return cls(statistics.fmean(values), float(half), n)
 
     def contains(self, value: float) -> bool:
@@ -42,9 +45,14 @@ def top1(records: Sequence[Record]) -> Estimate | None:
 
 
 def differences(better: Sequence[Record], worse: Sequence[Record]) -> list[float]:
-    """Differences of test accuracy, paired by seed; of seeds that only one side has there is none."""
+    """Differences of test accuracy, paired by seed; of seeds that only one side has there is
+    none."""
     theirs = {record.run.seed: record.metrics["top1"] for record in worse}
-    return [record.metrics["top1"] - theirs[record.run.seed] for record in better if record.run.seed in theirs]
+    return [
+        record.metrics["top1"] - theirs[record.run.seed]
+        for record in better
+        if record.run.seed in theirs
+    ]
 
 
 def effect(better: Sequence[Record], worse: Sequence[Record]) -> Estimate | None:
@@ -54,5 +62,10 @@ def effect(better: Sequence[Record], worse: Sequence[Record]) -> Estimate | None
 
 
 def as_top1(records: Sequence[Record], metric: str) -> list[Record]:
-    """Records that have another metric where `effect` and the tables look for top-1; those without it are left out."""
-    return [dataclasses.replace(r, metrics={"top1": r.metrics[metric]}) for r in records if metric in r.metrics]
+    """Records that have another metric where `effect` and the tables look for top-1; those without
+    it are left out."""
+    return [
+        dataclasses.replace(r, metrics={"top1": r.metrics[metric]})
+        for r in records
+        if metric in r.metrics
+    ]

@@ -1,9 +1,12 @@
-"""How much corruptions hurt a classifier: corruption errors, CE, mCE and relative mCE (Hendrycks & Dietterich, 2019).
+"""How much corruptions hurt a classifier: corruption errors, CE, mCE and relative mCE (Hendrycks &
+Dietterich, 2019).
 
-All numbers are per cent. A table of errors maps (corruption, severity) to the top-1 error of one network.
+All numbers are per cent. A table of errors maps (corruption, severity) to the top-1 error of one
+network.
 
-A corruption error is a ratio to what the same corruption does to a reference network, which must have met the same
-data. The published reference is AlexNet on ImageNet; on other data it is a run of ours, and the label says which.
+A corruption error is a ratio to what the same corruption does to a reference network, which must
+have met the same data. The published reference is AlexNet on ImageNet; on other data it is a run of
+ours, and the label says which.
 """
 
 import csv
@@ -31,8 +34,10 @@ class Baseline:
     """The reference network that errors are divided by.
 
     Attributes:
-        name: what a label says of it. dataset: the data its errors were measured on.
-        errors: its errors. clean: its error on clean images.
+        name: what a label says of it.
+        dataset: the data its errors were measured on.
+        errors: its errors.
+        clean: its error on clean images.
     """
 
     name: str
@@ -42,7 +47,8 @@ class Baseline:
 
     @classmethod
     def from_errors(cls, name: str, errors: Errors, clean: float, dataset: str) -> "Baseline":
-        """A network of ours, e.g. "resnet18 trained clean on cifar10"; its label says "relative to ..."."""
+        """A network of ours, e.g. "resnet18 trained clean on cifar10"; its label says "relative to
+        ..."."""
         return cls(f"relative to {name}", dataset, dict(errors), clean)
 
     def label(self, metric: str = "mCE") -> str:
@@ -52,10 +58,19 @@ class Baseline:
 
 @lru_cache(maxsize=1)
 def alexnet() -> Baseline:
-    """torchvision's AlexNet on ImageNet and ImageNet-C: the published reference, all 19 corruptions."""
+    """torchvision's AlexNet on ImageNet and ImageNet-C: the published reference, all 19
+    corruptions."""
     with ALEXNET_CSV.open(encoding="utf-8", newline="") as file:
-        errors = {(row["corruption"], int(row["severity"])): float(row["error"]) for row in csv.DictReader(file)}
-    return Baseline("AlexNet", "imagenet", {key: error for key, error in errors.items() if key[1]}, errors["clean", 0])
+        errors = {
+            (row["corruption"], int(row["severity"])): float(row["error"])
+            for row in csv.DictReader(file)
+        }
+    return Baseline(
+        "AlexNet",
+        "imagenet",
+        {key: error for key, error in errors.items() if key[1]},
+        errors["clean", 0],
+    )
 
 
 def mean_errors(
@@ -105,22 +120,32 @@ def corruption_errors(
     return _ratios(errors, 0.0, baseline, 0.0, dataset, corruptions, severities)
 
 
-def mce(errors: Errors, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD) -> float:
+def mce(
+    errors: Errors, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD
+) -> float:
     """mCE: the mean of the corruption errors. Arguments and errors as for `corruption_errors`."""
     return fmean(corruption_errors(errors, baseline, dataset, corruptions).values())
 
 
 def relative_mce(
-    errors: Errors, clean: float, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD
+    errors: Errors,
+    clean: float,
+    baseline: Baseline,
+    dataset: str,
+    corruptions: Iterable[str] = STANDARD,
 ) -> float:
-    """Relative mCE: as mCE, of what each corruption adds to the error on clean images, here and in the baseline.
+    """Relative mCE: as mCE, of what each corruption adds to the error on clean images, here and in
+    the baseline.
 
     Args:
         clean: the error on clean images of the network whose errors these are.
     Raises:
-        UserError: as for `corruption_errors`, or if a corruption adds nothing to the baseline's error.
+        UserError: as for `corruption_errors`, or if a corruption adds nothing to the baseline's
+        error.
     """
-    return fmean(_ratios(errors, clean, baseline, baseline.clean, dataset, corruptions, SEVERITIES).values())
+    return fmean(
+        _ratios(errors, clean, baseline, baseline.clean, dataset, corruptions, SEVERITIES).values()
+    )
 
 
 def _ratios(
@@ -150,20 +175,27 @@ def _ratios(
     return ratios
 
 
-def _check(errors: Errors, corruptions: Sequence[str], severities: Sequence[int], table: str) -> None:
+def _check(
+    errors: Errors, corruptions: Sequence[str], severities: Sequence[int], table: str
+) -> None:
     if not corruptions or not severities:
         raise UserError("there must be at least one corruption and one severity")
     missing = {name: [s for s in severities if (name, s) not in errors] for name in corruptions}
     if any(missing.values()):
-        text = ", ".join(f"{name} at {'/'.join(map(str, at))}" for name, at in missing.items() if at)
+        text = ", ".join(
+            f"{name} at {'/'.join(map(str, at))}" for name, at in missing.items() if at
+        )
         raise UserError(f"{table} has no {text}")
     for key in ((name, severity) for name in corruptions for severity in severities):
         if not 0 <= errors[key] <= 100:
-            raise UserError(f"{table}: the error of {key[0]} at {key[1]} is {errors[key]}; it must be 0 to 100")
+            raise UserError(
+                f"{table}: the error of {key[0]} at {key[1]} is {errors[key]}; it must be 0 to 100"
+            )
 
 
 def clean_error(predict: Classifier, images: Tensor, labels: Tensor, batch: int = 500) -> float:
-    """Top-1 error of a classifier on images as they are. Arguments as for `evaluate_corruptions`."""
+    """Top-1 error of a classifier on images as they are. Arguments as for
+    `evaluate_corruptions`."""
     return _error(predict, images, labels, batch, lambda levels, start: levels)
 
 
@@ -179,13 +211,16 @@ def evaluate_corruptions(
     batch: int = 500,
     textures: Path | None = None,
 ) -> dict[tuple[str, int], float]:
-    """Top-1 errors under corruptions made on the images' device as they are needed; no corrupted copy is kept.
+    """Top-1 errors under corruptions made on the images' device as they are needed; no corrupted
+    copy is kept.
 
-    The corrupted images are those that `python -m paperlib corrupt` writes with the same table and seed.
+    The corrupted images are those that `python -m paperlib corrupt` writes with the same table and
+    seed.
 
     Args:
         predict: the classifier, in evaluation mode, on the device of the images.
-        images: uint8 (N, 3, H, W). labels: int64 (N,), on the same device.
+        images: uint8 (N, 3, H, W).
+        labels: int64 (N,), on the same device.
         table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
         batch: images at a time; changes nothing else.
     Raises:
@@ -195,8 +230,12 @@ def evaluate_corruptions(
     for name in corruptions:
         for severity in severities:
 
-            def view(levels: Tensor, start: int, name: str = name, severity: int = severity) -> Tensor:
-                return corrupt(levels, name, severity, table=table, seed=seed, index=start, textures=textures)
+            def view(
+                levels: Tensor, start: int, name: str = name, severity: int = severity
+            ) -> Tensor:
+                return corrupt(
+                    levels, name, severity, table=table, seed=seed, index=start, textures=textures
+                )
 
             found[name, severity] = _error(predict, images, labels, batch, view)
     return found
@@ -204,7 +243,11 @@ def evaluate_corruptions(
 
 @torch.inference_mode()
 def _error(
-    predict: Classifier, images: Tensor, labels: Tensor, batch: int, view: Callable[[Tensor, int], Tensor]
+    predict: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    batch: int,
+    view: Callable[[Tensor, int], Tensor],
 ) -> float:
     if not len(images) or len(images) != len(labels) or images.dtype != torch.uint8:
         raise UserError(
@@ -213,7 +256,8 @@ def _error(
         )
     if batch < 1:
         raise UserError(f"batch is {batch}; it must be at least 1")
-    hits = torch.zeros((), dtype=torch.int64, device=images.device)  # read once: a GPU need not wait for each batch
+    # read once: a GPU need not wait for each batch
+    hits = torch.zeros((), dtype=torch.int64, device=images.device)
     for start in range(0, len(images), batch):
         part = slice(start, start + batch)
         logits = predict(view(images[part], start).float().div_(255))

@@ -25,7 +25,8 @@ def method(name: str) -> type[Method]:
 
 
 def build(run: Run, task: Task, parents: Mapping[str, nn.Module]) -> Method:
-    """The method that a run names, with the run's options. Raises `UserError` for an unknown name or option."""
+    """The method that a run names, with the run's options. Raises `UserError` for an unknown name
+    or option."""
     make = method(run.method)
     try:
         return make(run, task, parents, **run.options)

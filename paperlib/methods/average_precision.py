@@ -12,20 +12,24 @@ from paperlib.errors import UserError
 from paperlib.networks.detector import Detections
 
 
-def mean_average_precision(found: Sequence[Detections], labels: Sequence[Tensor], classes: int) -> dict[str, float]:
+def mean_average_precision(
+    found: Sequence[Detections], labels: Sequence[Tensor], classes: int
+) -> dict[str, float]:
     """How well what was found agrees with what is there, over all images of a split, in COCO's way.
 
-    Precision is averaged over 101 levels of recall, then over the classes that occur; VOC 2007's own evaluation takes
-    11 levels, and only an overlap of 0.5. A difficult object is a "crowd": boxes of its class that lie in it count
-    neither as right nor as wrong, and it is not missed. (VOC's evaluation asks for half an overlap with it instead.)
+    Precision is averaged over 101 levels of recall, then over the classes that occur; VOC 2007's
+    own evaluation takes 11 levels, and only an overlap of 0.5. A difficult object is a "crowd":
+    boxes of its class that lie in it count neither as right nor as wrong, and it is not missed.
+    (VOC's evaluation asks for half an overlap with it instead.)
 
     Args:
-        found, labels: batches, (B, K, ...) and (B, M, 6), see `Detections` and `paperlib.datasets.boxes`.
+        found, labels: batches, (B, K, ...) and (B, M, 6), see `Detections` and
+            `paperlib.datasets.boxes`.
         classes: number of classes.
 
     Returns:
-        "map50", the mean average precision for an overlap (intersection over union) of 0.5, and "map", its mean over
-        overlaps of 0.5, 0.55, ..., 0.95: percentages.
+        "map50", the mean average precision for an overlap (intersection over union) of 0.5, and
+        "map", its mean over overlaps of 0.5, 0.55, ..., 0.95: percentages.
 
     Raises:
         UserError: there is no object that counts, or pycocotools is not installed.
@@ -34,7 +38,9 @@ def mean_average_precision(found: Sequence[Detections], labels: Sequence[Tensor]
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
-        raise UserError("mean average precision needs pycocotools: pip install pycocotools") from error
+        raise UserError(
+            "mean average precision needs pycocotools: pip install pycocotools"
+        ) from error
 
     truth = [objects for batch in labels for objects in unpack(batch)]
     if not any((~objects.difficult).any() for objects in truth):
@@ -77,8 +83,11 @@ def _found(batches: Sequence[Detections]) -> list[dict[str, Any]]:
     return out
 
 
-def _annotation(number: int, image: int, label: int, box: list[float], **more: float) -> dict[str, Any]:
-    """COCO's form: the corner, width and height. Numbers start at 1, because 0 means "no match" in pycocotools."""
+def _annotation(
+    number: int, image: int, label: int, box: list[float], **more: float
+) -> dict[str, Any]:
+    """COCO's form: the corner, width and height. Numbers start at 1, because 0 means "no match" in
+    pycocotools."""
     x0, y0, x1, y1 = box
     size = (x1 - x0, y1 - y0)
     place = {"bbox": [x0, y0, *size], "area": size[0] * size[1]}

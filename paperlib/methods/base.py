@@ -1,4 +1,5 @@
-"""What the loop calls: a method has a network, a loss for a batch, and scores for a batch. Nothing else."""
+"""What the loop calls: a method has a network, a loss for a batch, and scores for a batch. Nothing
+else."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from paperlib.runs import Run
 
 
 class Task(NamedTuple):
-    """What a method must know of the data set: number of classes, channel means and deviations on [0, 1], and size."""
+    """What a method must know of the data set: number of classes, channel means and deviations on
+    [0, 1], and size."""
 
     classes: int
     mean: tuple[float, float, float]
@@ -29,9 +31,11 @@ class Batch(NamedTuple):
     """
 
     clean: Tensor  # (B, 3, H, W) float in [0, 1]
-    degraded: Tensor  # (B, 3, h, w) float in [0, 1]; h, w differ from H, W where the degradation keeps its own size
+    # (B, 3, h, w) float in [0, 1]; h, w differ from H, W where the degradation keeps its own size
+    degraded: Tensor
     labels: Tensor  # (B,) int64
-    again: Tensor | None = None  # `degraded` with other draws, in the training of a method with `pairs`
+    # `degraded` with other draws, in the training of a method with `pairs`
+    again: Tensor | None = None
 
     def part(self, where: slice) -> "Batch":
         """Some of the images."""
@@ -42,15 +46,18 @@ class Batch(NamedTuple):
 class Method(nn.Module):
     """Base class of the methods. A subclass defines `build`, `loss` and `scores`.
 
-    Its parameters are what is trained: `self.network` (what the run hands on to others) and any auxiliary module.
-    `parents` are networks of the runs in `run.uses`, in eval mode and without gradients; they are kept out of
-    `parameters()` and `state_dict()`, so no optimizer or weights file ever sees them.
+    Its parameters are what is trained: `self.network` (what the run hands on to others) and any
+    auxiliary module. `parents` are networks of the runs in `run.uses`, in eval mode and without
+    gradients; they are kept out of `parameters()` and `state_dict()`, so no optimizer or weights
+    file ever sees them.
 
     Args:
-        run: the run. task: what the data set looks like. parents: network by role.
+        run: the run.
+        task: what the data set looks like.
+        parents: network by role.
 
-    A parent named "init" gives the network its initial weights. The keyword arguments of a subclass are the names
-    that `Run.options` may hold.
+    A parent named "init" gives the network its initial weights. The keyword arguments of a subclass
+    are the names that `Run.options` may hold.
 
     Attributes:
         reads_clean: whether `loss` reads clean images; if not, it gets none.
@@ -73,7 +80,8 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def start_from(self, network: nn.Module) -> None:
-        """Take the initial weights from the network of a parent "init": here one of the same architecture."""
+        """Take the initial weights from the network of a parent "init": here one of the same
+        architecture."""
         self.network.load_state_dict(network.state_dict())
 
     @staticmethod
@@ -82,7 +90,8 @@ class Method(nn.Module):
         return (torch.zeros(1, 3, task.size, task.size),)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalar tensors by name: "loss" is minimised, the others are its terms, for the history."""
+        """Scalar tensors by name: "loss" is minimised, the others are its terms, for the
+        history."""
         raise NotImplementedError
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
@@ -90,9 +99,11 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """A run's metrics from all batches of a split, in eval mode: here the means of `scores` over its images.
+        """A run's metrics from all batches of a split, in eval mode: here the means of `scores`
+        over its images.
 
-        What is no mean over images (mean average precision, say) is computed by a `measure` of one's own.
+        What is no mean over images (mean average precision, say) is computed by a `measure` of
+        one's own.
         """
         sums: dict[str, Tensor] = {}
         count = 0
@@ -103,11 +114,13 @@ class Method(nn.Module):
         return {name: float(value) / count for name, value in sums.items()}
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """Small tensors worth keeping beside the record, such as images made of the first test images; eval mode."""
+        """Small tensors worth keeping beside the record, such as images made of the first test
+        images; eval mode."""
         return {}
 
     def undecayed(self) -> list[nn.Parameter]:
-        """Parameters that weight decay leaves alone, because the loss has a penalty of its own for them."""
+        """Parameters that weight decay leaves alone, because the loss has a penalty of its own for
+        them."""
         return []
 
 
@@ -122,11 +135,14 @@ def shrunk(maps: Tensor, edge: int) -> Tensor:
 
 
 def classifier_of(run: Run, parents: Mapping[str, nn.Module], role: str) -> Classifier:
-    """The parent of a role. Raises `UserError` if there is none, or none of the architecture that the run names."""
+    """The parent of a role. Raises `UserError` if there is none, or none of the architecture that
+    the run names."""
     network = parents.get(role)
     if not isinstance(network, Classifier):
         raise UserError(f"{run.method} needs a trained classifier: uses={{'{role}': Run(...)}}")
     own = run.uses.get(role)
     if own is not None and (own.network, own.width) != (run.network, run.width):
-        raise UserError(f"{role} is a {own.network} of width {own.width}; name the same network and width here")
+        raise UserError(
+            f"{role} is a {own.network} of width {own.width}; name the same network and width here"
+        )
     return network

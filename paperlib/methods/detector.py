@@ -1,4 +1,5 @@
-"""Training of a detector, Faster R-CNN on the backbone of one of our classifiers: see `paperlib.networks.detector`."""
+"""Training of a detector, Faster R-CNN on the backbone of one of our classifiers: see
+`paperlib.networks.detector`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,8 +22,8 @@ SAMPLES = 8
 class Detection(Method):
     """A detector, trained with its own four losses on the degraded images.
 
-    Labels are those of `paperlib.datasets.boxes`. Boxes are not cropped or mirrored with the image, so runs have
-    `crop=0` and `flip=False`.
+    Labels are those of `paperlib.datasets.boxes`. Boxes are not cropped or mirrored with the image,
+    so runs have `crop=0` and `flip=False`.
 
     Args:
         stages, anchors: of the detector, see `networks.detector.build`.
@@ -46,12 +47,17 @@ class Detection(Method):
         super().__init__(run, task, parents)  # `build` has taken both options from the run
         self.classes = task.classes
         if run.crop or run.flip:
-            raise UserError(f"detection neither crops nor mirrors: crop=0, flip=False, not {run.crop}, {run.flip}")
+            raise UserError(
+                f"detection neither crops nor mirrors: crop=0, flip=False, not {run.crop}, {run.flip}"
+            )
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
-        """The detector that the run names, normalising with the statistics of the training images."""
-        own: dict[str, Any] = {name: value for name, value in run.options.items() if name in DETECTOR}
+        """The detector that the run names, normalising with the statistics of the training
+        images."""
+        own: dict[str, Any] = {
+            name: value for name, value in run.options.items() if name in DETECTOR
+        }
         network = detector.build(run.network, task.classes, run.width, **own)
         network.normalise_with(task.mean, task.std)
         return network
@@ -78,8 +84,8 @@ class Detection(Method):
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images as the network sees them, what it finds in them and what is there.
 
-        "images" uint8 (n, 3, H, W); "boxes" (n, K, 4), "labels" (n, K), "scores" (n, K) as in `Detections`; "truth"
-        (n, M, 6), the labels.
+        "images" uint8 (n, 3, H, W); "boxes" (n, K, 4), "labels" (n, K), "scores" (n, K) as in
+        `Detections`; "truth" (n, M, 6), the labels.
         """
         images = batch.degraded[:SAMPLES]
         levels = images.mul(255).round().to(torch.uint8)

@@ -1,4 +1,5 @@
-"""Cross-entropy on what the network sees: the teachers (clean images) and the baselines (degraded images)."""
+"""Cross-entropy on what the network sees: the teachers (clean images) and the baselines (degraded
+images)."""
 
 from collections.abc import Mapping
 
@@ -34,8 +35,11 @@ class Supervised(Method):
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
-        """The classifier that the run names, normalising with the statistics of the training images."""
-        options = {name: value for name, value in run.options.items() if name in ("feature", "dropout")}
+        """The classifier that the run names, normalising with the statistics of the training
+        images."""
+        options = {
+            name: value for name, value in run.options.items() if name in ("feature", "dropout")
+        }
         network = networks.build(run.network, task.classes, run.width, size=task.size, **options)  # type: ignore[arg-type]
         network.normalise_with(task.mean, task.std)
         return network

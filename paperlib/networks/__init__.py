@@ -13,7 +13,8 @@ CLASSIFIERS = {
     "plain10": "paperlib.networks.plain:plain10",
 }
 
-SIZED = ("resnet18", "resnet50", "resnext101", "invertible")  # their first layers depend on the size of the images
+# their first layers depend on the size of the images
+SIZED = ("resnet18", "resnet50", "resnext101", "invertible")
 
 __all__ = ["CLASSIFIERS", "Classifier", "Output", "build", "known"]
 
@@ -24,11 +25,18 @@ def known() -> list[str]:
 
 
 def build(
-    name: str, classes: int, width: float = 1.0, feature: str = "post", dropout: float | None = None, size: int = 32
+    name: str,
+    classes: int,
+    width: float = 1.0,
+    feature: str = "post",
+    dropout: float | None = None,
+    size: int = 32,
 ) -> Classifier:
-    """A freshly initialised classifier; `dropout` None is the network's own. Raises `UserError` for an unknown name.
+    """A freshly initialised classifier; `dropout` None is the network's own. Raises `UserError` for
+    an unknown name.
 
-    `size` is the height and width of the images: the networks in `SIZED` choose their first layers by it.
+    `size` is the height and width of the images: the networks in `SIZED` choose their first layers
+    by it.
     """
     make = names.resolve("network", name, "CLASSIFIERS", CLASSIFIERS)
     own: dict[str, float] = {} if dropout is None else {"dropout": dropout}

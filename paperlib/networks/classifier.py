@@ -1,4 +1,5 @@
-"""What every classifier here shares: normalisation inside, one call for the logits and the last feature."""
+"""What every classifier here shares: normalisation inside, one call for the logits and the last
+feature."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,23 +20,27 @@ class Output(NamedTuple):
 class Classifier(nn.Module):
     """A convolutional body, the last ReLU, a pooling layer, dropout and one linear layer.
 
-    The body ends *before* its last ReLU, so that the feature can be had on either side of it: DFD's text
-    ("output feature ... up to their last feature layer") does not say which side is meant.
+    The body ends *before* its last ReLU, so that the feature can be had on either side of it: DFD's
+    text ("output feature ... up to their last feature layer") does not say which side is meant.
 
     Args:
-        body: maps normalised images (N, 3, H, W) to feature maps (N, width, h, w), last ReLU left out.
+        body: maps normalised images (N, 3, H, W) to feature maps (N, width, h, w), last ReLU left
+            out.
         pool: maps feature maps to (N, width, 1, 1).
         width: channels of the feature, d in DFD's section 2.2.
         classes: number of classes, C.
         dropout: probability of dropping a feature before the linear layer.
-        feature: "post" returns the pooled feature after the last ReLU, which is what the linear layer reads;
-            "pre" returns the pooled feature before it. The logits are the same for both.
+        feature: "post" returns the pooled feature after the last ReLU, which is what the linear
+            layer reads; "pre" returns the pooled feature before it. The logits are the same for
+            both.
 
-    Convolutions start from He et al.'s (2015) normal distribution: PyTorch's default shrinks the signal from layer to
-    layer, and a network without batch norm (AlexNet) then learns nothing for many epochs.
+    Convolutions start from He et al.'s (2015) normal distribution: PyTorch's default shrinks the
+    signal from layer to layer, and a network without batch norm (AlexNet) then learns nothing for
+    many epochs.
 
-    The network takes images in [0, 1] and normalises them itself with `mean` and `std`, so that a teacher and a
-    student that see different degradations still agree on what a pixel is, and saved weights are complete.
+    The network takes images in [0, 1] and normalises them itself with `mean` and `std`, so that a
+    teacher and a student that see different degradations still agree on what a pixel is, and saved
+    weights are complete.
     """
 
     mean: Tensor
@@ -65,12 +70,14 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the training images."""
+        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the
+        training images."""
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
     def maps(self, images: Tensor) -> Tensor:
-        """The last feature maps (N, width, h, w), before their ReLU, of float images (N, 3, H, W) in [0, 1]."""
+        """The last feature maps (N, width, h, w), before their ReLU, of float images (N, 3, H, W)
+        in [0, 1]."""
         return self.body((images - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1))
 
     def classify(self, maps: Tensor) -> Output:
@@ -88,12 +95,15 @@ class Classifier(nn.Module):
 
 @torch.no_grad()
 def map_shape(network: Classifier, size: int) -> tuple[int, int, int]:
-    """Channels, height and width of a classifier's last feature maps of images of `size` x `size` pixels.
+    """Channels, height and width of a classifier's last feature maps of images of `size` x `size`
+    pixels.
 
     One image of zeros is sent through it in eval mode, so that no statistics are gathered.
     """
     training = network.training
     network.eval()
-    maps = network.maps(torch.zeros(1, 3, size, size, device=network.mean.device, dtype=network.mean.dtype))
+    maps = network.maps(
+        torch.zeros(1, 3, size, size, device=network.mean.device, dtype=network.mean.dtype)
+    )
     network.train(training)
     return (maps.shape[1], maps.shape[2], maps.shape[3])

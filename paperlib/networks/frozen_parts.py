@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from paperlib.errors import choose
 from paperlib.networks.classifier import Classifier
 
-# What the module is plugged in behind: the first ReLU in AlexNet (inferred) and in ResNets (the stem's, before the
-# max-pool of large images, as in the code), the second one in VGG-16 (conv1_2's: the authors' follow-up,
-# arXiv 2404.01703).
+# What the module is plugged in behind: the first ReLU in AlexNet (inferred) and in ResNets (the
+# stem's, before the max-pool of large images, as in the code), the second one in VGG-16 (conv1_2's:
+# the authors' follow-up, arXiv 2404.01703).
 PLUG_POINTS = {"alexnet": "1", "vgg16": "5", "resnet18": "stem.2", "resnet50": "stem.2"}
 
 
 def frozen(network: nn.Module, images: Tensor) -> Any:
-    """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as constants."""
-    if torch.compiler.is_compiling():  # traces no inference mode, and leaves no bookkeeping to be saved
+    """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as
+    constants."""
+    # traces no inference mode, and leaves no bookkeeping to be saved
+    if torch.compiler.is_compiling():
         with torch.no_grad():
             return network(images)
     with torch.inference_mode():
@@ -31,14 +33,16 @@ def frozen(network: nn.Module, images: Tensor) -> Any:
 
 
 def plug_points(network: Classifier) -> list[str]:
-    """The names of the sub-modules of the body behind which it can be split, in order of depth, parts after the whole.
+    """The names of the sub-modules of the body behind which it can be split, in order of depth,
+    parts after the whole.
 
-    These are the children of its sequences: "stem", "stem.0", ..., "stage1", "stage1.0", ... What is inside a residual
-    block is not among them: the shortcut would go past it.
+    These are the children of its sequences: "stem", "stem.0", ..., "stage1", "stage1.0", ... What
+    is inside a residual block is not among them: the shortcut would go past it.
     """
 
     def names(module: nn.Module, prefix: str) -> Iterator[str]:
-        if type(module) is nn.Sequential:  # a subclass may do more than call one child after the other
+        # a subclass may do more than call one child after the other
+        if type(module) is nn.Sequential:
             for name, child in module.named_children():
                 yield prefix + name
                 yield from names(child, f"{prefix}{name}.")
@@ -47,14 +51,16 @@ def plug_points(network: Classifier) -> list[str]:
 
 
 def plug_point(name: str, network: Classifier) -> str:
-    """The default: that of the name in `PLUG_POINTS`, else the network's first ReLU, or first layer without one."""
+    """The default: that of the name in `PLUG_POINTS`, else the network's first ReLU, or first layer
+    without one."""
     points = plug_points(network)
     relus = (point for point in points if isinstance(network.body.get_submodule(point), nn.ReLU))
     return PLUG_POINTS.get(name) or next(relus, points[0])
 
 
 def split(network: Classifier, at: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """The body in two parts, of the same modules: up to and including `at`, and from there to its end.
+    """The body in two parts, of the same modules: up to and including `at`, and from there to its
+    end.
 
     For normalised images x, `network.classify(after(before(x)))` is what the network computes.
 
@@ -78,7 +84,8 @@ def split(network: Classifier, at: str) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def rectified(modules: nn.Sequential) -> bool:
-    """Whether what a part of a body puts out cannot be negative: it ends with a ReLU, but for pooling and dropout."""
+    """Whether what a part of a body puts out cannot be negative: it ends with a ReLU, but for
+    pooling and dropout."""
     passing = (nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity)
     acting = [module for module in modules if not isinstance(module, passing)]
     if not acting:
@@ -91,11 +98,14 @@ def rectified(modules: nn.Sequential) -> bool:
 
 
 class FrozenParts:
-    """A frozen classifier in two parts: `maps` up to a plug point, `classify` from there on. Its modules are shared.
+    """A frozen classifier in two parts: `maps` up to a plug point, `classify` from there on. Its
+    modules are shared.
 
     Args:
-        network: in eval mode, without gradients. name: what the run calls its architecture. at: the plug point, see
-            `networks.frozen_parts.plug_points`; "" is that of `plug_point(name, network)`.
+        network: in eval mode, without gradients.
+        name: what the run calls its architecture.
+        at: the plug point, see `networks.frozen_parts.plug_points`; "" is that of `plug_point(name,
+            network)`.
     """
 
     def __init__(self, network: Classifier, name: str, at: str = "") -> None:
@@ -103,11 +113,13 @@ class FrozenParts:
         self.before, self.after = split(network, at or plug_point(name, network))
 
     def normalised(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> the same shape, with the channel means and deviations that the network takes."""
+        """(N, 3, H, W) in [0, 1] -> the same shape, with the channel means and deviations that the
+        network takes."""
         return (images - self.network.mean.view(3, 1, 1)) / self.network.std.view(3, 1, 1)
 
     def maps(self, normalised: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> the maps (N, C, h, w) behind the plug point, as constants."""
+        """Normalised images (N, 3, H, W) -> the maps (N, C, h, w) behind the plug point, as
+        constants."""
         return frozen(self.before, normalised)
 
     def classify(self, maps: Tensor) -> Tensor:

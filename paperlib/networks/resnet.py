@@ -13,10 +13,11 @@ STAGES = (64, 128, 256, 512)
 
 
 class Shortcut(nn.Sequential):
-    """A 1x1 convolution with batch norm on every `stride`-th pixel: what a 1x1 convolution of that stride computes.
+    """A 1x1 convolution with batch norm on every `stride`-th pixel: what a 1x1 convolution of that
+    stride computes.
 
-    The pixels are picked first because oneDNN 3.13 writes past its memory in the weight gradient of a strided 1x1
-    convolution with few channels (github.com/uxlfoundation/oneDNN/issues/6035).
+    The pixels are picked first because oneDNN 3.13 writes past its memory in the weight gradient of
+    a strided 1x1 convolution with few channels (github.com/uxlfoundation/oneDNN/issues/6035).
     """
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
@@ -34,7 +35,8 @@ def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the sum."""
+    """Two 3x3 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the
+    sum."""
 
     def __init__(self, channels: int, out: int, stride: int, last: bool = False) -> None:
         super().__init__()
@@ -53,13 +55,17 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the sum.
+    """1x1, 3x3 and 1x1 convolutions with batch norm and a shortcut; `last` leaves out the ReLU
+    behind the sum.
 
-    The 3x3 convolution has the stride, as in the Torch and torchvision networks; the paper has it in the first 1x1.
-    With `groups`, a divisor of `inner`, it is a grouped convolution: the block of ResNeXt (Xie et al., 2017, Fig. 3c).
+    The 3x3 convolution has the stride, as in the Torch and torchvision networks; the paper has it
+    in the first 1x1. With `groups`, a divisor of `inner`, it is a grouped convolution: the block of
+    ResNeXt (Xie et al., 2017, Fig. 3c).
     """
 
-    def __init__(self, channels: int, inner: int, out: int, stride: int, last: bool = False, groups: int = 1) -> None:
+    def __init__(
+        self, channels: int, inner: int, out: int, stride: int, last: bool = False, groups: int = 1
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
@@ -84,9 +90,12 @@ def _scaled(width: float, channels: int) -> int:
 
 
 def _stem(out: int, size: int) -> nn.Sequential:
-    """What images go through before the first stage: at most 64 pixels keep their size, more are reduced by 4."""
+    """What images go through before the first stage: at most 64 pixels keep their size, more are
+    reduced by 4."""
     if size <= 64:
-        return nn.Sequential(nn.Conv2d(3, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+        return nn.Sequential(
+            nn.Conv2d(3, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+        )
     return nn.Sequential(
         nn.Conv2d(3, out, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(out),
@@ -96,17 +105,23 @@ def _stem(out: int, size: int) -> nn.Sequential:
 
 
 def resnet18(
-    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+    classes: int = 10,
+    width: float = 1.0,
+    dropout: float = 0.0,
+    feature: str = "post",
+    size: int = 32,
 ) -> Classifier:
     """ResNet-18: stages of 64-128-256-512 channels, global average pooling, one linear layer.
 
-    At width 1 it has 11,173,962 parameters with the stem for small images and 10 classes, 11,689,512 with the stem
-    for large ones and 1000 classes.
+    At width 1 it has 11,173,962 parameters with the stem for small images and 10 classes,
+    11,689,512 with the stem for large ones and 1000 classes.
 
     Args:
-        width: scales every channel count. classes, dropout, feature: as in `Classifier`.
-        size: height and width of the images for which the stem is chosen: up to 64 a 3x3 convolution, above it the
-            7x7 convolution with stride 2 and the max-pool of the paper. The network takes other sizes, too.
+        width: scales every channel count.
+        classes, dropout, feature: as in `Classifier`.
+        size: height and width of the images for which the stem is chosen: up to 64 a 3x3
+            convolution, above it the 7x7 convolution with stride 2 and the max-pool of the paper.
+            The network takes other sizes, too.
     """
     channels, stages = _scaled(width, 64), [_scaled(width, n) for n in STAGES]
     body = nn.Sequential()
@@ -120,12 +135,17 @@ def resnet18(
 
 
 def resnet50(
-    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+    classes: int = 10,
+    width: float = 1.0,
+    dropout: float = 0.0,
+    feature: str = "post",
+    size: int = 32,
 ) -> Classifier:
-    """ResNet-50: 3, 4, 6 and 3 bottleneck blocks of 64-128-256-512 inner channels, four times as many between blocks.
+    """ResNet-50: 3, 4, 6 and 3 bottleneck blocks of 64-128-256-512 inner channels, four times as
+    many between blocks.
 
-    At width 1 it has 23,520,842 parameters with the stem for small images and 10 classes, 25,557,032 with the stem
-    for large ones and 1000 classes. The arguments are those of `resnet18`.
+    At width 1 it has 23,520,842 parameters with the stem for small images and 10 classes,
+    25,557,032 with the stem for large ones and 1000 classes. The arguments are those of `resnet18`.
     """
     inner = [_scaled(width, n) for n in STAGES]
     body, channels = _bottlenecks((3, 4, 6, 3), inner, 1, width, size)
@@ -133,14 +153,19 @@ def resnet50(
 
 
 def resnext101(
-    classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post", size: int = 32
+    classes: int = 10,
+    width: float = 1.0,
+    dropout: float = 0.0,
+    feature: str = "post",
+    size: int = 32,
 ) -> Classifier:
     """ResNeXt-101 32x8d: 3, 4, 23 and 3 bottleneck blocks whose 3x3 convolutions have 32 groups.
 
-    A group has 8, 16, 32 and 64 channels in the four stages. At width 1 it has 86,755,146 parameters with the stem for
-    small images and 10 classes, 88,791,336 with the stem for large ones and 1000 classes. The arguments are those of
-    `resnet18`, but that `width` scales the number of groups (32 at width 1, at least one) and hardly their channels, as
-    long as there is more than one: groups of few channels would be slow. Channels are always a multiple of groups.
+    A group has 8, 16, 32 and 64 channels in the four stages. At width 1 it has 86,755,146
+    parameters with the stem for small images and 10 classes, 88,791,336 with the stem for large
+    ones and 1000 classes. The arguments are those of `resnet18`, but that `width` scales the number
+    of groups (32 at width 1, at least one) and hardly their channels, as long as there is more than
+    one: groups of few channels would be slow. Channels are always a multiple of groups.
     """
     groups = max(1, round(32 * width))
     inner = [groups * round(_scaled(width, 4 * n) / groups) for n in STAGES]
@@ -151,10 +176,12 @@ def resnext101(
 def _bottlenecks(
     blocks: Sequence[int], inner: Sequence[int], groups: int, width: float, size: int
 ) -> tuple[nn.Sequential, int]:
-    """The stem and four stages of bottleneck blocks, with the number of channels that come out, scaled by `width`.
+    """The stem and four stages of bottleneck blocks, with the number of channels that come out,
+    scaled by `width`.
 
     Args:
-        blocks, inner: number of blocks, and channels of their 3x3 convolutions, by stage. groups: of these.
+        blocks, inner: number of blocks, and channels of their 3x3 convolutions, by stage.
+        groups: of these.
     """
     channels = _scaled(width, 64)
     body = nn.Sequential()

@@ -1,4 +1,5 @@
-"""Calibration: the target is found on smooth, noisy and jumping curves and on networks, or refused where it is not."""
+"""Calibration: the target is found on smooth, noisy and jumping curves and on networks, or refused
+where it is not."""
 
 import math
 
@@ -21,7 +22,9 @@ def test_the_target_is_found_on_a_smooth_curve(target):
     found = calibrate(falling, target, tolerance=1e-3, steps=20, count=1000)
     assert found.reached
     assert falling(found.strength) == found.accuracy == pytest.approx(target, abs=1e-3)
-    assert found.standard_error == pytest.approx(math.sqrt(found.accuracy * (1 - found.accuracy) / 1000))
+    assert found.standard_error == pytest.approx(
+        math.sqrt(found.accuracy * (1 - found.accuracy) / 1000)
+    )
     assert found.clean == falling(0)
     assert found.kept == found.accuracy / falling(0)
     assert found.tried[:2] == ((0, falling(0)), (1, falling(1)))
@@ -61,7 +64,10 @@ def test_noise_costs_no_more_than_noise():
 
         def noisy(strength):
             share = torch.tensor(falling(strength))
-            return float(torch.binomial(torch.tensor(float(count)), share, generator=generator)) / count
+            return (
+                float(torch.binomial(torch.tensor(float(count)), share, generator=generator))
+                / count
+            )
 
         found = calibrate(noisy, 0.4, count=count)
         misses.append(falling(found.strength) - 0.4)
@@ -77,7 +83,10 @@ def test_other_intervals():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target": 0.05}, r"even the highest strength, 1, keeps 0\.1020: more than the target 0\.0500"),
+        (
+            {"target": 0.05},
+            r"even the highest strength, 1, keeps 0\.1020: more than the target 0\.0500",
+        ),
         ({"target": 0.95}, r"the lowest strength, 0, leaves 0\.9000: less than the target 0\.9500"),
         ({"target": 0}, "target is 0"),
         ({"target": 1}, "target is 1"),
@@ -93,7 +102,9 @@ def test_other_intervals():
 )
 def test_what_cannot_be_is_refused(change, message):
     with pytest.raises(UserError, match=message):
-        calibrate(**({"accuracy": falling, "target": 0.5, "count": 1000, "tolerance": 0.01} | change))
+        calibrate(
+            **({"accuracy": falling, "target": 0.5, "count": 1000, "tolerance": 0.01} | change)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +126,12 @@ def network(problem):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = nn.Sequential(
-            nn.Conv2d(3, 8, 5, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+            nn.Conv2d(3, 8, 5, 2),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, 3),
         )
         optimizer = torch.optim.Adam(net.parameters(), 0.02)
         for _ in range(60):
@@ -146,7 +162,9 @@ def test_a_network_keeps_the_fraction(name, network, problem):
 
 
 def test_clean_is_strength_zero_wherever_the_search_starts(network, problem):
-    whole, half = (keeps(network, *problem, DISTORTIONS["salt_and_pepper"], 0.5, low=low) for low in (0.0, 0.2))
+    whole, half = (
+        keeps(network, *problem, DISTORTIONS["salt_and_pepper"], 0.5, low=low) for low in (0.0, 0.2)
+    )
     assert half.tried[0][0] == 0.2
     assert half.tried[0][1] < half.clean == whole.clean
     assert half.target == whole.target == 0.5 * whole.clean
@@ -169,7 +187,8 @@ def test_a_network_is_put_back_as_it_was(network, problem):
 
 
 def test_the_curve_is_of_strength_alone():
-    """A classifier of which image values exceed their draw: the accuracy must fall at every step, without noise."""
+    """A classifier of which image values exceed their draw: the accuracy must fall at every step,
+    without noise."""
     images = torch.full((300, 3, 16, 16), 100, dtype=torch.uint8)
     seen = []
 
@@ -184,7 +203,15 @@ def test_the_curve_is_of_strength_alone():
         seen.append(len(x))
         return torch.stack([x[:, 0, 0, 0], torch.full((len(x),), 0.1)], dim=1)
 
-    found = keeps(classify, images, torch.zeros(300, dtype=torch.int64), distort, 0.4, batch_size=128, tolerance=0.0)
+    found = keeps(
+        classify,
+        images,
+        torch.zeros(300, dtype=torch.int64),
+        distort,
+        0.4,
+        batch_size=128,
+        tolerance=0.0,
+    )
     points = sorted(found.tried)
     assert [value for _, value in points] == sorted((value for _, value in points), reverse=True)
     assert found.accuracy == 0.4

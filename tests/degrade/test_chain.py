@@ -20,7 +20,9 @@ HEAVY = {
 
 @pytest.fixture
 def images():
-    levels = torch.randint(0, 256, (6, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    levels = torch.randint(
+        0, 256, (6, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     return levels.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
@@ -33,7 +35,9 @@ def by_hand(images, names, strengths, key):
     for name in names:
         levels = images.mul(255).round().to(torch.uint8)
         draws = Draws(torch.arange(len(images)), "distortion chain", name, *key)
-        images = DISTORTIONS[name](levels, draws, strengths[name]).float().round().clamp(0, 255).div(255)
+        images = (
+            DISTORTIONS[name](levels, draws, strengths[name]).float().round().clamp(0, 255).div(255)
+        )
     return images
 
 
@@ -70,17 +74,28 @@ def test_the_key_and_the_image_decide_the_bits(images):
 
 def test_a_longer_chain_removes_the_same_strokes_and_more():
     """In an image of noise nearly every filled pixel changes, so the strokes can be seen."""
-    images = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(1)).mul(255).round().div(255)
+    images = (
+        torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+        .mul(255)
+        .round()
+        .div(255)
+    )
     minor = DistortionChain(inpainting=0.1)(images, which("test", count=4)) != images
-    more = DistortionChain(inpainting=0.4, jpeg_compression=0.0)(images, which("test", count=4)) != images
+    more = (
+        DistortionChain(inpainting=0.4, jpeg_compression=0.0)(images, which("test", count=4))
+        != images
+    )
     touched, reached = minor.any(1), more.any(1)
     assert touched.any()
-    assert (touched <= reached).float().mean() > 0.995  # a filled value may by chance be what it was
+    # a filled value may by chance be what it was
+    assert (touched <= reached).float().mean() > 0.995
     assert reached.sum() > 2 * touched.sum()
 
 
 def test_a_chain_of_one_step_at_strength_zero_changes_nothing(images):
-    assert torch.equal(DistortionChain(inpainting=0.0, ngrn_noise=0.0)(images, which("test")), images)
+    assert torch.equal(
+        DistortionChain(inpainting=0.0, ngrn_noise=0.0)(images, which("test")), images
+    )
 
 
 def test_fixed_and_fresh():
@@ -96,7 +111,10 @@ def test_fixed_and_fresh():
         ({"inpainting": 1.5}, "strength is 1.5"),
         ({"order": "inpainting,inpainting", "inpainting": 0.1}, "may be named once"),
         ({"order": "inpaint", "inpainting": 0.1}, "unknown distortion 'inpaint'"),
-        ({"order": "ngrn_noise", "inpainting": 0.1}, "unknown distortion in the order 'inpainting'"),
+        (
+            {"order": "ngrn_noise", "inpainting": 0.1},
+            "unknown distortion in the order 'inpainting'",
+        ),
         ({"draw": "often", "inpainting": 0.1}, "unknown draw 'often'"),
     ],
 )

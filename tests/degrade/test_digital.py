@@ -16,7 +16,9 @@ DRAWS = Draws(torch.arange(1))
 @pytest.fixture
 def images():
     """Random colours, with black, white, greys and pure colours among them."""
-    pixels = torch.randint(0, 256, (1, 3, 24, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pixels = torch.randint(
+        0, 256, (1, 3, 24, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     special = [
         (0, 0, 0),
         (255, 255, 255),
@@ -63,7 +65,9 @@ def test_grey_pixels_that_gain_saturation_turn_red(images):
 def test_contrast(images, factor):
     pixels = images.double().numpy()
     mean = pixels.mean((2, 3), keepdims=True)
-    np.testing.assert_allclose(digital.contrast(images, DRAWS, factor), (pixels - mean) * factor + mean, atol=1e-3)
+    np.testing.assert_allclose(
+        digital.contrast(images, DRAWS, factor), (pixels - mean) * factor + mean, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("factor", [0.95, 0.65, 0.6, 0.25])
@@ -71,15 +75,25 @@ def test_contrast(images, factor):
 def test_pixelate(factor, size):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     height, width = size
-    small = Image.fromarray(pixels).resize((int(width * factor), int(height * factor)), Image.Resampling.BOX)
+    small = Image.fromarray(pixels).resize(
+        (int(width * factor), int(height * factor)), Image.Resampling.BOX
+    )
     theirs = np.array(small.resize((width, height), Image.Resampling.NEAREST))
     ours = digital.pixelate(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None], DRAWS, factor)
     assert np.array_equal(ours[0].permute(1, 2, 0).numpy(), theirs)
 
 
 def test_grey_images():
-    grey = torch.randint(0, 256, (2, 1, 16, 19), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    grey = torch.randint(
+        0, 256, (2, 1, 16, 19), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     draws = Draws(torch.arange(2))
-    torch.testing.assert_close(digital.brightness(grey, draws, 0.2), (grey + 51.0).clamp(max=255), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        digital.brightness(grey, draws, 0.2), (grey + 51.0).clamp(max=255), rtol=0, atol=1e-3
+    )
     assert torch.equal(digital.saturate(grey, draws, 5, 0.1), grey)
-    assert digital.contrast(grey, draws, 0.4).shape == digital.pixelate(grey, draws, 0.5).shape == grey.shape
+    assert (
+        digital.contrast(grey, draws, 0.4).shape
+        == digital.pixelate(grey, draws, 0.5).shape
+        == grey.shape
+    )

@@ -1,4 +1,5 @@
-"""The six distortions: nothing at strength 0, more with more strength, each as its description says; and their mix."""
+"""The six distortions: nothing at strength 0, more with more strength, each as its description
+says; and their mix."""
 
 import math
 
@@ -59,7 +60,9 @@ def test_an_image_has_the_same_bits_in_any_batch(name, images):
     whole = DISTORTIONS[name](images, draws(6), 0.4)
     part = torch.tensor([4, 1, 2])
     assert torch.equal(DISTORTIONS[name](images[part], Draws(part, "test"), 0.4), whole[part])
-    assert torch.equal(DISTORTIONS[name](images[1:2], Draws(torch.tensor([1]), "test"), 0.4), whole[1:2])
+    assert torch.equal(
+        DISTORTIONS[name](images[1:2], Draws(torch.tensor([1]), "test"), 0.4), whole[1:2]
+    )
 
 
 @pytest.mark.parametrize("name", DISTORTIONS)
@@ -97,7 +100,9 @@ def test_motion_blur_keeps_flat_images_flat():
     assert (distortions.motion_blur(flat, draws(3), 1.0) - 255).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize(("strength", "quality"), [(1e-9, 100), (0.5, 10), (0.65051499, 5), (1.0, 1)])
+@pytest.mark.parametrize(
+    ("strength", "quality"), [(1e-9, 100), (0.5, 10), (0.65051499, 5), (1.0, 1)]
+)
 def test_jpeg_quality_falls_by_factors(strength, quality, images):
     out = distortions.jpeg_compression(images, draws(6), strength)
     assert torch.equal(out, jpeg.compress(images, quality))
@@ -147,10 +152,13 @@ def test_ngrn_noise_is_uniform():
 @pytest.mark.parametrize("strength", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("size", [(32, 32), (51, 90)])
 def test_inpainting_removes_its_share_of_the_area(strength, size):
-    # A checkerboard: every filled value is far from what was there, or is next to what was not removed.
+    # A checkerboard: every filled value is far from what was there, or is next to what was not
+    # removed.
     board = (torch.arange(size[0])[:, None] + torch.arange(size[1])) % 2 * 255
     images = board.to(torch.uint8).expand(4, 3, -1, -1).contiguous()
-    changed = (distortions.inpainting(images, draws(4), strength) - images.float()).abs().amax(1) > 0
+    changed = (distortions.inpainting(images, draws(4), strength) - images.float()).abs().amax(
+        1
+    ) > 0
     assert changed.float().mean((1, 2)).allclose(torch.tensor(0.9 * strength), atol=2e-3)
     assert not torch.equal(changed[0], changed[1])
 
@@ -251,6 +259,14 @@ def test_a_mix_of_nothing_or_of_unknown_things_is_refused(images):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_cuda_agrees_with_the_cpu(name, images):
-    there = DISTORTIONS[name](images.cuda(), Draws(torch.arange(6, device="cuda"), "test"), 0.4).float().cpu()
+    there = (
+        DISTORTIONS[name](images.cuda(), Draws(torch.arange(6, device="cuda"), "test"), 0.4)
+        .float()
+        .cpu()
+    )
     off = (there - DISTORTIONS[name](images, draws(6), 0.4)).abs()
-    assert off.max() == 0 if name in ("salt_and_pepper", "ngrn_noise") else (off > 0.01).float().mean() < 0.01
+    assert (
+        off.max() == 0
+        if name in ("salt_and_pepper", "ngrn_noise")
+        else (off > 0.01).float().mean() < 0.01
+    )

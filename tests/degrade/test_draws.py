@@ -7,7 +7,8 @@ from scipy import stats
 
 from paperlib.degrade.draws import Draws, _normal_quantiles, _scramble, alias_table
 
-SUSPICIOUS = 1e-6  # fixed seeds: a sound generator fails a test with this chance once, when the seed is chosen
+# fixed seeds: a sound generator fails a test with this chance once, when the seed is chosen
+SUSPICIOUS = 1e-6
 
 
 def unsigned(words):
@@ -75,14 +76,16 @@ def test_words_are_uniform_and_independent(key):
     }
     for name, (a, b) in neighbours.items():
         assert stats.pearsonr(a.ravel(), b.ravel()).pvalue > SUSPICIOUS, name
-        pairs = np.bincount((a.ravel() * 16).astype(int) * 16 + (b.ravel() * 16).astype(int), minlength=256)
+        pairs = np.bincount(
+            (a.ravel() * 16).astype(int) * 16 + (b.ravel() * 16).astype(int), minlength=256
+        )
         assert stats.chisquare(pairs).pvalue > SUSPICIOUS or name == "image against position", name
     assert stats.kstest(unit.mean(1), stats.norm(0.5, (12 * 4000) ** -0.5).cdf).pvalue > SUSPICIOUS
 
 
 def test_images_do_not_share_stretches_of_their_streams():
-    """Keys that differ in few bits are where a counter-based generator goes wrong: words come twice no more often than
-    chance has it, n**2 / 2**33.
+    """Keys that differ in few bits are where a counter-based generator goes wrong: words come twice
+    no more often than chance has it, n**2 / 2**33.
     """
     words = unsigned(Draws(torch.arange(4096), "x").bits(500)).ravel()
     twice = len(words) - len(np.unique(words))
@@ -118,7 +121,9 @@ def test_the_quantiles_are_a_normal_distribution():
     np.testing.assert_allclose(table.numpy(), stats.norm.ppf(middles), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 2), (0, 5), (-4, 4), (0, 75), (0, 40000), (-1, 65535)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 2), (0, 5), (-4, 4), (0, 75), (0, 40000), (-1, 65535)]
+)
 def test_integers(low, high):
     draws = Draws(torch.arange(50), "i", high).integers(low, high, 40, 100)
     assert draws.shape == (50, 40, 100)
@@ -128,11 +133,16 @@ def test_integers(low, high):
     cells = (draws.long() - low) * bins // (high - low)
     edges = [-(-k * (high - low) // bins) for k in range(bins + 1)]
     expected = np.diff(edges) / (high - low) * draws.numel()
-    assert stats.chisquare(torch.bincount(cells.flatten(), minlength=bins), expected).pvalue > SUSPICIOUS
+    assert (
+        stats.chisquare(torch.bincount(cells.flatten(), minlength=bins), expected).pvalue
+        > SUSPICIOUS
+    )
 
 
 def some_distributions():
-    weights = torch.rand(5, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64) ** 6
+    weights = (
+        torch.rand(5, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64) ** 6
+    )
     weights[3] = 0
     weights[3, 17] = 1  # a sure outcome
     weights[4, 100:] = 0
@@ -160,5 +170,11 @@ def test_chosen_outcomes_follow_the_table():
         large = expected > 5
         if large.sum() > 1:
             rest = [counts[~large].sum()], [max(expected[~large].sum(), 1e-9)]
-            observed, wanted = np.append(counts[large], rest[0]), np.append(expected[large], rest[1])
-            assert stats.chisquare(observed, wanted * observed.sum() / wanted.sum()).pvalue > SUSPICIOUS
+            observed, wanted = (
+                np.append(counts[large], rest[0]),
+                np.append(expected[large], rest[1]),
+            )
+            assert (
+                stats.chisquare(observed, wanted * observed.sum() / wanted.sum()).pvalue
+                > SUSPICIOUS
+            )

@@ -47,11 +47,17 @@ def test_a_displacement_reads_from_where_it_points(image):
     fields = np.full((40, 57), 0.5), np.full((40, 57), -0.375)
     padded = np.pad(image, ((0, 0), (2, 2), (3, 3)), mode="symmetric").astype(float)
     result = transform(image, Given(*fields), 4, 3, 0)
-    np.testing.assert_allclose(result, (padded[:, 0:40, 5:62] + padded[:, 1:41, 5:62]) / 2, atol=0.05)
+    np.testing.assert_allclose(
+        result, (padded[:, 0:40, 5:62] + padded[:, 1:41, 5:62]) / 2, atol=0.05
+    )
 
 
 def test_the_affine_map_takes_the_points_to_where_they_moved():
-    height, width, shifts = 40, 57, torch.rand(4, 3, 2, generator=torch.Generator().manual_seed(0)).sub(0.5).mul(16)
+    height, width, shifts = (
+        40,
+        57,
+        torch.rand(4, 3, 2, generator=torch.Generator().manual_seed(0)).sub(0.5).mul(16),
+    )
     positions = elastic._affine_positions(shifts, height, width).double().numpy()
     c, s = (20, 28), 13  # as the reference has it: (H, W) // 2 read as (x, y)
     old = np.array([(c[0] + s, c[1] + s), (c[0] + s, c[1] - s), (c[0] - s, c[1] - s)], dtype=float)
@@ -71,30 +77,50 @@ def test_the_affine_map_takes_the_points_to_where_they_moved():
 )
 def test_it_is_what_scipy_makes_of_the_same_fields(image, alpha, sigma, affine, relative):
     rng = np.random.default_rng(1)
-    shifts, dx, dy = rng.uniform(-1, 1, (3, 2)), rng.uniform(-1, 1, (40, 57)), rng.uniform(-1, 1, (40, 57))
+    shifts, dx, dy = (
+        rng.uniform(-1, 1, (3, 2)),
+        rng.uniform(-1, 1, (40, 57)),
+        rng.uniform(-1, 1, (40, 57)),
+    )
     draws = Given(*([shifts] * (affine > 0)), dx, dy)
     result = transform(image, draws, alpha, sigma, affine, relative)
     assert not draws.values
     expected = image.astype(float)
     if affine:
-        x, y = elastic._affine_positions(torch.from_numpy(shifts[None] * affine).float(), 40, 57)[0].double().numpy()
-        expected = np.stack([ndimage.map_coordinates(c, (y, x), order=1, mode="mirror") for c in expected])
+        x, y = (
+            elastic._affine_positions(torch.from_numpy(shifts[None] * affine).float(), 40, 57)[0]
+            .double()
+            .numpy()
+        )
+        expected = np.stack(
+            [ndimage.map_coordinates(c, (y, x), order=1, mode="mirror") for c in expected]
+        )
     spread, scale = ((40 * sigma, 57 * sigma), 40 * alpha) if relative else (sigma, alpha)
-    dx, dy = (ndimage.gaussian_filter(d, spread, mode="reflect", truncate=3) * scale for d in (dx, dy))
+    dx, dy = (
+        ndimage.gaussian_filter(d, spread, mode="reflect", truncate=3) * scale for d in (dx, dy)
+    )
     y, x = np.mgrid[:40, :57]
-    expected = np.stack([ndimage.map_coordinates(c, (y + dy, x + dx), order=1, mode="reflect") for c in expected])
+    expected = np.stack(
+        [ndimage.map_coordinates(c, (y + dy, x + dx), order=1, mode="reflect") for c in expected]
+    )
     np.testing.assert_allclose(result, expected, atol=0.05)
     assert np.abs(result - image).mean() > 5
 
 
-@pytest.mark.parametrize(("size", "table"), [(224, "imagenet-c"), (32, "cifar-c"), (48, "imagecorruptions")])
+@pytest.mark.parametrize(
+    ("size", "table"), [(224, "imagenet-c"), (32, "cifar-c"), (48, "imagecorruptions")]
+)
 def test_a_batch_changes_no_bits(size, table):
-    images = torch.randint(0, 256, (7, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        0, 256, (7, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     before = images.clone()
     for constants in TABLES[table]["elastic_transform"][::2]:
         together = elastic.elastic_transform(images, Draws(torch.arange(7), "e"), *constants)
         for i in (0, 3, 6):
-            alone = elastic.elastic_transform(images[i : i + 1], Draws(torch.tensor([i]), "e"), *constants)
+            alone = elastic.elastic_transform(
+                images[i : i + 1], Draws(torch.tensor([i]), "e"), *constants
+            )
             assert torch.equal(alone[0], together[i])
         assert not torch.equal(together[0], together[1])
     assert torch.equal(images, before)

@@ -18,7 +18,9 @@ def images():
 
 def each(images, function):
     """A scipy function, applied to every channel in float64."""
-    return torch.from_numpy(np.stack([[function(c) for c in image] for image in images.double().numpy()]))
+    return torch.from_numpy(
+        np.stack([[function(c) for c in image] for image in images.double().numpy()])
+    )
 
 
 def close(ours, theirs, levels=0.01):
@@ -36,7 +38,9 @@ def test_gaussian_blur(images, sigma, border):
 
 
 def test_gaussian_blur_by_axis_and_cut_earlier(images):
-    theirs = each(images, lambda c: ndimage.gaussian_filter(c, (1.5, 0.7), truncate=3, mode="reflect"))
+    theirs = each(
+        images, lambda c: ndimage.gaussian_filter(c, (1.5, 0.7), truncate=3, mode="reflect")
+    )
     close(filters.gaussian_blur(images, (1.5, 0.7), truncate=3, border="reflect"), theirs)
 
 
@@ -47,14 +51,19 @@ def test_no_sigma_is_no_blur(images):
 @pytest.mark.parametrize(("radius", "alias"), [(0.3, 0.4), (1, 0.2), (3, 0.1), (8, 0.5), (10, 0.5)])
 def test_defocus_is_a_correlation_with_the_disk(images, radius, alias):
     kernel = filters.disk(radius, alias).double().numpy()
-    assert kernel.sum() == pytest.approx(1, abs=0.02)  # OpenCV's mirrored border gives a large disk's edge twice
+    # OpenCV's mirrored border gives a large disk's edge twice
+    assert kernel.sum() == pytest.approx(1, abs=0.02)
     assert (kernel == kernel.T).all()
     assert kernel.shape == (17, 17) if radius <= 8 else kernel.shape == (21, 21)
-    close(filters.defocus(images, radius, alias), each(images, lambda c: ndimage.correlate(c, kernel, mode="mirror")))
+    close(
+        filters.defocus(images, radius, alias),
+        each(images, lambda c: ndimage.correlate(c, kernel, mode="mirror")),
+    )
 
 
 def naive_line(image, radius, sigma, angle):
-    """Tap by tap: what is `i` steps along the line, the nearest pixel standing for what is outside."""
+    """Tap by tap: what is `i` steps along the line, the nearest pixel standing for what is
+    outside."""
     height, width = image.shape[-2:]
     weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
@@ -64,7 +73,9 @@ def naive_line(image, radius, sigma, angle):
         right = math.ceil(i * math.cos(math.radians(angle)) - 0.5)
         if abs(down) >= height or abs(right) >= width:
             break
-        rows, columns = (np.clip(np.arange(n) + d, 0, n - 1) for n, d in ((height, down), (width, right)))
+        rows, columns = (
+            np.clip(np.arange(n) + d, 0, n - 1) for n, d in ((height, down), (width, right))
+        )
         out += weight * image[:, rows[:, None], columns]
     return out
 
@@ -74,7 +85,10 @@ def test_motion_blur_both_ways(images, radius, sigma):
     """(20, 15) reaches over the image's edge, where the line ends."""
     angles = torch.tensor([-44.0, 3.0, -120.0])
     theirs = np.stack(
-        [naive_line(i.double().numpy(), radius, sigma, a) for i, a in zip(images, angles.tolist(), strict=True)]
+        [
+            naive_line(i.double().numpy(), radius, sigma, a)
+            for i, a in zip(images, angles.tolist(), strict=True)
+        ]
     )
     close(filters.motion_blur(images, radius, sigma, angles), torch.from_numpy(theirs))
     reach = 2 * radius + 1
@@ -104,7 +118,9 @@ def test_zoom(images, factor):
 def test_box_resize_is_pillows(size):
     pixels = np.random.default_rng(0).integers(0, 256, (37, 29, 3), dtype=np.uint8)
     theirs = np.array(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BOX))
-    ours = filters.box_resize(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float(), *size)
+    ours = filters.box_resize(
+        torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float(), *size
+    )
     assert np.array_equal(ours[0].permute(1, 2, 0).numpy(), theirs)
 
 

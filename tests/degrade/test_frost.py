@@ -1,4 +1,5 @@
-"""Frost: which part of which photograph is taken, where photographs are looked for, and the frost that is drawn."""
+"""Frost: which part of which photograph is taken, where photographs are looked for, and the frost
+that is drawn."""
 
 import itertools
 import re
@@ -18,10 +19,13 @@ ROWS, COLUMNS = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexi
 
 
 def write(folder, mode="RGB"):
-    """Photographs whose red is the row, whose green is the column, and whose blue tells which one it is."""
+    """Photographs whose red is the row, whose green is the column, and whose blue tells which one
+    it is."""
     folder.mkdir(parents=True, exist_ok=True)
     for k, file in enumerate(FILES):
-        levels = torch.stack([ROWS, COLUMNS, torch.full_like(ROWS, 40 * k + 5)], dim=2).to(torch.uint8)
+        levels = torch.stack([ROWS, COLUMNS, torch.full_like(ROWS, 40 * k + 5)], dim=2).to(
+            torch.uint8
+        )
         if mode == "RGBA":
             levels = torch.cat([levels, ROWS[..., None].to(torch.uint8)], dim=2)
         Image.fromarray(levels.numpy(), mode).save(folder / file, "PNG")
@@ -66,21 +70,26 @@ def test_frost_is_a_part_of_one_of_five_photographs(textures):
 
 
 def test_the_weights_are_those_of_image_and_frost(textures):
-    images = torch.randint(0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = torch.randint(
+        0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     part = frost(black(4), draws(4), 1, 1.0, textures=textures)
     blend = frost(images, draws(4), 0.7, 0.6, textures=textures)
     torch.testing.assert_close(blend, 0.7 * images + 0.6 * part, rtol=0, atol=1e-3)
 
 
 def test_grey_weighs_blue_as_red(textures):
-    """The reference takes OpenCV's blue, green, red for red, green, blue where the image is grey."""
+    """The reference takes OpenCV's blue, green, red for red, green, blue where the image is
+    grey."""
     red, green, blue = frost(black(8), draws(8), 1, 1.0, textures=textures).unbind(1)
     grey = frost(black(8, channels=1), draws(8), 1, 1.0, textures=textures)[:, 0]
     torch.testing.assert_close(grey, 0.2989 * blue + 0.587 * green + 0.114 * red, rtol=0, atol=1e-3)
 
 
 def test_a_fifth_of_the_size_is_every_fifth_pixel(textures):
-    red, green, _ = frost(black(200, height=16, width=20), draws(200), 1, 1.0, 0.2, textures).unbind(1)
+    red, green, _ = frost(
+        black(200, height=16, width=20), draws(200), 1, 1.0, 0.2, textures
+    ).unbind(1)
     assert torch.equal(red[:, :, 0] - red[:, :1, 0], 5.0 * torch.arange(16).expand(200, -1))
     assert torch.equal(green[:, 0] - green[:, 0, :1], 5.0 * torch.arange(20).expand(200, -1))
     assert (red[:, 0, 0].min(), red[:, 0, 0].max()) == (2, 2 + 5 * (36 - 16 - 1))
@@ -99,10 +108,17 @@ def test_a_fifth_of_the_size_is_every_fifth_pixel(textures):
 )
 def test_photographs_grow_to_fit(textures, scale, height, width, rows, columns):
     assert module._size(torch.Size((3, HEIGHT, WIDTH)), scale, height, width) == (rows, columns)
-    red, green, _ = frost(black(3, height=height, width=width), draws(3), 1, 1.0, scale, textures).unbind(1)
-    slope = (red[:, -5] - red[:, 4]) / (height - 9), (green[:, :, -5] - green[:, :, 4]) / (width - 9)
+    red, green, _ = frost(
+        black(3, height=height, width=width), draws(3), 1, 1.0, scale, textures
+    ).unbind(1)
+    slope = (
+        (red[:, -5] - red[:, 4]) / (height - 9),
+        (green[:, :, -5] - green[:, :, 4]) / (width - 9),
+    )
     for measured, old, new in zip(slope, (HEIGHT, WIDTH), (rows, columns), strict=True):
-        torch.testing.assert_close(measured, torch.full_like(measured, old / new), rtol=0, atol=0.12)
+        torch.testing.assert_close(
+            measured, torch.full_like(measured, old / new), rtol=0, atol=0.12
+        )
 
 
 @pytest.mark.parametrize(("scale", "height", "beyond"), [(1.1, 20, True), (1.0, 60, False)])
@@ -148,7 +164,9 @@ def test_a_folder_that_is_named_is_the_only_one(bare, monkeypatch):
 
 
 def test_without_photographs_the_error_says_what_to_do(bare, monkeypatch):
-    with pytest.raises(UserError, match=r"frost1\.png.*frost5\.jpg.*FROST_TEXTURES.*procedural_frost") as failure:
+    with pytest.raises(
+        UserError, match=r"frost1\.png.*frost5\.jpg.*FROST_TEXTURES.*procedural_frost"
+    ) as failure:
         frost(black(1), draws(1), 1, 1.0)
     assert "\n" not in str(failure.value)
     monkeypatch.setenv("DATA_ROOT", str(bare / "data"))
@@ -165,17 +183,27 @@ def test_a_damaged_photograph_is_a_clear_error(tmp_path):
 @pytest.mark.parametrize("name", ["frost", "procedural_frost"])
 def test_an_image_does_not_depend_on_its_batch(textures, name):
     corrupt, options = getattr(module, name), {"textures": textures} if name == "frost" else {}
-    for table, shape in (("imagenet-c", (3, 61, 83)), ("cifar-c", (1, 33, 31)), ("imagecorruptions", (1, 40, 61))):
-        images = torch.randint(0, 256, (5, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    for table, shape in (
+        ("imagenet-c", (3, 61, 83)),
+        ("cifar-c", (1, 33, 31)),
+        ("imagecorruptions", (1, 40, 61)),
+    ):
+        images = torch.randint(
+            0, 256, (5, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+        )
         for constants in TABLES[table]["frost"]:
             together = corrupt(images, draws(5), *constants, **options)
             for i in range(5):
-                assert torch.equal(together[i : i + 1], corrupt(images[i : i + 1], draws(1, i), *constants, **options))
+                assert torch.equal(
+                    together[i : i + 1],
+                    corrupt(images[i : i + 1], draws(1, i), *constants, **options),
+                )
 
 
 @pytest.mark.parametrize(("size", "scale"), [(112, 1.0), (32, 0.2)])
 def test_drawn_frost_is_about_as_bright_and_as_rough_as_the_photographs(size, scale):
-    """What was measured on those: 143, 164, 176 on average; deviation 57, 43, 42, within an image 25, 23, 23."""
+    """What was measured on those: 143, 164, 176 on average; deviation 57, 43, 42, within an image
+    25, 23, 23."""
     levels = procedural_frost(black(150, height=size, width=size), draws(150), 1, 1.0, scale)
     assert levels.min() >= 0
     assert levels.max() <= 255
@@ -190,10 +218,17 @@ def test_drawn_frost_has_detail_at_every_size():
     """The power spectrum falls as a power of the frequency: by -1.8 on average at 224 pixels."""
     grey = procedural_frost(black(40, 1, 128, 128), draws(40), 1, 1.0)[:, 0]
     window = torch.hann_window(128)
-    power = torch.fft.fft2((grey - grey.mean((1, 2), keepdim=True)) * window * window[:, None]).abs().square().mean(0)
+    power = (
+        torch.fft.fft2((grey - grey.mean((1, 2), keepdim=True)) * window * window[:, None])
+        .abs()
+        .square()
+        .mean(0)
+    )
     frequency = torch.fft.fftfreq(128).square().add(torch.fft.fftfreq(128).square()[:, None]).sqrt()
     edges = torch.logspace(-1.6, -0.32, 8)
-    means = torch.stack([power[(frequency >= a) & (frequency < b)].mean() for a, b in itertools.pairwise(edges)])
+    means = torch.stack(
+        [power[(frequency >= a) & (frequency < b)].mean() for a, b in itertools.pairwise(edges)]
+    )
     middle = (edges[1:] * edges[:-1]).sqrt().log()
     slope = torch.cov(torch.stack([middle, means.log()]))[0, 1] / middle.var()
     assert -2.3 < slope < -1.3
@@ -202,7 +237,8 @@ def test_drawn_frost_has_detail_at_every_size():
 def test_drawn_frost_is_grey_as_its_colours_are():
     red, green, blue = procedural_frost(black(6), draws(6), 1, 1.0).unbind(1)
     grey = procedural_frost(black(6, 1), draws(6), 1, 1.0)[:, 0]
-    torch.testing.assert_close(grey, 0.2989 * red + 0.587 * green + 0.114 * blue, rtol=0, atol=8)  # but for clipping
+    # but for clipping
+    torch.testing.assert_close(grey, 0.2989 * red + 0.587 * green + 0.114 * blue, rtol=0, atol=8)
     images = torch.full((6, 1, 37, 53), 100, dtype=torch.uint8)
     torch.testing.assert_close(
         procedural_frost(images, draws(6), 0.6, 0.5), 60 + 0.5 * grey[:, None], rtol=0, atol=1e-3

@@ -15,8 +15,12 @@ def photograph(height, width, seed=0):
     """(3, H, W) uint8: shading, edges of saturated colours, and noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
-    image = np.stack([4 * x, 255 - 3 * y, 128 + 90 * np.sin((x + 2 * y) / 5)]) + rng.normal(0, 12, (3, height, width))
-    image[:, height // 3 : height // 2, width // 4 : width // 2] = np.array([255, 0, 10])[:, None, None]
+    image = np.stack([4 * x, 255 - 3 * y, 128 + 90 * np.sin((x + 2 * y) / 5)]) + rng.normal(
+        0, 12, (3, height, width)
+    )
+    image[:, height // 3 : height // 2, width // 4 : width // 2] = np.array([255, 0, 10])[
+        :, None, None
+    ]
     image[:, -(height // 4) :] = rng.integers(0, 2, (3, height // 4, width)) * 255
     return torch.from_numpy(image.clip(0, 255).astype(np.uint8))
 
@@ -48,7 +52,9 @@ def test_in_float64_every_bit_is_pillows(exact, height, width):
     image = photograph(height, width)
     for quality in QUALITIES:
         assert torch.equal(jpeg.compress(image[None], quality)[0], pillow(image, quality)), quality
-        assert torch.equal(jpeg.compress(image[None, :1], quality)[0], pillow(image[:1], quality)), quality
+        assert torch.equal(
+            jpeg.compress(image[None, :1], quality)[0], pillow(image[:1], quality)
+        ), quality
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -56,7 +62,9 @@ def test_in_float32_nearly_every_bit_is_pillows(height, width):
     image = photograph(height, width)
     for quality in QUALITIES:
         for given in (image, image[:1]):
-            wrong = (jpeg.compress(given[None], quality)[0].int() - pillow(given, quality).int()).float()
+            wrong = (
+                jpeg.compress(given[None], quality)[0].int() - pillow(given, quality).int()
+            ).float()
             assert (wrong != 0).sum() <= 1 + 1e-4 * given.numel(), quality
             assert wrong.square().mean() <= 255**2 * 1e-6, quality  # 60 dB
 
@@ -93,12 +101,28 @@ def test_the_input_stays_and_a_batch_may_be_empty():
     jpeg.compress(images[:, :1], 10)
     assert torch.equal(images, before)
     for channels in (1, 3):
-        assert jpeg.compress(torch.empty(0, channels, 20, 23, dtype=torch.uint8), 10).shape == (0, channels, 20, 23)
+        assert jpeg.compress(torch.empty(0, channels, 20, 23, dtype=torch.uint8), 10).shape == (
+            0,
+            channels,
+            20,
+            23,
+        )
 
 
 @pytest.mark.parametrize(
     "quality",
-    [0, 101, -5, 50.0, True, "50", None, torch.tensor([50, 60]), torch.tensor([50.0]), torch.tensor([0])],
+    [
+        0,
+        101,
+        -5,
+        50.0,
+        True,
+        "50",
+        None,
+        torch.tensor([50, 60]),
+        torch.tensor([50.0]),
+        torch.tensor([0]),
+    ],
 )
 def test_other_qualities_are_refused(quality):
     with pytest.raises(UserError, match="from 1 to 100"):

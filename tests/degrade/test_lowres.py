@@ -20,7 +20,9 @@ def images():
 
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64])
-@pytest.mark.parametrize(("kernel", "mode"), [(k, "nearest-exact" if k == "nearest" else k) for k in KERNELS])
+@pytest.mark.parametrize(
+    ("kernel", "mode"), [(k, "nearest-exact" if k == "nearest" else k) for k in KERNELS]
+)
 def test_resize_is_interpolate(images, kernel, mode, size):
     expected = F.interpolate(images, size, mode=mode, antialias=mode.startswith("bi"))
     # The same products in another order: a few float32 roundings of numbers about 1.
@@ -30,10 +32,12 @@ def test_resize_is_interpolate(images, kernel, mode, size):
 @pytest.mark.parametrize(("size", "out"), [(32, 8), (32, 16), (8, 32), (16, 32)])
 @pytest.mark.parametrize("kernel", ["bicubic", "bilinear"])
 def test_resize_is_pillows_to_one_grey_level(kernel, size, out):
-    """Pillow rounds to 8 bits between its two passes: at most 0.5 levels, times 1.25 (the sum of the kernel's absolute
-    weights). Two numbers that are less than a level apart round to neighbours at most.
+    """Pillow rounds to 8 bits between its two passes: at most 0.5 levels, times 1.25 (the sum of
+    the kernel's absolute weights). Two numbers that are less than a level apart round to neighbours
+    at most.
     """
-    grey = np.random.default_rng(0).integers(64, 192, (size, size), dtype=np.uint8)  # so that nothing is clipped
+    # so that nothing is clipped
+    grey = np.random.default_rng(0).integers(64, 192, (size, size), dtype=np.uint8)
     theirs = Image.fromarray(grey).resize((out, out), getattr(Image.Resampling, kernel.upper()))
     ours = resize(torch.from_numpy(grey)[None, None].float(), out, kernel).round()
     assert (ours - torch.from_numpy(np.array(theirs)).float()).abs().max() <= 1
@@ -43,7 +47,9 @@ def test_an_image_is_degraded_alike_in_every_batch(images):
     images = images.contiguous(memory_format=torch.channels_last)
     together = degrade.build({"name": "lowres", "factor": 4})(images)
     for i in range(len(images)):
-        assert torch.equal(degrade.build({"name": "lowres", "factor": 4})(images[i : i + 1])[0], together[i])
+        assert torch.equal(
+            degrade.build({"name": "lowres", "factor": 4})(images[i : i + 1])[0], together[i]
+        )
 
 
 @pytest.mark.parametrize("up", [*KERNELS, "none"])
@@ -80,17 +86,30 @@ def test_a_matrix_first_made_in_inference_mode_serves_gradients_too(images):
         resize(images, 8)
     images.requires_grad_()
     resize(images, 8).sum().backward()
-    assert images.grad.sum().item() == pytest.approx(5 * 3 * 8 * 8, rel=1e-5)  # the rows of the matrix sum to one
+    # the rows of the matrix sum to one
+    assert images.grad.sum().item() == pytest.approx(5 * 3 * 8 * 8, rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"name": "fog"}, "unknown degradation 'fog'; choose from: none, lowres, corruption, random"),
-        ({"name": "lowres", "up": "lanczos"}, "unknown kernel 'lanczos'; choose from: bicubic, bilinear, area, nea"),
-        ({"name": "lowres", "down": "none"}, "unknown kernel 'none'; choose from: bicubic, bilinear, area, nearest$"),
+        (
+            {"name": "fog"},
+            "unknown degradation 'fog'; choose from: none, lowres, corruption, random",
+        ),
+        (
+            {"name": "lowres", "up": "lanczos"},
+            "unknown kernel 'lanczos'; choose from: bicubic, bilinear, area, nea",
+        ),
+        (
+            {"name": "lowres", "down": "none"},
+            "unknown kernel 'none'; choose from: bicubic, bilinear, area, nearest$",
+        ),
         ({"name": "lowres", "factor": 0}, "factor is 0; it must be at least 1"),
-        ({"name": "lowres", "scale": 2}, "degradation 'lowres': .*unexpected keyword argument 'scale'"),
+        (
+            {"name": "lowres", "scale": 2},
+            "degradation 'lowres': .*unexpected keyword argument 'scale'",
+        ),
     ],
 )
 def test_wrong_specs(spec, message):

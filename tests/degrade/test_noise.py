@@ -1,4 +1,5 @@
-"""The noise corruptions: their distributions, exactly where there is a table, by moments where there is none."""
+"""The noise corruptions: their distributions, exactly where there is a table, by moments where
+there is none."""
 
 import math
 
@@ -29,23 +30,30 @@ def photons():
 
 @pytest.mark.parametrize("photons", photons())
 def test_shot_noise_has_poissons_distribution(photons):
-    """Every level of a ramp against the exact probabilities of the levels that photon counts are cut to."""
+    """Every level of a ramp against the exact probabilities of the levels that photon counts are
+    cut to."""
     entries = noise._shot_table(photons, torch.device("cpu")).long().view(256, 256)
     kept = (entries >> 8 & 0xFFFFFF).double() / 2**24
     found = kept.clone().scatter_add_(1, entries & 0xFF, 1 - kept) / 256
     counts = np.arange(2000)
     levels = np.uint8(np.clip(counts / photons, 0, 1) * 255)
     for level in (0, 1, 40, 128, 254, 255):
-        expected = np.bincount(levels, stats.poisson.pmf(counts, level / 255 * photons), minlength=256)
+        expected = np.bincount(
+            levels, stats.poisson.pmf(counts, level / 255 * photons), minlength=256
+        )
         # numpy's float64 puts some counts a level lower than the exact k / photons * 255 is.
         np.testing.assert_allclose(
-            np.cumsum(found[level].numpy())[[63, 127, 191, 254]], np.cumsum(expected)[[63, 127, 191, 254]], atol=1e-5
+            np.cumsum(found[level].numpy())[[63, 127, 191, 254]],
+            np.cumsum(expected)[[63, 127, 191, 254]],
+            atol=1e-5,
         )
         assert abs(found[level].numpy() @ np.arange(256) - expected @ np.arange(256)) < 0.01
 
 
 def test_shot_noise_draws_from_its_table():
-    counts = torch.bincount(noise.shot_noise(flat(100), draws(), 60).flatten().long(), minlength=256).numpy()
+    counts = torch.bincount(
+        noise.shot_noise(flat(100), draws(), 60).flatten().long(), minlength=256
+    ).numpy()
     k = np.arange(61)
     levels = np.floor(k * 255 / 60 + 1e-9).astype(int)
     probability = stats.poisson.pmf(k, 100 / 255 * 60)
@@ -55,7 +63,9 @@ def test_shot_noise_draws_from_its_table():
     assert stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > SUSPICIOUS
 
 
-@pytest.mark.parametrize(("function", "sd"), [(noise.gaussian_noise, 0.08), (noise.speckle_noise, 0.15)])
+@pytest.mark.parametrize(
+    ("function", "sd"), [(noise.gaussian_noise, 0.08), (noise.speckle_noise, 0.15)]
+)
 def test_gaussian_noises(function, sd):
     noisy = function(flat(120), draws(20, function.__name__), sd).double()
     deviation = sd * 255 if function is noise.gaussian_noise else sd * 120

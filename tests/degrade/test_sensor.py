@@ -1,4 +1,5 @@
-"""Sensor noise: the moments that the models state, within limits that chance exceeds once in a million times."""
+"""Sensor noise: the moments that the models state, within limits that chance exceeds once in a
+million times."""
 
 import pytest
 import torch
@@ -48,7 +49,9 @@ def test_an_image_has_the_same_bits_in_any_batch(model, photographs):
     assert whole.shape == photographs.shape
     assert whole.dtype == torch.float32
     part = torch.tensor([3, 1])
-    assert torch.equal(function(photographs[part], Draws(part, "test"), *MODELS[model]), whole[part])
+    assert torch.equal(
+        function(photographs[part], Draws(part, "test"), *MODELS[model]), whole[part]
+    )
     other = function(photographs, Draws(torch.arange(5), "other"), *MODELS[model])
     assert not torch.equal(other, whole)
 
@@ -97,7 +100,8 @@ def test_poisson_counts_are_whole_and_follow_the_distribution():
 def test_coarse_steps_leave_no_gaps():
     counts = (sensor.poisson_gaussian(flat(255), draws(), 2000) * (2000 / 255)).flatten().double()
     middle = counts[(counts - 2000).abs() < 10]
-    # Single counts near the mean all occur about equally often, though the table knows groups of several.
+    # Single counts near the mean all occur about equally often, though the table knows groups of
+    # several.
     seen = torch.bincount((middle - middle.min()).round().long())
     assert seen.min() > 0.8 * seen.max()
 
@@ -138,7 +142,9 @@ def test_a_sensor_clips_at_black_and_white():
 
 def test_row_noise_moves_whole_rows_of_all_channels():
     images = flat(120).expand(2, 3, -1, -1).contiguous()
-    seen = sensor.sensor_noise(images, draws(2), 100, white=1e7, read_noise=0, row_noise=1e5, bits=16)
+    seen = sensor.sensor_noise(
+        images, draws(2), 100, white=1e7, read_noise=0, row_noise=1e5, bits=16
+    )
     assert seen.std(dim=3).max() < 0.1  # along a row: shot noise alone
     rows = seen.mean(dim=3)
     assert (rows[:, 0] - rows[:, 1]).abs().max() < 0.1
@@ -162,7 +168,10 @@ def test_a_fixed_pattern_belongs_to_the_camera():
     [
         (lambda x, d: sensor.additive_gaussian(x, d, -1), "sigma is -1"),
         (lambda x, d: sensor.additive_gaussian(x, d, float("nan")), "sigma is nan"),
-        (lambda x, d: sensor.poisson_gaussian(x, d, 0), "peak is 0; it must be a finite number above 0"),
+        (
+            lambda x, d: sensor.poisson_gaussian(x, d, 0),
+            "peak is 0; it must be a finite number above 0",
+        ),
         (lambda x, d: sensor.poisson_gaussian(x, d, float("inf")), "peak is inf"),
         (lambda x, d: sensor.poisson_gaussian(x, d, 9, -2), "sigma is -2"),
         (lambda x, d: sensor.sensor_noise(x, d, 0), "iso is 0"),
@@ -188,5 +197,7 @@ def test_no_images_are_no_mistake():
 @pytest.mark.parametrize("model", MODELS)
 def test_cuda_gives_the_bits_of_the_cpu(model, photographs):
     function = getattr(sensor, model.split(",")[0])
-    there = function(photographs.cuda(), Draws(torch.arange(5, device="cuda"), "test"), *MODELS[model])
+    there = function(
+        photographs.cuda(), Draws(torch.arange(5, device="cuda"), "test"), *MODELS[model]
+    )
     assert torch.equal(there.cpu(), function(photographs, draws(5), *MODELS[model]))

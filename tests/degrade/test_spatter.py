@@ -19,12 +19,15 @@ MUD = (0.65, 0.3, 1, 0.65, 1.5, True)
 
 @pytest.fixture
 def images():
-    return torch.randint(0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return torch.randint(
+        0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
 
 
 @pytest.fixture
 def drops():
-    """Depths of water as spatter makes them: islands in zeros, some of gentle slopes. (4, 24, 31) int16."""
+    """Depths of water as spatter makes them: islands in zeros, some of gentle slopes. (4, 24, 31)
+    int16."""
     noise = np.random.default_rng(0).normal(size=(4, 24, 31))
     smooth = torch.from_numpy(noise).float()[:, None]
     kernel = torch.ones(1, 1, 5, 5) / 25
@@ -145,14 +148,18 @@ def test_codes_order_sums_of_steps_as_their_lengths_do():
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_strides_reach_every_multiple_in_range(kind):
-    reached = {sum(part) for n in range(6) for part in itertools.combinations(module.STRIDES[kind], n)}
+    reached = {
+        sum(part) for n in range(6) for part in itertools.combinations(module.STRIDES[kind], n)
+    }
     assert set(range(math.ceil(20 * 65536 / module.LENGTH[kind]))) <= reached
 
 
 def test_histograms_are_equalised_one_by_one():
     generator = np.random.default_rng(3)
     levels = torch.from_numpy(
-        np.stack([generator.integers(0, 21, (20, 17)), generator.integers(5, 9, (20, 17)) ** 2 // 4])
+        np.stack(
+            [generator.integers(0, 21, (20, 17)), generator.integers(5, 9, (20, 17)) ** 2 // 4]
+        )
     )
     levels = torch.cat([levels, torch.full((1, 20, 17), 20)]).clamp(0, 20).to(torch.uint8)
     made = module._equalise(levels)
@@ -166,23 +173,37 @@ def test_histograms_are_equalised_one_by_one():
 
 
 def test_box_and_emboss_are_correlations_mirrored_outside():
-    levels = torch.from_numpy(np.random.default_rng(4).integers(0, 256, (3, 19, 16))).to(torch.int16)
+    levels = torch.from_numpy(np.random.default_rng(4).integers(0, 256, (3, 19, 16))).to(
+        torch.int16
+    )
     padded = F.pad(levels[:, None].double(), (1,) * 4, mode="reflect")
     kernel = torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]).double()[None, None]
-    assert torch.equal(module._emboss(levels).double(), F.conv2d(padded, kernel)[:, 0].clamp(0, 255))
-    assert torch.equal(module._box(levels).double(), F.conv2d(padded, torch.ones_like(kernel))[:, 0])
+    assert torch.equal(
+        module._emboss(levels).double(), F.conv2d(padded, kernel)[:, 0].clamp(0, 255)
+    )
+    assert torch.equal(
+        module._box(levels).double(), F.conv2d(padded, torch.ones_like(kernel))[:, 0]
+    )
 
 
 def test_the_last_blur_rounds_and_the_first_one_cuts(monkeypatch):
-    """In OpenCV the one is of whole levels, the other of distances, which the reference cuts to whole ones after it."""
-    seen, embossed = [], torch.from_numpy(np.random.default_rng(5).integers(0, 256, (1, 19, 16))).to(torch.int16)
-    distance = torch.from_numpy(np.random.default_rng(6).integers(0, 20 * 65536, (1, 19, 16))).float()
+    """In OpenCV the one is of whole levels, the other of distances, which the reference cuts to
+    whole ones after it."""
+    seen, embossed = (
+        [],
+        torch.from_numpy(np.random.default_rng(5).integers(0, 256, (1, 19, 16))).to(torch.int16),
+    )
+    distance = torch.from_numpy(
+        np.random.default_rng(6).integers(0, 20 * 65536, (1, 19, 16))
+    ).float()
     monkeypatch.setattr(module, "_distance", lambda edges: distance)
     monkeypatch.setattr(module, "_equalise", lambda levels: seen.append(levels) or levels)
     monkeypatch.setattr(module, "_emboss", lambda levels: embossed)
     light = module._light(torch.zeros(1, 19, 16, dtype=torch.int16))
     mean = F.avg_pool2d(
-        F.pad(torch.stack([embossed.double(), distance.double()]), (1,) * 4, mode="reflect"), 3, stride=1
+        F.pad(torch.stack([embossed.double(), distance.double()]), (1,) * 4, mode="reflect"),
+        3,
+        stride=1,
     )
     assert torch.equal(light.double(), mean[0].round())
     assert torch.equal(seen[0].double(), (mean[1] / 65536 + 1e-9).floor())
@@ -229,7 +250,9 @@ def test_depths_beyond_255_start_again_at_0(monkeypatch):
     field = torch.full((1, 20, 20), -9.0)
     field[0, 5:15, 5:15] = 1.0  # 0.65 + 0.3 * 1.0 = 0.95, of 255: 242
     field[0, 8:12, 8:12] = 3.4  # 0.65 + 0.3 * 3.4 = 1.67, of 255: 425 = 256 + 169
-    wet = spatter(torch.zeros(1, 3, 20, 20, dtype=torch.uint8), Given(field), 0.65, 0.3, 0, 0.69, 0.5, False)
+    wet = spatter(
+        torch.zeros(1, 3, 20, 20, dtype=torch.uint8), Given(field), 0.65, 0.3, 0, 0.69, 0.5, False
+    )
     assert wet[0, 1, 6, 6] == pytest.approx(0.5 * 238)
     assert wet[0, 1, 9, 9] == pytest.approx(0.5 * 238 * 169 / 242)
 

@@ -14,12 +14,18 @@ from paperlib.degrade.tables import CORRUPTIONS, EXTRA, STANDARD
 from paperlib.errors import UserError
 
 NOISE = {"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"}
-MIX = {"name": "random_corruption", "table": "cifar-c", "corruptions": "gaussian_noise,contrast,fog"}
+MIX = {
+    "name": "random_corruption",
+    "table": "cifar-c",
+    "corruptions": "gaussian_noise,contrast,fog",
+}
 
 
 @pytest.fixture
 def images():
-    levels = torch.randint(0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    levels = torch.randint(
+        0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
     return levels.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
@@ -51,7 +57,9 @@ def test_the_key_and_the_image_decide_the_bits(images):
         assert torch.equal(view(images, which("train", 0, 0)), first)
         for other in (("train", 0, 1), ("train", 1, 0), ("test",)):
             assert not torch.equal(view(images, which(*other)), first)
-        assert not torch.equal(degrade.build({**spec, "seed": 1})(images, which("train", 0, 0)), first)
+        assert not torch.equal(
+            degrade.build({**spec, "seed": 1})(images, which("train", 0, 0)), first
+        )
         order = torch.tensor([7, 2, 11])
         assert torch.equal(view(images[order], Which(order, ("train", 0, 0))), first[order])
 
@@ -77,7 +85,10 @@ def test_each_image_is_corrupted_as_its_kind_alone_would(images):
     kinds = []
     for i in range(12):
         alone = {
-            kind: specs.apply(levels[i : i + 1], *kind, "cifar-c", torch.tensor([i]), ("k", 0)).float() / 255
+            kind: specs.apply(
+                levels[i : i + 1], *kind, "cifar-c", torch.tensor([i]), ("k", 0)
+            ).float()
+            / 255
             for kind in view.kinds
         }
         kinds += [kind for kind, image in alone.items() if torch.equal(image[0], seen[i])]
@@ -95,7 +106,9 @@ def test_kinds_are_equally_likely(monkeypatch):
     monkeypatch.setattr(specs, "apply", count)
     small = torch.zeros(3000, 3, 16, 16)
     degrade.build({**MIX, "clean": 0.25})(small, which("x", count=3000))
-    assert set(seen) == {(name, s) for name in ("gaussian_noise", "contrast", "fog") for s in range(1, 6)}
+    assert set(seen) == {
+        (name, s) for name in ("gaussian_noise", "contrast", "fog") for s in range(1, 6)
+    }
     assert stats.chisquare(list(seen.values())).pvalue > 1e-6
     assert stats.binomtest(sum(seen.values()), 3000, 0.75).pvalue > 1e-6
 
@@ -120,24 +133,51 @@ def test_groups_of_corruptions():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({**NOISE, "corruption": "rain"}, "unknown corruption 'rain'; choose from: gaussian_noise, "),
+        (
+            {**NOISE, "corruption": "rain"},
+            "unknown corruption 'rain'; choose from: gaussian_noise, ",
+        ),
         ({**NOISE, "severity": 6}, "severity is 6; it must be one of 1, 2, 3, 4, 5"),
         ({**NOISE, "severity": True}, "severity is True"),
-        ({**NOISE, "table": "cifar"}, "unknown severity table 'cifar'; choose from: imagenet-c, cifar-c, imagecorr"),
+        (
+            {**NOISE, "table": "cifar"},
+            "unknown severity table 'cifar'; choose from: imagenet-c, cifar-c, imagecorr",
+        ),
         ({**NOISE, "draw": "once"}, "unknown draw 'once'; choose from: fresh, fixed"),
-        ({"name": "corruption", "corruption": "fog", "severity": 1}, "missing 1 required positional argument: 'table'"),
-        ({**MIX, "corruptions": "fog,rain"}, "unknown corruption 'rain'; choose from: standard, extra, all, gaussian"),
+        (
+            {"name": "corruption", "corruption": "fog", "severity": 1},
+            "missing 1 required positional argument: 'table'",
+        ),
+        (
+            {**MIX, "corruptions": "fog,rain"},
+            "unknown corruption 'rain'; choose from: standard, extra, all, gaussian",
+        ),
         ({**MIX, "corruptions": "fog,fog"}, "each may be named once"),
         ({**MIX, "corruptions": "standard,fog"}, "each may be named once"),
         ({**MIX, "corruptions": ""}, "unknown corruption ''"),
         ({**MIX, "severities": "0"}, "unknown severity '0'; choose from: 1, 2, 3, 4, 5"),
         ({**MIX, "severities": ""}, "unknown severity ''"),
-        ({"name": "noise", "noise": "rain"}, "unknown noise 'rain'; choose from: gaussian, poisson_gaussian, sensor"),
+        (
+            {"name": "noise", "noise": "rain"},
+            "unknown noise 'rain'; choose from: gaussian, poisson_gaussian, sensor",
+        ),
         ({"name": "noise", "noise": "gaussian"}, "missing 1 required positional argument: 'sigma'"),
-        ({"name": "noise", "noise": "gaussian", "sigma": -1}, "sigma is -1; it must be a finite number"),
-        ({"name": "distortion", "distortion": "rain", "strength": 1}, "unknown distortion 'rain'; choose from: motion"),
-        ({"name": "distortion", "distortion": "inpainting", "strength": 1.5}, "strength is 1.5; it must be at least 0"),
-        ({"name": "distortion_mix"}, "name at least one distortion and its strength: motion_blur, jpeg"),
+        (
+            {"name": "noise", "noise": "gaussian", "sigma": -1},
+            "sigma is -1; it must be a finite number",
+        ),
+        (
+            {"name": "distortion", "distortion": "rain", "strength": 1},
+            "unknown distortion 'rain'; choose from: motion",
+        ),
+        (
+            {"name": "distortion", "distortion": "inpainting", "strength": 1.5},
+            "strength is 1.5; it must be at least 0",
+        ),
+        (
+            {"name": "distortion_mix"},
+            "name at least one distortion and its strength: motion_blur, jpeg",
+        ),
         ({"name": "distortion_mix", "rain": 0.1}, "unknown distortion 'rain'"),
         ({**MIX, "clean": 1.0}, "clean is 1.0; it must be at least 0 and less than 1"),
     ],
@@ -156,7 +196,12 @@ def test_missing_textures_are_said_before_the_training(monkeypatch, tmp_path):
 
 
 def test_one_description_of_several_corruptions():
-    several = {"name": "corruption", "corruption": "extra,fog", "severity": "1,3", "table": "cifar-c"}
+    several = {
+        "name": "corruption",
+        "corruption": "extra,fog",
+        "severity": "1,3",
+        "table": "cifar-c",
+    }
     found = degrade.each([{"name": "none"}, several])
     assert found[0] == {"name": "none"}
     assert [(spec["corruption"], spec["severity"]) for spec in found[1:]] == [

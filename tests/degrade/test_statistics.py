@@ -1,7 +1,9 @@
-"""Corruptions with random numbers of their own: mean, variance and spectrum equal to the reference's.
+"""Corruptions with random numbers of their own: mean, variance and spectrum equal to the
+reference's.
 
-`reference.moments` states the tests and their power; the reference's side is a golden array. The numbers are seeded:
-what passes once passes always. A larger comparison, and the smallest changes it finds, is `data/results/parity`.
+`reference.moments` states the tests and their power; the reference's side is a golden array. The
+numbers are seeded: what passes once passes always. A larger comparison, and the smallest changes it
+finds, is `data/results/parity`.
 """
 
 from pathlib import Path
@@ -19,10 +21,14 @@ WRONG_SEVERITY = 3
 
 @pytest.fixture(scope="module")
 def theirs():
-    """The pictures, and what `moments.describe` says of the reference's versions: {(name, severity): (N, 11)}."""
+    """The pictures, and what `moments.describe` says of the reference's versions: {(name,
+    severity): (N, 11)}."""
     arrays = dict(np.load(GOLDEN))
     pictures = {name: arrays[f"{name}/input"] for name in inputs.RANDOM}
-    numbers = {name: arrays[name] * arrays[f"{name}/scale"] + arrays[f"{name}/centre"] for name in inputs.RANDOM}
+    numbers = {
+        name: arrays[name] * arrays[f"{name}/scale"] + arrays[f"{name}/centre"]
+        for name in inputs.RANDOM
+    }
     return pictures, {(name, s): numbers[name][s - 1] for name in inputs.RANDOM for s in SEVERITIES}
 
 
@@ -39,7 +45,9 @@ def measure(theirs, textures):
     def described(name, severity, wrong=None):
         pictures, numbers = theirs
         count = len(numbers[name, severity])
-        made = versions.free_running(pictures[name], name, severity, "cifar-c", count, textures, wrong)
+        made = versions.free_running(
+            pictures[name], name, severity, "cifar-c", count, textures, wrong
+        )
         return moments.describe(made, pictures[name])
 
     return described
@@ -53,19 +61,24 @@ def test_mean_variance_and_spectrum_are_the_reference_s(theirs, measure):
     }
     assert len(found) == TESTS
     rejected = moments.holm(list(found.values()))
-    assert not any(rejected), {key: p for (key, p), no in zip(found.items(), rejected, strict=True) if no}
+    assert not any(rejected), {
+        key: p for (key, p), no in zip(found.items(), rejected, strict=True) if no
+    }
 
 
 @pytest.mark.parametrize("name", inputs.RANDOM)
 def test_a_wrong_version_is_noticed(theirs, measure, name):
     wrong = versions.WRONG[name]
-    p_values = moments.compare(theirs[1][name, WRONG_SEVERITY], measure(name, WRONG_SEVERITY, wrong))
+    p_values = moments.compare(
+        theirs[1][name, WRONG_SEVERITY], measure(name, WRONG_SEVERITY, wrong)
+    )
     assert min(p_values.values()) < moments.ALPHA / TESTS, (wrong.what, p_values)
 
 
 def test_the_reference_does_not_differ_from_itself(theirs):
     halves = [moments.compare(numbers[::2], numbers[1::2]) for numbers in theirs[1].values()]
-    p_values = np.array([[half[test] for test in moments.NAMES[1:]] for half in halves])  # the mean has its allowance
+    # the mean has its allowance
+    p_values = np.array([[half[test] for test in moments.NAMES[1:]] for half in halves])
     assert not any(moments.holm(list(p_values.ravel())))
     assert 0.01 < (p_values < 0.05).mean() < 0.12  # 0.05 if the p-values mean what they say
 

@@ -20,12 +20,17 @@ class Given:
         return self.field.clone().view(-1, *shape)
 
     def uniform(self, *shape, low=0.0, high=1.0):
-        return torch.as_tensor(self.number).expand(-1 if shape else 1, *shape).float() * (high - low) + low
+        return (
+            torch.as_tensor(self.number).expand(-1 if shape else 1, *shape).float() * (high - low)
+            + low
+        )
 
 
 @pytest.fixture
 def images():
-    return torch.randint(0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return torch.randint(
+        0, 256, (4, 3, 37, 53), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
 
 
 def flake(height, width, row, column, value=3.0):
@@ -38,7 +43,9 @@ def whitened(levels, keep):
     """What snow makes of a scene, without flakes."""
     grey = levels.double()
     if levels.shape[1] == 3:
-        grey = (grey * torch.tensor([0.299, 0.587, 0.114]).double().view(3, 1, 1)).sum(1, keepdim=True)
+        grey = (grey * torch.tensor([0.299, 0.587, 0.114]).double().view(3, 1, 1)).sum(
+            1, keepdim=True
+        )
     return keep * levels + (1 - keep) * torch.maximum(levels.double(), 1.5 * grey + 127.5)
 
 
@@ -51,7 +58,8 @@ def test_where_no_flake_falls_the_scene_is_whiter(images, channels):
 
 @pytest.mark.parametrize("centre", [True, False])
 def test_a_flake_falls_twice_symmetric_about_the_middle(centre):
-    """Noise of 3 deviations is a flake of 0 + 3 * 0.3 = 0.9; blurred straight down it is a half Gaussian."""
+    """Noise of 3 deviations is a flake of 0 + 3 * 0.3 = 0.9; blurred straight down it is a half
+    Gaussian."""
     black = torch.zeros(1, 3, 37, 53, dtype=torch.uint8)
     snowy = weather.snow(black, Given(flake(37, 53, 12, 8)), 0.0, *CALM[1:], centre)
     fallen = snowy[0] - 0.2 * 127.5
@@ -68,7 +76,10 @@ def test_a_flake_falls_twice_symmetric_about_the_middle(centre):
 @pytest.mark.parametrize(("uniform", "left", "right"), [(0.0, 0, 1), (1 - 2**-24, 1, 0)])
 def test_flakes_fall_at_up_to_45_degrees(uniform, left, right):
     snowy = weather.snow(
-        torch.zeros(1, 1, 37, 53, dtype=torch.uint8), Given(flake(37, 53, 12, 26), uniform), 0.0, *CALM[1:]
+        torch.zeros(1, 1, 37, 53, dtype=torch.uint8),
+        Given(flake(37, 53, 12, 26), uniform),
+        0.0,
+        *CALM[1:],
     )
     streak = snowy[0, 0] - 0.2 * 127.5 > 1
     assert streak[12, 26]
@@ -77,7 +88,8 @@ def test_flakes_fall_at_up_to_45_degrees(uniform, left, right):
 
 
 def test_noise_is_enlarged_about_the_middle():
-    """By 3: the 14 middle rows of 41, from row 13 on, become 42, corners on corners, of which the first 41 remain."""
+    """By 3: the 14 middle rows of 41, from row 13 on, become 42, corners on corners, of which the
+    first 41 remain."""
     black = torch.zeros(1, 1, 41, 41, dtype=torch.uint8)
     fallen = weather.snow(black, Given(flake(41, 41, 24, 17)), 0.0, 0.3, 3, 1e-3, 0, 1, 1.0)
     half = fallen[0, 0].clone()
@@ -88,25 +100,32 @@ def test_noise_is_enlarged_about_the_middle():
 
 
 def test_uncentred_noise_keeps_its_surplus_and_its_fractions(images):
-    """By 2.5, 15 x 22 of 37 x 53 pixels become 38 x 55: the surplus is cut right and below, or all around."""
+    """By 2.5, 15 x 22 of 37 x 53 pixels become 38 x 55: the surplus is cut right and below, or all
+    around."""
     settings = (0.3, 0.3, 2.5, 0.5, 12, 8, 0.8)
     fallen = [
-        weather.snow(torch.zeros_like(images[:1]), Draws(torch.arange(1), "snow"), *settings, centre)[0, 0]
+        weather.snow(
+            torch.zeros_like(images[:1]), Draws(torch.arange(1), "snow"), *settings, centre
+        )[0, 0]
         - 0.2 * 127.5
         for centre in (True, False)
     ]
     assert all(torch.allclose(x, x.round(), atol=1e-3) for x in fallen)
     once = Draws(torch.arange(1), "snow").normal(1, 37, 53).mul(0.3).add(0.3)
-    layer = torch.nn.functional.interpolate(once[..., 11:26, 15:37], (38, 55), mode="bilinear", align_corners=True)
+    layer = torch.nn.functional.interpolate(
+        once[..., 11:26, 15:37], (38, 55), mode="bilinear", align_corners=True
+    )
     mass = torch.where(layer < 0.5, 0, layer).clamp(0, 1) * 255
     whole = mass.floor()[..., :37, 1:54].sum() * 2
-    assert fallen[0].sum() == pytest.approx(float(whole), rel=0.06)  # blur moves some of it over the borders
+    # blur moves some of it over the borders
+    assert fallen[0].sum() == pytest.approx(float(whole), rel=0.06)
     assert fallen[1].sum() == pytest.approx(float(mass[..., :37, :53].sum()) * 2, rel=0.06)
     assert fallen[1].sum() != fallen[0].sum()
 
 
 def walked_plasma(noise, size, decay):
-    """The diamond-square algorithm point by point, with the reference's order of numbers and its amplitudes."""
+    """The diamond-square algorithm point by point, with the reference's order of numbers and its
+    amplitudes."""
     numbers = iter(noise)
     grid = torch.zeros(size, size, dtype=torch.float64)
     wibble, step = 100.0, size
@@ -115,12 +134,21 @@ def walked_plasma(noise, size, decay):
         corners = range(0, size, step)
 
         def fill(row, column, neighbours, wibble=wibble):
-            mean = sum(grid[(row + down) % size, (column + right) % size] for down, right in neighbours) / 4
+            mean = (
+                sum(
+                    grid[(row + down) % size, (column + right) % size] for down, right in neighbours
+                )
+                / 4
+            )
             grid[row, column] = mean + wibble**2 * next(numbers)
 
         for row in corners:
             for column in corners:
-                fill(row + half, column + half, [(-half, -half), (-half, half), (half, -half), (half, half)])
+                fill(
+                    row + half,
+                    column + half,
+                    [(-half, -half), (-half, half), (half, -half), (half, half)],
+                )
         cross = [(-half, 0), (half, 0), (0, -half), (0, half)]
         for down, right in ((0, half), (half, 0)):
             for row in corners:
@@ -133,8 +161,12 @@ def walked_plasma(noise, size, decay):
 @pytest.mark.parametrize("decay", [1.4, 3])
 def test_plasma_is_the_walk_of_diamonds_and_squares(decay):
     made = weather.plasma(Draws(torch.arange(2), "fog"), 16, decay)
-    for one, noise in zip(made, Draws(torch.arange(2), "fog").uniform(255, low=-1, high=1), strict=True):
-        torch.testing.assert_close(one, walked_plasma(noise.tolist(), 16, decay).float(), rtol=0, atol=1e-5)
+    for one, noise in zip(
+        made, Draws(torch.arange(2), "fog").uniform(255, low=-1, high=1), strict=True
+    ):
+        torch.testing.assert_close(
+            one, walked_plasma(noise.tolist(), 16, decay).float(), rtol=0, atol=1e-5
+        )
         assert (one.min(), one.max()) == (0, 1)
 
 

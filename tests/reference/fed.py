@@ -1,4 +1,5 @@
-"""Parity at full size with the same random fields: what `data/results/parity/<table>.json` is made by."""
+"""Parity at full size with the same random fields: what `data/results/parity/<table>.json` is made
+by."""
 
 import hashlib
 import json
@@ -13,12 +14,17 @@ from paperlib.store import write_atomically
 from reference import fields, inputs, published
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results" / "parity"
-NOT_FED = {"shot_noise": "counts come by another method than numpy's: compared in distribution, see statistics.json"}
+NOT_FED = {
+    "shot_noise": "counts come by another method than numpy's: compared in distribution, see statistics.json"
+}
 
 
 def provenance() -> dict[str, Any]:
     """Both environments, device, commit and date."""
-    return {"ours": Execution("cpu").provenance(), "reference": published.versions() | {"files": published.COMMITS}}
+    return {
+        "ours": Execution("cpu").provenance(),
+        "reference": published.versions() | {"files": published.COMMITS},
+    }
 
 
 def layout(value: Any, indent: int = 0) -> str:
@@ -27,7 +33,9 @@ def layout(value: Any, indent: int = 0) -> str:
     if not isinstance(value, dict | list) or len(flat) + indent <= 240:
         return flat
     if isinstance(value, dict):
-        parts = [f"{inner}{json.dumps(key)}: {layout(part, indent + 1)}" for key, part in value.items()]
+        parts = [
+            f"{inner}{json.dumps(key)}: {layout(part, indent + 1)}" for key, part in value.items()
+        ]
     else:
         parts = [inner + layout(part, indent + 1) for part in value]
     first, last = "{}" if isinstance(value, dict) else "[]"
@@ -46,7 +54,9 @@ def cifar_images(count: int, root: Path | None) -> np.ndarray:
     return datasets.load("cifar10", root).test.images[:count].permute(0, 2, 3, 1).numpy().copy()
 
 
-def measure(corrupt: published.Corrupt, images: np.ndarray, table: str, name: str, textures: Path) -> list[Any]:
+def measure(
+    corrupt: published.Corrupt, images: np.ndarray, table: str, name: str, textures: Path
+) -> list[Any]:
     """How well the two agree at severities 1 to 5."""
     rows = []
     for severity in range(1, 6):
@@ -80,7 +90,8 @@ def main(
     tables: tuple[str, ...] = published.TABLES,
     names: tuple[str, ...] = inputs.CORRUPTIONS,
 ) -> None:
-    """Measures every table and writes its record. About five minutes, most of it the reference's glass blur."""
+    """Measures every table and writes its record. About five minutes, most of it the reference's
+    glass blur."""
     textures = textures or published.package_textures()
     for table in tables:
         if table == "cifar-c":
@@ -94,13 +105,21 @@ def main(
         corruptions = {}
         for name in (n for n in names if n not in NOT_FED):
             corruptions[name] = rows = measure(corrupt, images, table, name, textures)
-            print(f"{table:17s}{name:18s}" + "".join(f"{row['psnr_min']:7.1f}" for row in rows), flush=True)
+            print(
+                f"{table:17s}{name:18s}" + "".join(f"{row['psnr_min']:7.1f}" for row in rows),
+                flush=True,
+            )
         described = {
             "source": source,
             "count": len(images),
             "size": images.shape[1],
             "sha256": hashlib.sha256(images.tobytes()).hexdigest(),
         }
-        record = {"table": table, "provenance": provenance(), "images": described, "not_fed": NOT_FED}
+        record = {
+            "table": table,
+            "provenance": provenance(),
+            "images": described,
+            "not_fed": NOT_FED,
+        }
         if set(names) == set(inputs.CORRUPTIONS):  # a look at some of them leaves the record alone
             write(FOLDER / f"{table}.json", record | {"corruptions": corruptions})

@@ -12,14 +12,16 @@ from torch import Tensor
 from paperlib.degrade.corruptions import FUNCTIONS, row, to_levels
 from paperlib.degrade.draws import Draws
 
-FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")  # the reference leaves out a sixth
+# the reference leaves out a sixth
+FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
 class Fields(Draws):
-    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed), a stream that never changes.
+    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed), a stream
+    that never changes.
 
-    Ours ask for their numbers in the reference's order, so its stream is theirs; only the layout differs: the reference
-    draws for (H, W, 3), ours takes (3, H, W).
+    Ours ask for their numbers in the reference's order, so its stream is theirs; only the layout
+    differs: the reference draws for (H, W, 3), ours takes (3, H, W).
 
     Args:
         seeds: one for each image of the batch.
@@ -31,8 +33,12 @@ class Fields(Draws):
     def _gather(self, draw: Any, shape: Sequence[int]) -> Tensor:
         if len(shape) == 3 and shape[0] == 3:
             shape = (*shape[1:], 3)
-            return torch.from_numpy(np.stack([draw(state, shape).transpose(2, 0, 1) for state in self.states]))
-        return torch.from_numpy(np.stack([np.asarray(draw(state, tuple(shape))) for state in self.states]))
+            return torch.from_numpy(
+                np.stack([draw(state, shape).transpose(2, 0, 1) for state in self.states])
+            )
+        return torch.from_numpy(
+            np.stack([np.asarray(draw(state, tuple(shape))) for state in self.states])
+        )
 
     def normal(self, *shape: int) -> Tensor:
         return self._gather(lambda state, size: state.standard_normal(size), shape).float()
@@ -48,25 +54,34 @@ class Fields(Draws):
 
 
 class ImpulseFields(Fields):
-    """Impulse noise: the reference draws one field for "hit", then one for "white"; ours takes both from one number."""
+    """Impulse noise: the reference draws one field for "hit", then one for "white"; ours takes both
+    from one number."""
 
     def __init__(self, seeds: Sequence[int], amount: float) -> None:
         super().__init__(seeds)
         self.amount = amount
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        hit, white = (self._gather(lambda state, size: state.random_sample(size), shape) for _ in range(2))
+        hit, white = (
+            self._gather(lambda state, size: state.random_sample(size), shape) for _ in range(2)
+        )
         side = torch.where(white <= 0.5, 0.25, 0.75) * self.amount
         return torch.where(hit <= self.amount, side, 1.0).float()
 
 
 class FrostFields(Fields):
-    """Frost: the reference draws a file, a row and a column; ours takes the last two as parts of 65,536."""
+    """Frost: the reference draws a file, a row and a column; ours takes the last two as parts of
+    65,536."""
 
-    def __init__(self, seeds: Sequence[int], size: tuple[int, int], textures: Path, table: str) -> None:
+    def __init__(
+        self, seeds: Sequence[int], size: tuple[int, int], textures: Path, table: str
+    ) -> None:
         super().__init__(seeds)
         self.size, self.chosen = np.array(size), np.zeros(0)
-        self.rooms = np.array([scaled_size(textures / name, size, table) for name in FROST_FILES]) - self.size
+        self.rooms = (
+            np.array([scaled_size(textures / name, size, table) for name in FROST_FILES])
+            - self.size
+        )
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         if not shape:
@@ -74,7 +89,10 @@ class FrostFields(Fields):
             return torch.from_numpy(self.chosen).int()
         rooms = self.rooms[self.chosen]
         corners = np.array(
-            [[state.randint(0, n) for n in room] for state, room in zip(self.states, rooms, strict=True)]
+            [
+                [state.randint(0, n) for n in room]
+                for state, room in zip(self.states, rooms, strict=True)
+            ]
         )
         return torch.from_numpy(
             -(-corners * high // rooms)
@@ -92,10 +110,19 @@ def scaled_size(path: Path, size: tuple[int, int], table: str) -> tuple[int, int
 
 
 def corrupt(
-    images: np.ndarray, name: str, severity: int, table: str, seeds: Sequence[int], textures: Path | None = None
+    images: np.ndarray,
+    name: str,
+    severity: int,
+    table: str,
+    seeds: Sequence[int],
+    textures: Path | None = None,
 ) -> np.ndarray:
-    """(N, H, W, 3) uint8 of ours, image i with the fields of RandomState(seeds[i]), in one batch."""
-    constants, options = row(name, severity, table), {"textures": textures} if name == "frost" else {}
+    """(N, H, W, 3) uint8 of ours, image i with the fields of RandomState(seeds[i]), in one
+    batch."""
+    constants, options = (
+        row(name, severity, table),
+        {"textures": textures} if name == "frost" else {},
+    )
     draws = Fields(seeds)
     if name == "impulse_noise":
         draws = ImpulseFields(seeds, constants[0])
@@ -107,8 +134,13 @@ def corrupt(
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
-    """PSNR in dB (120 for equal arrays), the share of equal values, and of values at most a level apart."""
+    """PSNR in dB (120 for equal arrays), the share of equal values, and of values at most a level
+    apart."""
     difference = np.abs(ours.astype(np.int16) - theirs.astype(np.int16))
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     psnr = 120.0 if error == 0 else min(120.0, 10 * np.log10(255**2 / error))
-    return {"psnr": psnr, "equal": float(np.mean(difference == 0)), "within_1": float(np.mean(difference <= 1))}
+    return {
+        "psnr": psnr,
+        "equal": float(np.mean(difference == 0)),
+        "within_1": float(np.mean(difference <= 1)),
+    }

@@ -1,4 +1,5 @@
-"""Both sides with random numbers of their own: what `data/results/parity/statistics.json` is made by."""
+"""Both sides with random numbers of their own: what `data/results/parity/statistics.json` is made
+by."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,12 @@ def rounded(numbers: dict[str, float]) -> dict[str, float]:
 
 
 def measure(
-    corrupt: published.Corrupt, table: str, size: int, count: int, severities: tuple[int, ...], textures: Path
+    corrupt: published.Corrupt,
+    table: str,
+    size: int,
+    count: int,
+    severities: tuple[int, ...],
+    textures: Path,
 ) -> dict[str, Any]:
     """All cells of a table, judged together, and what wrong versions would have been."""
     tests = len(inputs.RANDOM) * len(severities) * len(moments.NAMES)
@@ -29,7 +35,9 @@ def measure(
         picture = inputs.scene(name, size, size)
         number = min(count, GLASS_224) if (name, size) == ("glass_blur", 224) else count
         for severity in severities:
-            theirs = moments.describe(golden.free_running(corrupt, picture, name, severity, number), picture)
+            theirs = moments.describe(
+                golden.free_running(corrupt, picture, name, severity, number), picture
+            )
             options = (picture, name, severity, table, number, textures)
             ours = moments.describe(versions.free_running(*options), picture)
             level = float(picture.mean() + theirs[:, 0].mean())
@@ -40,16 +48,22 @@ def measure(
                     "versions_each": number,
                     "p": rounded(moments.compare(theirs, ours)),
                     "gap_mean_levels": round(float(ours[:, 0].mean() - theirs[:, 0].mean()), 4),
-                    "gap_variance": round(float(np.expm1(ours[:, 1].mean() - theirs[:, 1].mean())), 5),
+                    "gap_variance": round(
+                        float(np.expm1(ours[:, 1].mean() - theirs[:, 1].mean())), 5
+                    ),
                     "detectable": rounded(moments.detectable(theirs, ours, level, tests)),
                 }
             )
             null += list(moments.compare(theirs[::2], theirs[1::2]).values())[1:]
             if severity == WRONG_SEVERITY:
-                other = moments.describe(versions.free_running(*options, versions.WRONG[name]), picture)
+                other = moments.describe(
+                    versions.free_running(*options, versions.WRONG[name]), picture
+                )
                 p_values = moments.compare(theirs, other)
                 noticed = [key for key, p in p_values.items() if p < moments.ALPHA / tests]
-                wrong.append({"corruption": name, "what": versions.WRONG[name].what, "noticed_by": noticed})
+                wrong.append(
+                    {"corruption": name, "what": versions.WRONG[name].what, "noticed_by": noticed}
+                )
         least = min(min(cell["p"].values()) for cell in cells[-len(severities) :])
         print(f"{table:12s}{name:18s} smallest p {least:.2g}", flush=True)
     rejected = moments.holm([p for cell in cells for p in cell["p"].values()])
@@ -61,7 +75,8 @@ def measure(
         "power_of_detectable": moments.POWER,
         "rounding_allowance_levels": moments.ROUNDING,
         "rejected": sum(rejected),
-        # Halves of the reference's own versions: these tests ought to find one p-value in twenty below 0.05.
+        # Halves of the reference's own versions: these tests ought to find one p-value in twenty
+        # below 0.05.
         "reference_against_itself_below_0.05": round(float(np.mean(np.array(null) < 0.05)), 4),
         "wrong_versions": wrong,
         "cells": cells,

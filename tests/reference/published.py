@@ -1,4 +1,5 @@
-"""The published corruption functions, made to run: only in the reference environment (see `reference`)."""
+"""The published corruption functions, made to run: only in the reference environment (see
+`reference`)."""
 
 import ast
 import importlib
@@ -26,7 +27,8 @@ Corrupt = Callable[[np.ndarray, str, int], np.ndarray]
 
 
 class Adapt(ast.NodeTransformer):
-    """Keeps what defines corruptions; gives sizes and texture files by name instead of by constant."""
+    """Keeps what defines corruptions; gives sizes and texture files by name instead of by
+    constant."""
 
     def __init__(self, size: int, textures: Path) -> None:
         self.size, self.textures = size, textures
@@ -42,7 +44,9 @@ class Adapt(ast.NodeTransformer):
             return module.split(".")[0] not in UNUSED
         if isinstance(node, ast.Assign):  # the signature of ImageMagick's function
             return "MagickMotionBlurImage" in ast.unparse(node.targets[0])
-        return isinstance(node, ast.FunctionDef) or (isinstance(node, ast.ClassDef) and node.name == "MotionImage")
+        return isinstance(node, ast.FunctionDef) or (
+            isinstance(node, ast.ClassDef) and node.name == "MotionImage"
+        )
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         if node.value == 224:
@@ -72,13 +76,16 @@ def _from_file(path: Path, size: int, textures: Path) -> dict[str, Any]:
     return module.__dict__
 
 
-def load(table: str, textures: Path | None = None, robustness: Path | None = None, size: int = 224) -> Corrupt:
+def load(
+    table: str, textures: Path | None = None, robustness: Path | None = None, size: int = 224
+) -> Corrupt:
     """The corruption functions that a table was published with.
 
     Args:
         textures: folder of frost1.png ...; by default those inside the package imagecorruptions.
         robustness: the checkout of hendrycks/robustness; not needed for "imagecorruptions".
-        size: side of the images "imagenet-c" is to take; "cifar-c" takes 32, "imagecorruptions" any from 32.
+        size: side of the images "imagenet-c" is to take; "cifar-c" takes 32, "imagecorruptions" any
+            from 32.
     Returns:
         A function of ((H, W, 3) uint8, name, severity) that gives (H, W, 3) uint8.
     """
@@ -89,9 +96,13 @@ def load(table: str, textures: Path | None = None, robustness: Path | None = Non
             functions["resource_filename"] = lambda _, name: str(textures / Path(name).name)
     else:
         if robustness is None:
-            sys.exit(f"--robustness is missing: a checkout of github.com/hendrycks/robustness at {COMMITS[table]}")
+            sys.exit(
+                f"--robustness is missing: a checkout of github.com/hendrycks/robustness at {COMMITS[table]}"
+            )
         textures = textures or package_textures()
-        functions = _from_file(robustness / "ImageNet-C" / "create_c" / FILES[table], size, textures)
+        functions = _from_file(
+            robustness / "ImageNet-C" / "create_c" / FILES[table], size, textures
+        )
     if not hasattr(functions["gaussian"], "translated"):
         functions["gaussian"] = _with_channels(functions["gaussian"])
         functions["gaussian"].translated = True
@@ -109,7 +120,8 @@ def package_textures() -> Path:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """All random numbers from RandomState(seed), scikit-image's too: numpy promises that this stream never changes."""
+    """All random numbers from RandomState(seed), scikit-image's too: numpy promises that this
+    stream never changes."""
     np.random.seed(seed)  # noqa: NPY002 (what the reference draws from)
     state, default_rng = np.random.mtrand._rand, np.random.default_rng
     np.random.default_rng = lambda *_: state  # type: ignore[assignment]
@@ -121,7 +133,15 @@ def seeded(seed: int) -> Iterator[None]:
 
 def versions() -> dict[str, str]:
     """What a reader must know of the reference's environment."""
-    names = ("imagecorruptions", "numpy", "scipy", "scikit-image", "opencv-python-headless", "pillow", "wand")
+    names = (
+        "imagecorruptions",
+        "numpy",
+        "scipy",
+        "scikit-image",
+        "opencv-python-headless",
+        "pillow",
+        "wand",
+    )
     found = {}
     for name in names:
         try:

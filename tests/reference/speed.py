@@ -1,7 +1,9 @@
-"""`make bench-corruptions`: the package imagecorruptions and ours in one process, taking turns, at 224 and 32 pixels.
+"""`make bench-corruptions`: the package imagecorruptions and ours in one process, taking turns, at
+224 and 32 pixels.
 
-The reference takes one image at a time, as it can; ours takes a batch of them. Both give what the package's `corrupt`
-gives at severities 1 to 5: our table is the package's. Each with its own default number of threads.
+The reference takes one image at a time, as it can; ours takes a batch of them. Both give what the
+package's `corrupt` gives at severities 1 to 5: our table is the package's. Each with its own
+default number of threads.
 """
 
 import math
@@ -34,8 +36,11 @@ def turn(work: Callable[[], int], seconds: float, device: str = "cpu") -> float:
     return 1000 * spent / images
 
 
-def contest(name: str, pictures: np.ndarray, batch: torch.Tensor, rounds: int, seconds: float) -> dict[str, Any]:
-    """One corruption: milliseconds an image of both, the mean over severities 1 to 5, in every round."""
+def contest(
+    name: str, pictures: np.ndarray, batch: torch.Tensor, rounds: int, seconds: float
+) -> dict[str, Any]:
+    """One corruption: milliseconds an image of both, the mean over severities 1 to 5, in every
+    round."""
     import imagecorruptions
 
     device, textures, taken = batch.device.type, published.package_textures(), 0
@@ -98,7 +103,8 @@ def main(
     photographs: Path | None = None,
     names: tuple[str, ...] = inputs.CORRUPTIONS,
 ) -> Path | None:
-    """Races at both sizes, prints the tables; writes the record when all 19 took part. About four minutes."""
+    """Races at both sizes, prints the tables; writes the record when all 19 took part. About four
+    minutes."""
     import cv2
 
     published.load(TABLE)
@@ -109,16 +115,28 @@ def main(
         if photographs:
             pictures = inputs.photographs(photographs, 8)
             if size == 32:  # pieces of photographs
-                pictures = np.concatenate([pictures[:, y : y + 32, y : y + 32] for y in (0, 64, 128, 192)])
+                pictures = np.concatenate(
+                    [pictures[:, y : y + 32, y : y + 32] for y in (0, 64, 128, 192)]
+                )
         else:
-            pictures = np.stack([np.roll(inputs.picture(size, size), 7 * i, axis=1) for i in range(8)])
+            pictures = np.stack(
+                [np.roll(inputs.picture(size, size), 7 * i, axis=1) for i in range(8)]
+            )
         count = BATCH[kind, size]
-        batch = torch.from_numpy(np.resize(pictures, (count, size, size, 3))).permute(0, 3, 1, 2).contiguous()
+        batch = (
+            torch.from_numpy(np.resize(pictures, (count, size, size, 3)))
+            .permute(0, 3, 1, 2)
+            .contiguous()
+        )
         batch = batch.to(execution.device)
-        print(f"\n{size} pixels, batches of {count}; ms an image: reference, ours (range of {rounds} rounds), ratio")
+        print(
+            f"\n{size} pixels, batches of {count}; ms an image: reference, ours (range of {rounds} rounds), ratio"
+        )
         rows = []
         for name in names:
-            rows.append(row := contest(name, np.ascontiguousarray(pictures), batch, rounds, seconds))
+            rows.append(
+                row := contest(name, np.ascontiguousarray(pictures), batch, rounds, seconds)
+            )
             low, high = min(row["ours_ms"]), max(row["ours_ms"])
             print(
                 f"{name:18s}{row['reference_ms_median']:10.3f}{row['ours_ms_median']:10.4f}"

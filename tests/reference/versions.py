@@ -1,4 +1,5 @@
-"""Our corruptions with random numbers of their own, and wrong versions of them that a sound test must notice."""
+"""Our corruptions with random numbers of their own, and wrong versions of them that a sound test
+must notice."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,23 +22,41 @@ class NarrowDraws(Draws):
         return super().uniform(*shape, low=low + narrow, high=high - narrow)
 
 
-def swapping_glass(images: Tensor, draws: Draws, sigma: float, reach: int, iterations: int) -> Tensor:
+def swapping_glass(
+    images: Tensor, draws: Draws, sigma: float, reach: int, iterations: int
+) -> Tensor:
     """Glass blur that swaps pixels, as the reference's comment says and its code does not."""
     batch, height, width = len(images), *images.shape[-2:]
-    pixels = filters.gaussian_blur(images.float(), sigma).add(2.0**-10).floor_().permute(0, 2, 3, 1).numpy().copy()
+    pixels = (
+        filters.gaussian_blur(images.float(), sigma)
+        .add(2.0**-10)
+        .floor_()
+        .permute(0, 2, 3, 1)
+        .numpy()
+        .copy()
+    )
     each = np.arange(batch)
     for _ in range(iterations):
         steps = draws.integers(-reach, reach, height, width, 2).numpy()
         for row_ in range(height - reach, reach, -1):
             for column in range(width - reach, reach, -1):
-                there = each, row_ + steps[:, row_ - 1, column - 1, 0], column + steps[:, row_ - 1, column - 1, 1]
-                pixels[each, row_, column], pixels[there] = pixels[there], pixels[each, row_, column].copy()
+                there = (
+                    each,
+                    row_ + steps[:, row_ - 1, column - 1, 0],
+                    column + steps[:, row_ - 1, column - 1, 1],
+                )
+                pixels[each, row_, column], pixels[there] = (
+                    pixels[there],
+                    pixels[each, row_, column].copy(),
+                )
     return filters.gaussian_blur(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), sigma)
 
 
 def scaled(position: int, factor: float) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """Changes one constant of a row."""
-    return lambda row_: tuple(value * factor if i == position else value for i, value in enumerate(row_))
+    return lambda row_: tuple(
+        value * factor if i == position else value for i, value in enumerate(row_)
+    )
 
 
 class Wrong(NamedTuple):
@@ -82,5 +101,7 @@ def free_running(
     for index in torch.arange(count).split(chunk(image)):
         draws = wrong.draws(index, "corruption", name, severity, 0)
         images = image.expand(len(index), -1, -1, -1).contiguous()
-        parts.append(to_levels((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options)))
+        parts.append(
+            to_levels((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options))
+        )
     return torch.cat(parts).permute(0, 2, 3, 1).numpy()

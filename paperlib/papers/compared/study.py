@@ -1,7 +1,8 @@
-"""All five papers' methods on one protocol: the same images, network, budget and seeds, on degradations of every kind.
+"""All five papers' methods on one protocol: the same images, network, budget and seeds, on
+degradations of every kind.
 
-Each method is trained for one kind of degradation and tested under it, on clean images, and under the corruptions that
-nobody saw. No paper has this table.
+Each method is trained for one kind of degradation and tested under it, on clean images, and under
+the corruptions that nobody saw. No paper has this table.
 """
 
 import dataclasses
@@ -24,7 +25,9 @@ METHODS = {
     "sfd": "self-feature distillation, UEM",
 }
 CLEAN_ONLY = ("vanilla", "fq")  # one training serves all degradations
-STRENGTHS = {  # of the six distortions, what costs a ResNet-18 on CIFAR-10 about as much as the paper's (chapter fq)
+# of the six distortions, what costs a ResNet-18 on CIFAR-10 about as much as the paper's (chapter
+# fq)
+STRENGTHS = {
     "motion_blur": 0.5,
     "jpeg_compression": 0.7,
     "salt_and_pepper": 0.1,
@@ -41,7 +44,8 @@ DEGRADATIONS = {
 }
 
 RECIPE = {"batch_size": 64, "schedule": "onecycle"}
-ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}  # of all that go on from the clean network, see sfd
+# of all that go on from the clean network, see sfd
+ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}
 MODULE = {"optimizer": "adam", "weight_decay": 0.0}
 PROFILES = {
     "smoke": Settings(
@@ -125,7 +129,9 @@ class Study(BaseStudy):
         if method == "vanilla":
             return self.tested(clean, name)
         if method == "fq":
-            return self.tested(self.clean(seed, method="fq", options={"kind": "pow", "splits": 1}), name)
+            return self.tested(
+                self.clean(seed, method="fq", options={"kind": "pow", "splits": 1}), name
+            )
         own: dict[str, Any] = {"method": method, "uses": {"init": clean}}
         match method:
             case "degraded":
@@ -138,10 +144,15 @@ class Study(BaseStudy):
                 own["uses"] = {"init": clean, "teacher": self.run("degraded", name, seed)}
             case "ddp":
                 own |= {"uses": {"frozen": clean}, **self.settings.by_network["ddp"]}
-        return dataclasses.replace(clean, **{**self.settings.by_network["adapted"], **self._view(name), **own})
+        return dataclasses.replace(
+            clean, **{**self.settings.by_network["adapted"], **self._view(name), **own}
+        )
 
     def _view(self, name: str) -> dict[str, Any]:
-        return {"degrade": degradation(name, self.dataset), "evaluate": ({"name": "none"}, unseen(self.dataset))}
+        return {
+            "degrade": degradation(name, self.dataset),
+            "evaluate": ({"name": "none"}, unseen(self.dataset)),
+        }
 
     def cells(self) -> Cells:
         """Cells "<method>/<degradation>", a run a seed."""

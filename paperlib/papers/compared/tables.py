@@ -12,7 +12,8 @@ from paperlib.runs import Record
 from paperlib.study import Settings
 
 Cells = Mapping[str, list[Record]]
-FAIR = "degraded"  # what all are compared with: the same degraded images and labels, and cross-entropy alone
+# what all are compared with: the same degraded images and labels, and cross-entropy alone
+FAIR = "degraded"
 
 
 def describe(settings: Settings) -> str:
@@ -27,11 +28,15 @@ def clean(cells: Cells) -> dict[str, list[Record]]:
 
 
 def unseen(cells: Cells) -> dict[str, list[Record]]:
-    """ "top1" under the four corruptions that no method saw, mean over them and their severities."""
+    """ "top1" under the four corruptions that no method saw, mean over them and their
+    severities."""
     out: dict[str, list[Record]] = {}
     for cell, records in cells.items():
         means = [statistics.fmean(accuracies(record).values()) for record in records]
-        out[cell] = [dataclasses.replace(r, metrics={"top1": mean}) for r, mean in zip(records, means, strict=True)]
+        out[cell] = [
+            dataclasses.replace(r, metrics={"top1": mean})
+            for r, mean in zip(records, means, strict=True)
+        ]
     return out
 
 
@@ -45,7 +50,8 @@ def accuracy(title: str, cells: Cells) -> Table:
 
 
 def gains(cells: Cells) -> dict[str, dict[str, Estimate]]:
-    """Method -> degradation -> gain over cross-entropy on the same degraded images, paired by seed."""
+    """Method -> degradation -> gain over cross-entropy on the same degraded images, paired by
+    seed."""
     out: dict[str, dict[str, Estimate]] = {}
     for method in METHODS:
         for name in DEGRADATIONS:
@@ -75,21 +81,33 @@ def costs(cells: Cells) -> Table:
     for method, label in METHODS.items():
         records = cells.get(f"{method}/{next(iter(DEGRADATIONS))}", [])
         if records and method not in CLEAN_ONLY:
-            means = [statistics.fmean(r.provenance[name] for r in records) for name in ("seconds", "images_per_second")]
+            means = [
+                statistics.fmean(r.provenance[name] for r in records)
+                for name in ("seconds", "images_per_second")
+            ]
             rows.append((label, f"{means[0]:.1f}", f"{means[1]:.0f}"))
-    return Table("Cost of the training on degraded images", ("", "seconds", "images a second"), rows)
+    return Table(
+        "Cost of the training on degraded images", ("", "seconds", "images a second"), rows
+    )
 
 
 def tables(settings: Settings, studies: Mapping[str, Mapping[str, Cells]]) -> list[Table]:
-    """All tables in the page's order. `studies` holds what `compared.study` returned, by data set."""
+    """All tables in the page's order. `studies` holds what `compared.study` returned, by data
+    set."""
     out = []
     for dataset, items in studies.items():
         cells = items["compared"]
         title = f"{dataset}, {describe(settings)}"
         out += [
             accuracy(f"Top-1 (%) under the degradation that was trained for: {title}", cells),
-            accuracy(f"Top-1 (%) on clean images, by the degradation that was trained for: {dataset}", clean(cells)),
-            accuracy(f"Top-1 (%) under four unseen corruptions, by what was trained for: {dataset}", unseen(cells)),
+            accuracy(
+                f"Top-1 (%) on clean images, by the degradation that was trained for: {dataset}",
+                clean(cells),
+            ),
+            accuracy(
+                f"Top-1 (%) under four unseen corruptions, by what was trained for: {dataset}",
+                unseen(cells),
+            ),
             gain_table(dataset, cells),
             costs(cells),
         ]

@@ -1,10 +1,11 @@
 """The observation behind *Deep degradation prior* (Wang et al., CVPR 2020), measured.
 
-The abstract: "structurally similar patches" of clean images have in feature space a uniform distribution, and the
-distributions of corresponding patches of degraded and clean images have "uniform margins under the same degradation
-condition". Here: features f of a frozen network at a plug point, at sampled positions of many images, grouped into
-clusters of similar clean patches; the drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine
-concentration) and one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
+The abstract: "structurally similar patches" of clean images have in feature space a uniform
+distribution, and the distributions of corresponding patches of degraded and clean images have
+"uniform margins under the same degradation condition". Here: features f of a frozen network at a
+plug point, at sampled positions of many images, grouped into clusters of similar clean patches; the
+drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine concentration) and
+one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
 to take for that, and the controls, are ours; the paper's text was not at hand.
 """
 
@@ -25,10 +26,11 @@ from paperlib.runs import Run
 
 
 class Drift(Method):
-    """Measures the drifts of early features under the run's degradation, and under those of `evaluate`; trains nothing.
+    """Measures the drifts of early features under the run's degradation, and under those of
+    `evaluate`; trains nothing.
 
-    Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. Even images learn clusters and margins, odd
-    ones test them. Computed in float32, whatever the precision of the execution.
+    Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. Even images learn clusters
+    and margins, odd ones test them. Computed in float32, whatever the precision of the execution.
 
     Metrics (all over the odd images; c(i) is the cluster of the clean patch i):
     - "size": the root of sum |d|^2 / sum |f(clean)|^2, over all images;
@@ -42,11 +44,13 @@ class Drift(Method):
 
     Args:
         at: the plug point, see `networks.frozen_parts.plug_points`; "" is the network's own.
-        clusters: of k-means. patch: side of the neighbourhood in the clean maps by which patches are similar, odd; a
+        clusters: of k-means.
+        patch: side of the neighbourhood in the clean maps by which patches are similar, odd; a
             single vector, the default, is already what the layers make of the pixels around it.
         positions: sampled in each image, the same ones for all conditions.
-        control: the mismatched condition, in the words of `degrade.specs.RandomCorruption`: one corruption, or several
-            ("fog,contrast", "standard"), of which each image draws its own. control_severity: e.g. 3 or "1,2,3,4,5".
+        control: the mismatched condition, in the words of `degrade.specs.RandomCorruption`: one
+            corruption, or several ("fog,contrast", "standard"), of which each image draws its own.
+        control_severity: e.g. 3 or "1,2,3,4,5".
         control_table: one of `degrade.tables.TABLES`.
     """
 
@@ -67,7 +71,9 @@ class Drift(Method):
         if run.epochs or run.holdout:
             raise UserError("drift trains nothing and takes test images: epochs=0 and no holdout")
         if min(clusters, positions) < 1 or patch < 1 or patch % 2 == 0:
-            raise UserError(f"clusters, positions and an odd patch of at least 1: not {clusters}, {positions}, {patch}")
+            raise UserError(
+                f"clusters, positions and an odd patch of at least 1: not {clusters}, {positions}, {patch}"
+            )
         classifier = classifier_of(run, parents, "network")
         super().__init__(run, task, parents)
         self.parts = FrozenParts(classifier, run.network, str(at))
@@ -82,7 +88,8 @@ class Drift(Method):
         return nn.Identity()
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The metrics; the arrows of the first measurement, under the run's own degradation, are kept."""
+        """The metrics; the arrows of the first measurement, under the run's own degradation, are
+        kept."""
         first, parts = 0, []
         for batch in batches:
             index = torch.arange(first, first + len(batch.clean), device=batch.clean.device)
@@ -100,16 +107,24 @@ class Drift(Method):
         control = self.control(batch.clean, Which(index, ("drift control",)))
         clean, degraded, other = (self._maps(x) for x in (batch.clean, batch.degraded, control))
         if clean.shape != degraded.shape:
-            raise UserError("drift compares features position by position: the degradation must keep the image's size")
+            raise UserError(
+                "drift compares features position by position: the degradation must keep the image's size"
+            )
         height, width = clean.shape[-2:]
         where = (Draws(index, "drift", self.seed).uniform(self.positions) * (height * width)).long()
         at = _picker(where)
         edge = self.patch // 2
         padded = F.pad(clean, (edge,) * 4)
-        around = [at(padded[:, :, y : y + height, x : x + width]) for y in range(self.patch) for x in range(self.patch)]
+        around = [
+            at(padded[:, :, y : y + height, x : x + width])
+            for y in range(self.patch)
+            for x in range(self.patch)
+        ]
         middle = at(clean)
         image = index.repeat_interleave(self.positions)
-        return Vectors(torch.cat(around, 1), middle, at(degraded) - middle, at(other) - middle, image)
+        return Vectors(
+            torch.cat(around, 1), middle, at(degraded) - middle, at(other) - middle, image
+        )
 
     def _maps(self, images: Tensor) -> Tensor:
         return self.parts.maps(self.parts.normalised(images)).float()
@@ -120,7 +135,8 @@ class Drift(Method):
 
 
 def _picker(where: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function that takes from maps (B, C, h, w) the columns at flat positions (B, m), as rows (B m, C)."""
+    """A function that takes from maps (B, C, h, w) the columns at flat positions (B, m), as rows (B
+    m, C)."""
 
     def pick(maps: Tensor) -> Tensor:
         index = where[:, None].expand(-1, maps.shape[1], -1)

@@ -1,4 +1,5 @@
-"""Drift vectors of features, degraded - clean: do those of similar patches have one direction and one margin?
+"""Drift vectors of features, degraded - clean: do those of similar patches have one direction and
+one margin?
 
 The statistics behind `paperlib.papers.ddp.drift`, on plain tensors.
 """
@@ -25,18 +26,22 @@ class Vectors(NamedTuple):
 
 
 def kmeans(points: Tensor, clusters: int, seed: int, rounds: int = 25) -> Tensor:
-    """The centres (k, D) that Lloyd's algorithm reaches on points (n, D) from k of them, drawn as in k-means++.
+    """The centres (k, D) that Lloyd's algorithm reaches on points (n, D) from k of them, drawn as
+    in k-means++.
 
     k is at most the number of different points. A cluster that loses its points keeps its centre.
     """
     generator = torch.Generator().manual_seed(seed)
     centres = points[torch.randint(len(points), (1,), generator=generator).to(points.device)]
     while len(centres) < clusters:
-        far = torch.cdist(points, centres).min(1).values.square().double().cumsum(0)  # D^2 sampling, by its CDF
+        # D^2 sampling, by its CDF
+        far = torch.cdist(points, centres).min(1).values.square().double().cumsum(0)
         if not far[-1] > 0:
             break
         drawn = torch.rand(1, generator=generator, dtype=torch.float64).to(points.device) * far[-1]
-        centres = torch.cat([centres, points[torch.searchsorted(far, drawn, right=True).clamp_max(len(points) - 1)]])
+        centres = torch.cat(
+            [centres, points[torch.searchsorted(far, drawn, right=True).clamp_max(len(points) - 1)]]
+        )
     for _ in range(rounds):
         centres = means(points, nearest(points, centres), centres)
     return centres
@@ -48,17 +53,19 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def means(values: Tensor, groups: Tensor, empty: Tensor) -> Tensor:
-    """(k, D): the means of the values (n, D) of each group 0 ... k - 1; that of `empty` (k, D) for one without any."""
+    """(k, D): the means of the values (n, D) of each group 0 ... k - 1; that of `empty` (k, D) for
+    one without any."""
     count = torch.bincount(groups, minlength=len(empty))[:, None]
     sums = torch.zeros_like(empty).index_add_(0, groups, values)
     return torch.where(count > 0, sums / count.clamp_min(1), empty)
 
 
 def explained(drift: Tensor, prediction: Tensor) -> float:
-    """1 - sum |d - prediction|^2 / sum |d|^2: the share of the drifts' second moment that a prediction explains.
+    """1 - sum |d - prediction|^2 / sum |d|^2: the share of the drifts' second moment that a
+    prediction explains.
 
-    1 for a margin that is the same for all; 0 is what predicting no drift at all explains; below 0 the prediction is
-    worse than that. drift, prediction: (n, C).
+    1 for a margin that is the same for all; 0 is what predicting no drift at all explains; below 0
+    the prediction is worse than that. drift, prediction: (n, C).
     """
     return 1 - float((drift - prediction).square().sum() / drift.square().sum())
 
@@ -69,12 +76,13 @@ def alignment(drift: Tensor, prediction: Tensor) -> float:
 
 
 def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
-    """How far the drifts (n, C) of a group have one direction, mean over all drifts of the number of its group.
+    """How far the drifts (n, C) of a group have one direction, mean over all drifts of the number
+    of its group.
 
-    With unit vectors u = d / |d| of the n drifts of a group that are not 0: "resultant", R = |mean of u|, in [0, 1],
-    the mean resultant length of directional statistics; "cosine", the mean cosine of all pairs of different drifts,
-    (n R^2 - 1) / (n - 1), which is 0 on average for directions without any order, where R is about n^-1/2. Groups with
-    fewer than two such drifts are left out.
+    With unit vectors u = d / |d| of the n drifts of a group that are not 0: "resultant", R = |mean
+    of u|, in [0, 1], the mean resultant length of directional statistics; "cosine", the mean cosine
+    of all pairs of different drifts, (n R^2 - 1) / (n - 1), which is 0 on average for directions
+    without any order, where R is about n^-1/2. Groups with fewer than two such drifts are left out.
     """
     moved = drift.square().sum(1) > 0
     unit, groups = F.normalize(drift[moved], eps=0), groups[moved]
@@ -84,14 +92,17 @@ def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
     count, squared = count[kept], sums[kept].double().square().sum(1)
     total = count.sum().clamp_min(1)
     resultant, cosine = squared.sqrt() / count, (squared - count) / (count * (count - 1))
-    return {"resultant": float((count * resultant).sum() / total), "cosine": float((count * cosine).sum() / total)}
+    return {
+        "resultant": float((count * resultant).sum() / total),
+        "cosine": float((count * cosine).sum() / total),
+    }
 
 
 def shuffled(vectors: Vectors, groups: Tensor, seed: int) -> Tensor:
     """(n, C): drifts of wrong pairs, f(degraded) of another patch of the same group minus f(clean).
 
-    The mean of a group is what it was; what is lost is that the two patches show the same. (Over all patches, the
-    groups' own means would be most of the "drift".)
+    The mean of a group is what it was; what is lost is that the two patches show the same. (Over
+    all patches, the groups' own means would be most of the "drift".)
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(groups), generator=generator).to(groups.device)
@@ -104,17 +115,22 @@ def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float
     """The numbers of `drift.Drift`, and each position's cluster (n,)."""
     learn, test = vectors.image % 2 == 0, vectors.image % 2 == 1
     if not (learn.any() and test.any()):
-        raise UserError("drift learns margins from half of the images and tests them on the others: test_size >= 2")
+        raise UserError(
+            "drift learns margins from half of the images and tests them on the others: test_size >= 2"
+        )
     centres = kmeans(vectors.patch[learn], clusters, seed)
     group = nearest(vectors.patch, centres)
     wrong, all_alike = shuffled(vectors, group, seed), torch.zeros_like(group)
     norm = vectors.drift.square().sum()
     if not norm > 0:
-        raise UserError("drift measures what a degradation does to features; under this one they stay as they are")
+        raise UserError(
+            "drift measures what a degradation does to features; under this one they stay as they are"
+        )
     out = {"size": float((norm / vectors.clean.square().sum()).sqrt())}
 
     def margins(values: Tensor, groups: Tensor) -> Tensor:
-        """For every test position the mean of its group in the other half, or the overall mean for none."""
+        """For every test position the mean of its group in the other half, or the overall mean for
+        none."""
         overall = values[learn].mean(0).expand(len(centres), -1)
         return means(values[learn], groups[learn], overall)[groups[test]]
 
@@ -134,13 +150,13 @@ def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float
 def arrows(vectors: Vectors, groups: Tensor) -> dict[str, Tensor]:
     """Drifts of the largest clusters in a plane, for a picture.
 
-    The plane is spanned by the two leading eigenvectors of the drifts' second moment plus the control's, each divided
-    by its trace, so that neither kind is favoured.
+    The plane is spanned by the two leading eigenvectors of the drifts' second moment plus the
+    control's, each divided by its trace, so that neither kind is favoured.
 
     Returns:
-        "start" (m, 2), the clean features in the plane; "drift" and "control" (m, 2), the arrows; "cluster" (m,)
-        int64, 0 for the largest; "plane" (2,), the share of either kind's second moment that lies in the plane. m is
-        at most 5 x 24.
+        "start" (m, 2), the clean features in the plane; "drift" and "control" (m, 2), the arrows;
+        "cluster" (m,) int64, 0 for the largest; "plane" (2,), the share of either kind's second
+        moment that lies in the plane. m is at most 5 x 24.
     """
     largest = torch.bincount(groups).argsort(descending=True)[: SHOWN[0]]
     chosen = torch.cat([torch.nonzero(groups == group)[: SHOWN[1], 0] for group in largest])
@@ -150,6 +166,13 @@ def arrows(vectors: Vectors, groups: Tensor) -> dict[str, Tensor]:
     plane = torch.linalg.eigh(moments[0] + moments[1]).eigenvectors[:, -2:].flip(1)
     share = torch.stack([torch.trace(plane.T @ moment @ plane) for moment in moments])
     start, drift, control = (
-        (v[chosen].double() @ plane).float() for v in (vectors.clean, vectors.drift, vectors.control)
+        (v[chosen].double() @ plane).float()
+        for v in (vectors.clean, vectors.drift, vectors.control)
     )
-    return {"start": start, "drift": drift, "control": control, "cluster": cluster, "plane": share.float()}
+    return {
+        "start": start,
+        "drift": drift,
+        "control": control,
+        "cluster": cluster,
+        "plane": share.float(),
+    }

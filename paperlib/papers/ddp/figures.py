@@ -1,4 +1,5 @@
-"""Drawings of the chapter on the deep degradation prior. Each takes plain numbers or tensors and returns a figure."""
+"""Drawings of the chapter on the deep degradation prior. Each takes plain numbers or tensors and
+returns a figure."""
 
 from collections.abc import Mapping
 
@@ -30,31 +31,41 @@ SHARES = (
 )
 
 
-def drift_arrows(samples: Mapping[str, Tensor], condition: str, control: str = "mismatched conditions") -> Figure:
-    """Drifts of the same patches under one condition (left) and under the control (right), in one plane.
+def drift_arrows(
+    samples: Mapping[str, Tensor], condition: str, control: str = "mismatched conditions"
+) -> Figure:
+    """Drifts of the same patches under one condition (left) and under the control (right), in one
+    plane.
 
-    An arrow goes from the features of the clean patch to those of the degraded one; clusters of similar clean patches
-    have one colour, and a thick arrow from their mean, which is their margin. What is above a panel is the share of all
-    drifts (their second moment) that lies in the plane.
+    An arrow goes from the features of the clean patch to those of the degraded one; clusters of
+    similar clean patches have one colour, and a thick arrow from their mean, which is their margin.
+    What is above a panel is the share of all drifts (their second moment) that lies in the plane.
 
     Args:
-        samples: those of `drift.Drift`. condition, control: the panels' titles.
+        samples: those of `drift.Drift`.
+        condition, control: the panels' titles.
     """
     start, cluster = samples["start"].numpy(), samples["cluster"].numpy()
     colors = np.array(sns.color_palette("deep", int(cluster.max()) + 1))
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 4.0), dpi=DPI, sharex=True, sharey=True)
     shares = samples["plane"].tolist()
-    for ax, name, title, share in zip(axes, ("drift", "control"), (condition, control), shares, strict=True):
+    for ax, name, title, share in zip(
+        axes, ("drift", "control"), (condition, control), shares, strict=True
+    ):
         drift = samples[name].numpy()
         _arrows(ax, start, drift, colors[cluster], width=0.003, alpha=0.5)
         for number, color in enumerate(colors):
             own = cluster == number
-            _arrows(ax, start[own].mean(0), drift[own].mean(0), [color * 0.6], width=0.009, alpha=1.0)
+            _arrows(
+                ax, start[own].mean(0), drift[own].mean(0), [color * 0.6], width=0.009, alpha=1.0
+            )
         ax.set_title(f"{title} ({100 * share:.0f} % in the plane)", fontsize=9, pad=4)
         ax.tick_params(labelsize=7, pad=1)
         ax.set_xlabel("component 1", fontsize=8)
     axes[0].set_ylabel("component 2", fontsize=8)
-    ends = np.concatenate([start, *(start + samples[name].numpy() for name in ("drift", "control"))])
+    ends = np.concatenate(
+        [start, *(start + samples[name].numpy() for name in ("drift", "control"))]
+    )
     low, high = np.quantile(ends, (0.01, 0.99), axis=0)  # a few long arrows leave the panel
     (x, y), reach = (low + high) / 2, 0.53 * (high - low).max()
     for ax in axes:  # one scale for both directions: angles are seen as they are
@@ -63,7 +74,9 @@ def drift_arrows(samples: Mapping[str, Tensor], condition: str, control: str = "
     return fig
 
 
-def _arrows(ax: Axes, start: np.ndarray, drift: np.ndarray, color: object, width: float, alpha: float) -> None:
+def _arrows(
+    ax: Axes, start: np.ndarray, drift: np.ndarray, color: object, width: float, alpha: float
+) -> None:
     x, y = start.T
     u, v = drift.T
     scale = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": width}
@@ -71,10 +84,12 @@ def _arrows(ax: Axes, start: np.ndarray, drift: np.ndarray, color: object, width
 
 
 def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Concentration (left) and explained share (right) of the drifts against their controls, a row a corruption.
+    """Concentration (left) and explained share (right) of the drifts against their controls, a row
+    a corruption.
 
-    Left, the mean cosine of pairs of drifts: 0 is no common direction. Right, the share of the drifts' second moment
-    that a margin, learned on other images, explains: 0 is that of no margin; shares under -0.5 are at the edge.
+    Left, the mean cosine of pairs of drifts: 0 is no common direction. Right, the share of the
+    drifts' second moment that a margin, learned on other images, explains: 0 is that of no margin;
+    shares under -0.5 are at the edge.
 
     Args:
         rows: corruption -> metrics of `drift.Drift`.
@@ -84,7 +99,13 @@ def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
     for ax, kinds in zip(axes, (COSINES, SHARES), strict=True):
         for metric, label, color, marker in kinds:
             values = np.array([row[metric] for row in rows.values()])
-            style = {"marker": marker, "color": color, "label": label, "markersize": 4.5, "linestyle": "none"}
+            style = {
+                "marker": marker,
+                "color": color,
+                "label": label,
+                "markersize": 4.5,
+                "linestyle": "none",
+            }
             ax.plot(values.clip(LOWEST, 1), heights, alpha=0.85, clip_on=False, **style)
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_yticks(heights, list(rows))

@@ -1,12 +1,13 @@
-"""The feature de-drifting module of *Deep degradation prior* (Wang, Cao, Zha, Zhang & Xiong, CVPR 2020).
+"""The feature de-drifting module of *Deep degradation prior* (Wang, Cao, Zha, Zhang & Xiong, CVPR
+2020).
 
 before, after = split(network, plug_point("resnet18"))
 module = FeatureDeDrifting(channels=64)
 logits = network.classify(after(module(before(images), images))).logits
 
-The paper's text was not at hand, nor is there official code. The layers are those of the baseline "FDM_DDP" in the
-repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun & Wang, 2023), of which two authors are the
-paper's; what is inferred says so.
+The paper's text was not at hand, nor is there official code. The layers are those of the baseline
+"FDM_DDP" in the repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun & Wang,
+2023), of which two authors are the paper's; what is inferred says so.
 """
 
 import torch
@@ -17,22 +18,27 @@ from torch.nn import functional as F
 class FeatureDeDrifting(nn.Module):
     """FDM: early feature maps of a degraded image -> those of the clean image.
 
-    Three pairs of 3x3 convolutions with ReLU, of C, C/2 and C/4 channels, see 5, 9 and 13 pixels; their outputs side
-    by side go through a 1x1 convolution back to C channels. Bias on, no batch norm, stride 1. That the pairs stand for
-    the paper's "non-classical receptive field", a centre and its surround, is inferred. 117,472 parameters for 64
-    channels with the image, as in the code; 115,744 without.
+    Three pairs of 3x3 convolutions with ReLU, of C, C/2 and C/4 channels, see 5, 9 and 13 pixels;
+    their outputs side by side go through a 1x1 convolution back to C channels. Bias on, no batch
+    norm, stride 1. That the pairs stand for the paper's "non-classical receptive field", a centre
+    and its surround, is inferred. 117,472 parameters for 64 channels with the image, as in the
+    code; 115,744 without.
 
     Args:
         channels: C of the maps, 64 in the code.
-        image: the degraded image, at the size of the maps, is concatenated with them, as in the code ("this means the
-            original image is concatenated" is its comment; whether the paper does so is not known).
-        residual: the module predicts what is to be added to the maps, and starts with adding nothing: its last
-            convolution starts from 0. Neither the code of FDM_DDP nor, as far as is known, the paper has this; the
-            same group's AFD adds the maps, too. Without it, the last convolution starts as the others do.
+        image: the degraded image, at the size of the maps, is concatenated with them, as in the
+            code ("this means the original image is concatenated" is its comment; whether the paper
+            does so is not known).
+        residual: the module predicts what is to be added to the maps, and starts with adding
+            nothing: its last convolution starts from 0. Neither the code of FDM_DDP nor, as far as
+            is known, the paper has this; the same group's AFD adds the maps, too. Without it, the
+            last convolution starts as the others do.
         rectify: a ReLU behind it all, as in the code, for maps that are not negative.
     """
 
-    def __init__(self, channels: int, image: bool = True, residual: bool = True, rectify: bool = True) -> None:
+    def __init__(
+        self, channels: int, image: bool = True, residual: bool = True, rectify: bool = True
+    ) -> None:
         super().__init__()
         self.form = {"channels": channels, "image": image, "residual": residual, "rectify": rectify}
         self.image, self.residual, self.rectify = image, residual, rectify
@@ -55,8 +61,9 @@ class FeatureDeDrifting(nn.Module):
         """The maps as those of the clean image.
 
         Args:
-            maps: (N, C, h, w), of the degraded image. images: (N, 3, H, W), the degraded image as the network sees it,
-                normalised; other sizes than h x w are brought there by averaging (how is not known; inferred).
+            maps: (N, C, h, w), of the degraded image.
+            images: (N, 3, H, W), the degraded image as the network sees it, normalised; other sizes
+                than h x w are brought there by averaging (how is not known; inferred).
         Returns:
             (N, C, h, w).
         """

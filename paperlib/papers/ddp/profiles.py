@@ -1,4 +1,5 @@
-"""What each profile of the deep degradation prior trains, and how. "fdm": the modules; "few": those of ten images."""
+"""What each profile of the deep degradation prior trains, and how. "fdm": the modules; "few": those
+of ten images."""
 
 from paperlib.study import Settings
 
@@ -10,7 +11,13 @@ PROFILES = {
         datasets=("synthdigits",),
         seeds=1,
         networks=("resnet18", "vgg16", "alexnet"),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 256, "test_size": 64, "epochs": 1},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 256,
+            "test_size": 64,
+            "epochs": 1,
+        },
         by_network={
             "resnet18": {"width": 0.0625, "lr": 0.1},
             "vgg16": {"width": 0.0625, "lr": 0.1},
@@ -25,7 +32,13 @@ PROFILES = {
         datasets=("synthdigits",),
         seeds=3,
         networks=("resnet18", "vgg16", "alexnet"),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 10_000, "test_size": 250, "epochs": 4},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 10_000,
+            "test_size": 250,
+            "epochs": 4,
+        },
         by_network={
             "resnet18": {"width": 0.125, "lr": 0.1},
             "vgg16": {"width": 0.125, "lr": 0.02, "options": {"dropout": 0.1}},
@@ -46,7 +59,14 @@ PROFILES = {
             "resnet18": {"lr": 0.1},
             "vgg16": {"lr": 0.05},
             "alexnet": {"lr": 0.01},
-            "fdm": {**FDM, "schedule": "step", "train_size": 1000, "epochs": 100, "batch_size": 16, "lr": 1e-3},
+            "fdm": {
+                **FDM,
+                "schedule": "step",
+                "train_size": 1000,
+                "epochs": 100,
+                "batch_size": 16,
+                "lr": 1e-3,
+            },
             "few": {"epochs": 1000, "batch_size": 10, "test_size": 8},
         },
         holdout=0,

@@ -26,8 +26,15 @@ def describe(settings: Settings) -> str:
 
 def printed() -> Table:
     """What is printed of DDP elsewhere: the row of SFD's poster."""
-    rows = [(row["network"], row["model"], *(row[name] for name in SUMMARIES)) for row in read_csv("ddp", "poster")]
-    return Table("Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE", ("", "", *SUMMARIES.values()), rows)
+    rows = [
+        (row["network"], row["model"], *(row[name] for name in SUMMARIES))
+        for row in read_csv("ddp", "poster")
+    ]
+    return Table(
+        "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE",
+        ("", "", *SUMMARIES.values()),
+        rows,
+    )
 
 
 DRIFT = {  # metrics of `drift`, and what the table calls them
@@ -60,7 +67,8 @@ def drifts(items: Items) -> dict[str, dict[str, float]]:
 
 
 def main(settings: Settings, dataset: str, items: Items) -> Table:
-    """Clean, seen and unseen accuracy and mCE of the frozen networks and of the modules that serve all corruptions."""
+    """Clean, seen and unseen accuracy and mCE of the frozen networks and of the modules that serve
+    all corruptions."""
     rows, cells = [], {**items["main"], **items["ten"]}
     for network in settings.networks:
         baseline = reference(cells.get(f"{network}/frozen", ()), dataset)
@@ -72,7 +80,8 @@ def main(settings: Settings, dataset: str, items: Items) -> Table:
 
 
 def single_gains(network: str, dataset: str, items: Items) -> dict[str, Estimate]:
-    """Corruption -> gain of its own module over the frozen network, at the severity of the conditions."""
+    """Corruption -> gain of its own module over the frozen network, at the severity of the
+    conditions."""
     gains = {}
     for name in seen(dataset):
         frozen = as_top1(items["main"].get(f"{network}/frozen", []), f"top1@{name}-{SEVERITY}")
@@ -83,44 +92,62 @@ def single_gains(network: str, dataset: str, items: Items) -> dict[str, Estimate
 
 
 def summary_gains(network: str, model: str, dataset: str, items: Items) -> dict[str, Estimate]:
-    """Corruption -> gain of a module for all corruptions over the frozen network, mean over severities."""
+    """Corruption -> gain of a module for all corruptions over the frozen network, mean over
+    severities."""
     everything = {**items["main"], **items["ten"]}
     own = {cell: everything.get(cell, []) for cell in (f"{network}/frozen", f"{network}/{model}")}
     cells = summarised(own, f"{network}/frozen", dataset)
     found = {}
     for name in (*seen(dataset), *EXTRA):
-        gain = effect(cells.get(f"{network}/{model}/{name}", ()), cells.get(f"{network}/frozen/{name}", ()))
+        gain = effect(
+            cells.get(f"{network}/{model}/{name}", ()), cells.get(f"{network}/frozen/{name}", ())
+        )
         if gain is not None:
             found[name] = gain
     return found
 
 
 def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
-    """Gain over the frozen network by corruption, a table a network; those told from zero are bold."""
+    """Gain over the frozen network by corruption, a table a network; those told from zero are
+    bold."""
     tables = []
     alone = f"a module for it, severity {SEVERITY}"
     for network in settings.networks:
         blind, ten = (summary_gains(network, model, dataset, items) for model in ("blind", "ten"))
         columns = {
             f"{alone}: drift left": drift_left(network, items),
-            alone: {name: gain_text(gain) for name, gain in single_gains(network, dataset, items).items()},
+            alone: {
+                name: gain_text(gain)
+                for name, gain in single_gains(network, dataset, items).items()
+            },
             "one for all": {name: gain_text(gain) for name, gain in blind.items()},
             "one for all, 10 images": {name: gain_text(gain) for name, gain in ten.items()},
         }
-        columns = {header: column for header, column in columns.items() if column}  # what was not asked for has none
-        rows = [(name, *(c.get(name, "–") for c in columns.values())) for name in (*seen(dataset), *EXTRA)]
+        # what was not asked for has none
+        columns = {header: column for header, column in columns.items() if column}
+        rows = [
+            (name, *(c.get(name, "–") for c in columns.values()))
+            for name in (*seen(dataset), *EXTRA)
+        ]
         tables.append(
-            Table(f"Gain over the frozen {NAMES[network]} (points), {dataset}", ("corruption", *columns), rows)
+            Table(
+                f"Gain over the frozen {NAMES[network]} (points), {dataset}",
+                ("corruption", *columns),
+                rows,
+            )
         )
     return tables
 
 
 def drift_left(network: str, items: Items) -> dict[str, str]:
-    """Corruption -> the squared distance to the clean features behind its own module, as a share of that without."""
+    """Corruption -> the squared distance to the clean features behind its own module, as a share of
+    that without."""
     out = {}
     for cell, records in items["conditions"].items():
         if records and cell.startswith(f"{network}/"):
-            share = fmean(record.metrics["drift_left"] / record.metrics["drift"] for record in records)
+            share = fmean(
+                record.metrics["drift_left"] / record.metrics["drift"] for record in records
+            )
             out[cell.rpartition("/")[2]] = f"{share:.2f}"
     return out
 
@@ -128,16 +155,23 @@ def drift_left(network: str, items: Items) -> dict[str, str]:
 def jpeg(settings: Settings, dataset: str, items: Items) -> Table:
     """Accuracy by JPEG quality, printed and ours."""
     rows = [
-        (f"ImageNet, printed: {row['network']}, {row['model']}", *(row[f"q{q}"] for q in QUALITIES.values()))
+        (
+            f"ImageNet, printed: {row['network']}, {row['model']}",
+            *(row[f"q{q}"] for q in QUALITIES.values()),
+        )
         for row in read_csv("ddp", "jpeg")
     ]
     qualities = _by_quality(items)
     for network in settings.networks:
         for model in ("frozen", "ddp"):
-            values = [top1(qualities.get(f"{network}/jpeg/{model}/q{q}", [])) for q in QUALITIES.values()]
+            values = [
+                top1(qualities.get(f"{network}/jpeg/{model}/q{q}", [])) for q in QUALITIES.values()
+            ]
             label = f"{dataset}: {NAMES[network]}, {model}"
             rows.append((label, *(value.text() if value else "–" for value in values)))
-    return Table("JPEG compression: top-1 (%) by quality", ("", *(str(q) for q in QUALITIES.values())), rows)
+    return Table(
+        "JPEG compression: top-1 (%) by quality", ("", *(str(q) for q in QUALITIES.values())), rows
+    )
 
 
 def _by_quality(items: Items) -> dict[str, list[Record]]:
@@ -156,7 +190,10 @@ def silences(settings: Settings, dataset: str, items: Items) -> Table:
     for name in VARIANTS:
         row = [name]
         for what in ("hq", "seen", "unseen"):
-            gain = effect(cells.get(f"{network}/blind/{name}/{what}", ()), cells.get(f"{network}/blind/{what}", ()))
+            gain = effect(
+                cells.get(f"{network}/blind/{name}/{what}", ()),
+                cells.get(f"{network}/blind/{what}", ()),
+            )
             row.append(gain_text(gain))
         rows.append(row)
     title = f"What the sources leave open: difference to the default (points), {NAMES[network]}, {dataset}"
@@ -168,9 +205,13 @@ def claimed(dataset: str, items: Items) -> dict[str, list[Record]]:
     cells: dict[str, list[Record]] = {}
     everything = {**items["main"], **items["ten"]}
     for network in NAMES:
-        own = {cell: records for cell, records in everything.items() if cell.startswith(f"{network}/")}
+        own = {
+            cell: records for cell, records in everything.items() if cell.startswith(f"{network}/")
+        }
         cells |= summarised(own, f"{network}/frozen", dataset)
-        single = [items["conditions"].get(f"{network}/condition/{name}", []) for name in seen(dataset)]
+        single = [
+            items["conditions"].get(f"{network}/condition/{name}", []) for name in seen(dataset)
+        ]
         if own and all(single):
             cells |= _conditions(network, own[f"{network}/frozen"], single, dataset)
     return {**cells, **_by_quality(items)}
@@ -179,19 +220,27 @@ def claimed(dataset: str, items: Items) -> dict[str, list[Record]]:
 def _conditions(
     network: str, frozen: list[Record], single: list[list[Record]], dataset: str
 ) -> dict[str, list[Record]]:
-    """The mean over all conditions, with a module each and without: cells "<network>/condition/seen" and "/alone"."""
-    means: dict[str, list[Record]] = {f"{network}/condition/seen": [], f"{network}/condition/alone": []}
+    """The mean over all conditions, with a module each and without: cells
+    "<network>/condition/seen" and "/alone"."""
+    means: dict[str, list[Record]] = {
+        f"{network}/condition/seen": [],
+        f"{network}/condition/alone": [],
+    }
     for before, *after in zip(frozen, *single, strict=True):
         alone = [before.metrics[f"top1@{name}-{SEVERITY}"] for name in seen(dataset)]
         for cell, values in zip(means, ([r.metrics["top1"] for r in after], alone), strict=True):
-            means[cell].append(dataclasses.replace(before, metrics={"top1": sum(values) / len(values)}))
+            means[cell].append(
+                dataclasses.replace(before, metrics={"top1": sum(values) / len(values)})
+            )
     return means
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The verdicts. All claims are about ImageNet-C; measured on anything else they can be right in direction only.
+    """The verdicts. All claims are about ImageNet-C; measured on anything else they can be right in
+    direction only.
 
-    A profile without ResNet-50 judges what is claimed of it by its first network; the title says so.
+    A profile without ResNet-50 judges what is claimed of it by its first network; the title says
+    so.
     """
     cells, first = claimed(dataset, items), settings.networks[0]
     title = "Claims"

@@ -1,4 +1,5 @@
-"""Low-resolution visual recognition via deep feature distillation (Zhu, Han, Zhang, Lin & Wang, ICASSP 2019)."""
+"""Low-resolution visual recognition via deep feature distillation (Zhu, Han, Zhang, Lin & Wang,
+ICASSP 2019)."""
 
 METHODS = {
     "dfd": "paperlib.papers.dfd.method:DFD",

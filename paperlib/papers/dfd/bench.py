@@ -1,4 +1,5 @@
-"""What a student step of DFD costs, against the same step as it is usually written. Part of `make bench`.
+"""What a student step of DFD costs, against the same step as it is usually written. Part of `make
+bench`.
 
 Contestants take turns in one process, as in `paperlib.bench.race`.
 """
@@ -33,26 +34,37 @@ class UsualPairs(torch.utils.data.Dataset):
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
         self.labels = labels.tolist()
-        self.augment = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()])
+        self.augment = transforms.Compose(
+            [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor, int]:
         high = self.augment(self.images[i])
-        low = high.resize((8, 8), Image.Resampling.BICUBIC).resize((32, 32), Image.Resampling.BICUBIC)
+        low = high.resize((8, 8), Image.Resampling.BICUBIC).resize(
+            (32, 32), Image.Resampling.BICUBIC
+        )
         return TF.to_tensor(high), TF.to_tensor(low), self.labels[i]
 
 
 def usual_steps(run: Run, device: str) -> Steps:
-    """The same student step as most programs write it: DataLoader, PIL, float32, NCHW, unfused SGD."""
+    """The same student step as most programs write it: DataLoader, PIL, float32, NCHW, unfused
+    SGD."""
     data = datasets.load(run.dataset).train
     loader = DataLoader(
-        UsualPairs(data.images, data.labels), run.batch_size, shuffle=True, num_workers=2, drop_last=True
+        UsualPairs(data.images, data.labels),
+        run.batch_size,
+        shuffle=True,
+        num_workers=2,
+        drop_last=True,
     )
     student = networks.build(run.network, 10, run.width).to(device)
     teacher = networks.build(run.network, 10, run.width).to(device).eval()
-    optimizer = torch.optim.SGD(student.parameters(), run.lr, momentum=run.momentum, weight_decay=run.weight_decay)
+    optimizer = torch.optim.SGD(
+        student.parameters(), run.lr, momentum=run.momentum, weight_decay=run.weight_decay
+    )
     while True:
         for high, low, labels in loader:
             high, low, labels = high.to(device), low.to(device), labels.to(device)
@@ -76,7 +88,10 @@ def variants(device: str) -> list[tuple[int, Execution]]:
     if device == "cpu":
         return [(64, Execution.on("cpu", precision)) for precision in ("fp32", "auto")]
     sizes, precisions = (128, 512, 1024), ("fp32", "bf16")
-    return [(n, Execution(device, p, c)) for n, p, c in itertools.product(sizes, precisions, (False, True))]
+    return [
+        (n, Execution(device, p, c))
+        for n, p, c in itertools.product(sizes, precisions, (False, True))
+    ]
 
 
 def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
@@ -86,13 +101,18 @@ def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
     for batch, execution in dict.fromkeys(variants(device)):
         run = student(batch)
         trainer = ours(run, execution)
-        eager = dataclasses.replace(execution, compile=False)  # compiled code has no modules to hook
-        speeds = race({"ours": our_steps(trainer), "usual": usual_steps(run, device)}, device, rounds, seconds)
+        # compiled code has no modules to hook
+        eager = dataclasses.replace(execution, compile=False)
+        speeds = race(
+            {"ours": our_steps(trainer), "usual": usual_steps(run, device)}, device, rounds, seconds
+        )
         ratios = [a / b for a, b in zip(speeds["ours"], speeds["usual"], strict=True)]
         mine = statistics.median(speeds["ours"])
         # Forward and backward of the student are three forward passes, the teacher is one.
         work = 4 * flops(run.network, run.width, "supervised", 32) * mine
-        peak = next((value for key, value in PEAK.items() if key in execution.provenance()["device"]), None)
+        peak = next(
+            (value for key, value in PEAK.items() if key in execution.provenance()["device"]), None
+        )
         results.append(
             {
                 "step": "dfd resnet18",

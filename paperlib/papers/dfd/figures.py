@@ -1,6 +1,8 @@
-"""Drawings of the chapter on deep feature distillation. Each takes plain numbers or tensors and returns a figure."""
+"""Drawings of the chapter on deep feature distillation. Each takes plain numbers or tensors and
+returns a figure."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -11,19 +13,30 @@ from torch import Tensor
 from paperlib.figures import DPI, LOSS, STUDENT, TEACHER
 
 
-def _box(ax: Axes, x: float, y: float, text: str, color: object, width: float = 1.5) -> None:
-    shape = FancyBboxPatch((x, y), width, 0.8, boxstyle="round,pad=0.06", facecolor=(*color[:3], 0.18), edgecolor=color)  # type: ignore[index]
+def _box(ax: Axes, x: float, y: float, text: str, color: Any, width: float = 1.5) -> None:
+    shape = FancyBboxPatch(
+        (x, y), width, 0.8, boxstyle="round,pad=0.06", facecolor=(*color[:3], 0.18), edgecolor=color
+    )
     ax.add_patch(shape)
     ax.text(x + width / 2, y + 0.4, text, ha="center", va="center", fontsize=9)
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "", style: str = "-") -> None:
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, linestyle=style, color="0.3"))
-    ax.text((start[0] + end[0]) / 2 + 0.08, (start[1] + end[1]) / 2 + 0.1, text, fontsize=8, color="0.3")
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "", style: str = "-"
+) -> None:
+    ax.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=11, linestyle=style, color="0.3"
+        )
+    )
+    ax.text(
+        (start[0] + end[0]) / 2 + 0.08, (start[1] + end[1]) / 2 + 0.1, text, fontsize=8, color="0.3"
+    )
 
 
 def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
-    """DFD in one picture (the paper's Fig. 1, drawn anew): two networks, two images of one scene, two losses.
+    """DFD in one picture (the paper's Fig. 1, drawn anew): two networks, two images of one scene,
+    two losses.
 
     Args:
         high, low: (3, H, W) in [0, 1], an image and its low-resolution version.
@@ -33,7 +46,12 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
     ax.set_aspect("equal")
     ax.axis("off")
     for image, y, label in ((high, 2.3, "$I^{hr}$"), (low, 0.2, "$I^{lr}$")):
-        ax.imshow(image.permute(1, 2, 0).numpy(), extent=(0.1, 1.2, y - 0.1, y + 1.0), aspect="equal", zorder=2)
+        ax.imshow(
+            image.permute(1, 2, 0).numpy(),
+            extent=(0.1, 1.2, y - 0.1, y + 1.0),
+            aspect="equal",
+            zorder=2,
+        )
         ax.text(0.65, y + 1.12, label, ha="center", fontsize=9)
         _arrow(ax, (1.3, y + 0.4), (2.25, y + 0.4))
     _arrow(ax, (0.65, 2.15), (0.65, 1.55), "down, up")
@@ -44,7 +62,14 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
         _box(ax, 4.9, y, name, color, 1.3)
     _arrow(ax, (5.55, 2.2), (5.55, 1.95))
     _arrow(ax, (5.55, 1.06), (5.55, 1.42), "")
-    ax.text(5.7, 1.68, r"$L_{distillation}=\frac{1}{2}\,\Vert f_s-f_t\Vert_2^2$", fontsize=9, va="center", color=LOSS)
+    ax.text(
+        5.7,
+        1.68,
+        r"$L_{distillation}=\frac{1}{2}\,\Vert f_s-f_t\Vert_2^2$",
+        fontsize=9,
+        va="center",
+        color=LOSS,
+    )
     ax.plot([5.55], [1.68], marker="o", color=LOSS, markersize=8)
     _arrow(ax, (6.3, 0.6), (7.0, 0.6))
     _box(ax, 7.15, 0.2, "linear,\nsoftmax", STUDENT, 1.1)
@@ -55,9 +80,13 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
 
 
 def lambda_sweep(
-    bases: Mapping[str, float], curves: Mapping[str, Mapping[float, float]], xlabel: str, ylabel: str
+    bases: Mapping[str, float],
+    curves: Mapping[str, Mapping[float, float]],
+    xlabel: str,
+    ylabel: str,
 ) -> Figure:
-    """Accuracy against lambda, one panel a network, the base network as a dashed line (the paper's Fig. 2)."""
+    """Accuracy against lambda, one panel a network, the base network as a dashed line (the paper's
+    Fig. 2)."""
     fig, axes = plt.subplots(1, len(curves), figsize=(7.5, 2.5), dpi=DPI, squeeze=False)
     for ax, (name, curve) in zip(axes[0], curves.items(), strict=True):
         ax.plot(list(curve), list(curve.values()), marker="o", color=STUDENT, label="DFD")

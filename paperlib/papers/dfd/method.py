@@ -1,8 +1,9 @@
 """Deep feature distillation (Zhu, Han, Zhang, Lin & Wang, ICASSP 2019).
 
-A teacher is trained on high-resolution images. A student of the same architecture sees the low-resolution version of
-an image and is trained to recognise it while its last feature stays close to the teacher's feature of the
-high-resolution version. The functions below are the paper's equations (1) to (4).
+A teacher is trained on high-resolution images. A student of the same architecture sees the
+low-resolution version of an image and is trained to recognise it while its last feature stays close
+to the teacher's feature of the high-resolution version. The functions below are the paper's
+equations (1) to (4).
 """
 
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ def distillation_loss(student: Tensor, teacher: Tensor, reduction: str = "sum") 
 
     Args:
         student, teacher: (B, d), the features f_s(lr) and f_t(hr).
-        reduction: "sum" over the d entries is the equation as printed; "mean" divides it by d, which is what
-            `nn.MSELoss` would have computed, and makes lambda d times weaker.
+        reduction: "sum" over the d entries is the equation as printed; "mean" divides it by d,
+            which is what `nn.MSELoss` would have computed, and makes lambda d times weaker.
     """
     squared = (student.float() - teacher.float()).square()
     return 0.5 * (squared.sum(1) if reduction == "sum" else squared.mean(1)).mean()
@@ -35,7 +36,8 @@ def probabilities(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def recognition_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) and (3) in one stable step."""
+    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) and (3) in one stable
+    step."""
     return F.cross_entropy(logits.float(), labels)
 
 
@@ -45,11 +47,13 @@ def total_loss(recognition: Tensor, distillation: Tensor, lambda_: float) -> Ten
 
 
 class DFD(Supervised):
-    """The student of DFD; needs a parent "teacher", takes an optional parent "init" (Algorithm 1, module 2).
+    """The student of DFD; needs a parent "teacher", takes an optional parent "init" (Algorithm 1,
+    module 2).
 
     Args:
         lambda_: the weight of equation (4), tuned in the paper over {0.1, 0.2, 0.5, 1, 2, 5, 10}.
-        reduction: of equation (1), "sum" as printed, or "mean", with which the whole grid of lambdas trains.
+        reduction: of equation (1), "sum" as printed, or "mean", with which the whole grid of
+            lambdas trains.
         feature: the side of the last ReLU on which features are compared, "post" or "pre".
         dropout: of the student's network, see `Supervised`.
     """
@@ -75,7 +79,8 @@ class DFD(Supervised):
         self.parents["teacher"].feature = feature  # type: ignore[assignment]  # the teacher was built by its own run
 
     def teachers_view(self, batch: Batch) -> Tensor:
-        """The images of which the teacher's features are taken (B, 3, H, W): the high-resolution ones."""
+        """The images of which the teacher's features are taken (B, 3, H, W): the high-resolution
+        ones."""
         return batch.clean
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,9 +1,11 @@
-"""Super-resolution by a factor of 2: the networks of DFD's Table 2 and Fig. 3, and SRGAN's discriminator.
+"""Super-resolution by a factor of 2: the networks of DFD's Table 2 and Fig. 3, and SRGAN's
+discriminator.
 
-All take float images (B, 3, h, h) in [0, 1] and return (B, 3, 2h, 2h), on the same scale and not clipped. The originals
-of VDSR and ESPCN work on the luminance alone; these work on RGB, because a classifier is to read the result.
-Convolutions keep PyTorch's default initialisation (uniform, Kaiming with a = sqrt(5)) except where a paper names
-another. `width` scales every hidden channel count.
+All take float images (B, 3, h, h) in [0, 1] and return (B, 3, 2h, 2h), on the same scale and not
+clipped. The originals of VDSR and ESPCN work on the luminance alone; these work on RGB, because a
+classifier is to read the result. Convolutions keep PyTorch's default initialisation (uniform,
+Kaiming with a = sqrt(5)) except where a paper names another. `width` scales every hidden channel
+count.
 """
 
 from torch import Tensor, nn
@@ -17,13 +19,15 @@ def _channels(width: float, *counts: int) -> list[int]:
 
 
 class VDSR(nn.Module):
-    """Very deep super-resolution (Kim, Lee & Lee, CVPR 2016): a bicubic enlargement plus a learned residual.
+    """Very deep super-resolution (Kim, Lee & Lee, CVPR 2016): a bicubic enlargement plus a learned
+    residual.
 
-    3x3 convolutions with ReLU between them, at the size of the output, initialised as the paper does (He et al., 2015).
-    668,227 parameters at width 1 with 20 convolutions.
+    3x3 convolutions with ReLU between them, at the size of the output, initialised as the paper
+    does (He et al., 2015). 668,227 parameters at width 1 with 20 convolutions.
 
     Args:
-        width: factor on the 64 channels. depth: number of convolutions.
+        width: factor on the 64 channels.
+        depth: number of convolutions.
     """
 
     def __init__(self, width: float = 1.0, depth: int = 20) -> None:
@@ -45,13 +49,15 @@ class VDSR(nn.Module):
 
 
 class ESPCN(nn.Module):
-    """Efficient sub-pixel network (Shi et al., CVPR 2016): convolutions at the size of the input, then pixel shuffle.
+    """Efficient sub-pixel network (Shi et al., CVPR 2016): convolutions at the size of the input,
+    then pixel shuffle.
 
-    5x5 with 64 channels, 3x3 with 32, 3x3 with 3 * 2^2, tanh between them as in section 3.2 of the paper.
-    26,796 parameters at width 1 with 3 convolutions.
+    5x5 with 64 channels, 3x3 with 32, 3x3 with 3 * 2^2, tanh between them as in section 3.2 of the
+    paper. 26,796 parameters at width 1 with 3 convolutions.
 
     Args:
-        width: factor on the 64 and 32 channels. depth: number of convolutions; all but the first and last have 32.
+        width: factor on the 64 and 32 channels.
+        depth: number of convolutions; all but the first and last have 32.
     """
 
     def __init__(self, width: float = 1.0, depth: int = 3) -> None:
@@ -61,7 +67,9 @@ class ESPCN(nn.Module):
         for _ in range(depth - 2):
             layers += [nn.Conv2d(c, inner, 3, padding=1), nn.Tanh()]
             c = inner
-        self.layers = nn.Sequential(*layers, nn.Conv2d(c, 3 * 2**2, 3, padding=1), nn.PixelShuffle(2))
+        self.layers = nn.Sequential(
+            *layers, nn.Conv2d(c, 3 * 2**2, 3, padding=1), nn.PixelShuffle(2)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, 3, 2h, 2w)."""
@@ -87,13 +95,15 @@ class ResidualBlock(nn.Module):
 
 
 class SRResNet(nn.Module):
-    """SRGAN's generator (Ledig et al., CVPR 2017, Fig. 4): residual blocks at the size of the input, a pixel shuffle.
+    """SRGAN's generator (Ledig et al., CVPR 2017, Fig. 4): residual blocks at the size of the
+    input, a pixel shuffle.
 
-    One sub-pixel step, as 2x needs (the paper's 4x has two). Each PReLU has one slope; convolutions in front of a batch
-    norm have no bias. 1,399,637 parameters at width 1 with 16 blocks.
+    One sub-pixel step, as 2x needs (the paper's 4x has two). Each PReLU has one slope; convolutions
+    in front of a batch norm have no bias. 1,399,637 parameters at width 1 with 16 blocks.
 
     Args:
-        width: factor on the 64 channels. depth: number of residual blocks.
+        width: factor on the 64 channels.
+        depth: number of residual blocks.
     """
 
     def __init__(self, width: float = 1.0, depth: int = 16) -> None:
@@ -105,7 +115,9 @@ class SRResNet(nn.Module):
             nn.Conv2d(c, c, 3, padding=1, bias=False),
             nn.BatchNorm2d(c),
         )
-        self.enlarge = nn.Sequential(nn.Conv2d(c, 4 * c, 3, padding=1), nn.PixelShuffle(2), nn.PReLU())
+        self.enlarge = nn.Sequential(
+            nn.Conv2d(c, 4 * c, 3, padding=1), nn.PixelShuffle(2), nn.PReLU()
+        )
         self.out = nn.Conv2d(c, 3, 9, padding=4)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -115,14 +127,15 @@ class SRResNet(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """SRGAN's discriminator (Ledig et al., Fig. 4): eight 3x3 convolutions, two linear layers, one logit an image.
+    """SRGAN's discriminator (Ledig et al., Fig. 4): eight 3x3 convolutions, two linear layers, one
+    logit an image.
 
-    Adapted to small images in one place: the four strides leave 6x6 maps of the paper's 96x96 crops and 1x1 of a 16x16
-    image, so the first linear layer reads 512 numbers (18,432 in the paper), averaged over the positions where there is
-    more than one. 5,213,569 parameters at width 1.
+    Adapted to small images in one place: the four strides leave 6x6 maps of the paper's 96x96 crops
+    and 1x1 of a 16x16 image, so the first linear layer reads 512 numbers (18,432 in the paper),
+    averaged over the positions where there is more than one. 5,213,569 parameters at width 1.
 
-    Its batch norms keep no running statistics: a discriminator lives only while it is trained, and judges a batch by
-    that batch's own statistics.
+    Its batch norms keep no running statistics: a discriminator lives only while it is trained, and
+    judges a batch by that batch's own statistics.
 
     Args:
         width: factor on the 64 to 512 channels and on the 1024 units.
@@ -132,7 +145,10 @@ class Discriminator(nn.Module):
         super().__init__()
         first, *rest = _channels(width, 64, 64, 128, 128, 256, 256, 512, 512)
         (units,) = _channels(width, 1024)
-        layers: list[nn.Module] = [nn.Conv2d(3, first, 3, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, first, 3, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
         channels = first
         for i, out in enumerate(rest):
             layers += [
@@ -145,7 +161,8 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B,) that images (B, 3, H, W) in [0, 1] are real; the sigmoid of the paper is left to the loss."""
+        """Logits (B,) that images (B, 3, H, W) in [0, 1] are real; the sigmoid of the paper is left
+        to the loss."""
         return self.layers(2 * images - 1).squeeze(1)
 
 

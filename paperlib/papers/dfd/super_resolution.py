@@ -1,8 +1,10 @@
-"""Super-resolution, DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, SRGAN by its two players.
+"""Super-resolution, DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, SRGAN by
+its two players.
 
-A network learns to double the size of the degraded images (`degrade` with `up="none"`); a classifier is then trained on
-what it makes of them. Equation numbers are those of SRGAN's paper: Ledig et al., "Photo-realistic single image
-super-resolution using a generative adversarial network", CVPR 2017.
+A network learns to double the size of the degraded images (`degrade` with `up="none"`); a
+classifier is then trained on what it makes of them. Equation numbers are those of SRGAN's paper:
+Ledig et al., "Photo-realistic single image super-resolution using a generative adversarial
+network", CVPR 2017.
 """
 
 from collections.abc import Mapping
@@ -25,12 +27,14 @@ SAMPLES = 8
 
 
 def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """Equation (4): the mean squared difference of the pixels, images (B, 3, H, H) in [0, 1]. A scalar."""
+    """Equation (4): the mean squared difference of the pixels, images (B, 3, H, H) in [0, 1]. A
+    scalar."""
     return F.mse_loss(images.float(), targets.float())
 
 
 def content_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Equation (5): the mean squared difference of the feature maps (B, C, h, w) of two images. A scalar.
+    """Equation (5): the mean squared difference of the feature maps (B, C, h, w) of two images. A
+    scalar.
 
     The sum over the C channels that the equation leaves unsaid is a mean here.
     """
@@ -38,19 +42,23 @@ def content_loss(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Equation (6): -log D(G(x)), averaged over the batch, from the discriminator's logits (B,). A scalar."""
+    """Equation (6): -log D(G(x)), averaged over the batch, from the discriminator's logits (B,). A
+    scalar."""
     return F.softplus(-fake.float()).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """The objective of equation (2), negated: -log D(y) - log(1 - D(G(x))), from logits (B,). A scalar."""
+    """The objective of equation (2), negated: -log D(y) - log(1 - D(G(x))), from logits (B,). A
+    scalar."""
     return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
 
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
-    """The last feature maps (B, C, h, w) of images (B, 3, H, H) that are first enlarged to the classifier's `size`.
+    """The last feature maps (B, C, h, w) of images (B, 3, H, H) that are first enlarged to the
+    classifier's `size`.
 
-    They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these ask for them.
+    They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these
+    ask for them.
     """
     enlarged = resize(images, size)
     normal = (enlarged - classifier.mean.view(3, 1, 1)) / classifier.std.view(3, 1, 1)
@@ -64,7 +72,9 @@ class SuperResolution(Method):
         depth: of the network, see `paperlib.papers.dfd.networks`; None is the published one.
     """
 
-    def __init__(self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, depth: int | None = None) -> None:
+    def __init__(
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, depth: int | None = None
+    ) -> None:
         super().__init__(run, task, parents)  # `build` has taken `depth` from the run
         self.kernel = str(run.degrade.get("down", "bicubic"))
 
@@ -75,9 +85,11 @@ class SuperResolution(Method):
         return networks.build(run.network, run.width, None if depth is None else int(depth))
 
     def target(self, batch: Batch) -> Tensor:
-        """What the network should make of the degraded images: the clean ones, downsampled only half as far.
+        """What the network should make of the degraded images: the clean ones, downsampled only
+        half as far.
 
-        (B, 3, 2h, 2h) in [0, 1], by the kernel that made the degraded images and in 8 bits like them.
+        (B, 3, 2h, 2h) in [0, 1], by the kernel that made the degraded images and in 8 bits like
+        them.
         """
         return to_8_bit(resize(batch.clean, 2 * batch.degraded.shape[-1], self.kernel))
 
@@ -106,18 +118,19 @@ class SuperResolution(Method):
 
 
 class SRGAN(SuperResolution):
-    """A generator between a content loss, equation (3), and a discriminator that is trained with it.
+    """A generator between a content loss, equation (3), and a discriminator that is trained with
+    it.
 
-    Needs a parent "content", a classifier whose feature maps are compared in the place of the paper's VGG-19; takes a
-    parent "init", the trained SRResNet from which the paper starts.
+    Needs a parent "content", a classifier whose feature maps are compared in the place of the
+    paper's VGG-19; takes a parent "init", the trained SRResNet from which the paper starts.
 
-    Both players take their step from the same weights, in one backward pass, where the paper alternates between them:
-    a simultaneous update. Neither loss reaches the other player's weights.
+    Both players take their step from the same weights, in one backward pass, where the paper
+    alternates between them: a simultaneous update. Neither loss reaches the other player's weights.
 
     Args:
-        content: weight of equation (5). The paper scales its VGG's features (1/12.75, a weight of 0.006) until the term
-            is comparable to the pixel loss of images in [-1, 1]; for a batch-norm VGG-16 on CIFAR-10 the same takes
-            about 0.2 (measured at width 1/4).
+        content: weight of equation (5). The paper scales its VGG's features (1/12.75, a weight of
+            0.006) until the term is comparable to the pixel loss of images in [-1, 1]; for a
+            batch-norm VGG-16 on CIFAR-10 the same takes about 0.2 (measured at width 1/4).
         pixel: weight of equation (4); 0 is the paper's SRGAN.
         adversarial: weight of equation (6), the paper's.
         depth: of the generator; None is the published one.
@@ -137,12 +150,15 @@ class SRGAN(SuperResolution):
         super().__init__(run, task, parents, depth=depth)
         classifier = parents.get("content")
         if not isinstance(classifier, Classifier):
-            raise UserError("srgan needs a classifier to compare contents: uses={'content': Run(...)}")
+            raise UserError(
+                "srgan needs a classifier to compare contents: uses={'content': Run(...)}"
+            )
         self.weights = {"content": content, "pixel": pixel, "adversarial": adversarial}
         self.discriminator = Discriminator(run.width)
 
     def _as_constant(self, images: Tensor) -> Tensor:
-        """The discriminator's logits (B,), its weights taken as constants: gradients reach the images only."""
+        """The discriminator's logits (B,), its weights taken as constants: gradients reach the
+        images only."""
         weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         return functional_call(self.discriminator, weights, (images,))
 
@@ -159,10 +175,13 @@ class SRGAN(SuperResolution):
             "pixel": pixel_loss(output, target),
             "adversarial": adversarial_loss(self._as_constant(output)),
         }
-        return generator, discriminator_loss(self.discriminator(target), self.discriminator(output.detach()))
+        return generator, discriminator_loss(
+            self.discriminator(target), self.discriminator(output.detach())
+        )
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum of the players' losses, of which each moves only its own player, and their terms."""
+        """The sum of the players' losses, of which each moves only its own player, and their
+        terms."""
         generator, discriminator = self.players(batch)
         total = sum(self.weights[name] * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

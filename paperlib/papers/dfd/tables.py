@@ -1,4 +1,5 @@
-"""DFD's tables, made of the records that `dfd.study` returns: the chapter shows them, `make reproduce` prints them."""
+"""DFD's tables, made of the records that `dfd.study` returns: the chapter shows them, `make
+reproduce` prints them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,21 +38,25 @@ def table2(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) 
 
 
 def teachers(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) -> Table:
-    """The teachers on high-resolution images, and on 8x8 images without having been trained on any."""
+    """The teachers on high-resolution images, and on 8x8 images without having been trained on
+    any."""
     rows = []
     for network in settings.networks:
         row = [NAMES[network]]
         for own in cells.values():
             records = own.get(f"{network}/hr", [])
             for metric in ("top1", "top1@lowres"):
-                row.append(Estimate.of([r.metrics[metric] for r in records]).text() if records else "–")
+                row.append(
+                    Estimate.of([r.metrics[metric] for r in records]).text() if records else "–"
+                )
         rows.append(row)
     headers = ["teacher", *(f"{name}, {size}" for name in cells for size in ("32×32", "8×8"))]
     return Table("Trained on high resolution. Top-1 accuracy (%)", headers, rows)
 
 
 def quality(dataset: str, fig3: Mapping[str, list[Record]]) -> Table:
-    """PSNR and SSIM of the super-resolution networks behind Table 2 and Fig. 3, against bicubic enlargement."""
+    """PSNR and SSIM of the super-resolution networks behind Table 2 and Fig. 3, against bicubic
+    enlargement."""
     rows: list[tuple[str, ...]] = []
     for name, records in fig3.items():
         for record in records:
@@ -59,11 +64,14 @@ def quality(dataset: str, fig3: Mapping[str, list[Record]]) -> Table:
             if not rows:
                 rows.append(("bicubic", f"{m['bicubic_psnr']:.2f}", f"{m['bicubic_ssim']:.4f}"))
             rows.append((name, f"{m['psnr']:.2f}", f"{m['ssim']:.4f}"))
-    return Table(f"Super-resolution, 8×8 to 16×16, {dataset} test images", ("", "PSNR (dB)", "SSIM"), rows)
+    return Table(
+        f"Super-resolution, 8×8 to 16×16, {dataset} test images", ("", "PSNR (dB)", "SSIM"), rows
+    )
 
 
 def silences(dataset: str, cells: Mapping[str, list[Record]], settings: Settings) -> Table:
-    """What the paper leaves open: each variant's accuracy and its gain over the base network, paired by seed."""
+    """What the paper leaves open: each variant's accuracy and its gain over the base network,
+    paired by seed."""
     base = cells.get(f"{MAIN}/lr/8", [])
     names = {
         f"{MAIN}/lr/8": "base network",
@@ -83,8 +91,11 @@ def silences(dataset: str, cells: Mapping[str, list[Record]], settings: Settings
     return Table(title, ("variant", "top-1 (%)", "gain over the base network"), rows)
 
 
-def lambda_curves(fig2: Mapping[str, list[Record]]) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
-    """Validation accuracy of the base network, and of DFD by lambda; networks that lack one of them are left out."""
+def lambda_curves(
+    fig2: Mapping[str, list[Record]],
+) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+    """Validation accuracy of the base network, and of DFD by lambda; networks that lack one of them
+    are left out."""
     bases, curves = {}, {}
     for network, records in fig2.items():
         top = {r.run.options.get("lambda_"): r.metrics["validation_top1"] for r in records}
@@ -95,18 +106,24 @@ def lambda_curves(fig2: Mapping[str, list[Record]]) -> tuple[dict[str, float], d
 
 
 def lambdas(dataset: str, fig2: Mapping[str, list[Record]]) -> Table:
-    """The numbers behind Fig. 2: validation accuracy by lambda, the base network first, and the chosen lambda."""
+    """The numbers behind Fig. 2: validation accuracy by lambda, the base network first, and the
+    chosen lambda."""
     bases, curves = lambda_curves(fig2)
     rows = []
     for name, curve in curves.items():
         columns = [f"{curve[x]:.2f}" if x in curve else "–" for x in LAMBDAS]
-        rows.append((name, f"{bases[name]:.2f}", *columns, f"{max(curve, key=curve.__getitem__):g}"))
+        rows.append(
+            (name, f"{bases[name]:.2f}", *columns, f"{max(curve, key=curve.__getitem__):g}")
+        )
     headers = ("network", "base", *(f"λ = {x:g}" for x in LAMBDAS), "chosen λ")
-    return Table(f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed", headers, rows)
+    return Table(
+        f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed", headers, rows
+    )
 
 
 def fig2_claims(dataset: str, fig2: Mapping[str, list[Record]]) -> Table:
-    """What the paper says of Fig. 2, and what one seed shows: no interval, hence no verdict beyond "inconclusive"."""
+    """What the paper says of Fig. 2, and what one seed shows: no interval, hence no verdict beyond
+    "inconclusive"."""
     bases, curves = lambda_curves(fig2)
     rows = []
     for name, curve in curves.items():
@@ -120,8 +137,13 @@ def fig2_claims(dataset: str, fig2: Mapping[str, list[Record]]) -> Table:
 def untested(names: Sequence[str]) -> Table:
     """The claims about data sets that were not measured."""
     claims = [claim for claim in read_claims("dfd") if claim.dataset not in names]
-    rows = [(claim.text, claim.dataset, claim.source, f"{claim.points:+.2f}", "not tested") for claim in claims]
-    return Table("Claims about other data sets", ("claim", "data set", "source", "paper", "verdict"), rows)
+    rows = [
+        (claim.text, claim.dataset, claim.source, f"{claim.points:+.2f}", "not tested")
+        for claim in claims
+    ]
+    return Table(
+        "Claims about other data sets", ("claim", "data set", "source", "paper", "verdict"), rows
+    )
 
 
 def describe(settings: Settings) -> str:
@@ -135,13 +157,21 @@ def describe(settings: Settings) -> str:
     )
 
 
-def tables(settings: Settings, studies: Mapping[str, Mapping[str, Mapping[str, list[Record]]]]) -> list[Table]:
+def tables(
+    settings: Settings, studies: Mapping[str, Mapping[str, Mapping[str, list[Record]]]]
+) -> list[Table]:
     """All tables in the chapter's order. `studies` holds what `dfd.study` returned, by data set."""
     cells = {name: {**items["table1"], **items["table2"]} for name, items in studies.items()}
     out = [table1(settings, cells), teachers(settings, cells)]
     for name, items in studies.items():
-        out += [lambdas(name, items["fig2"]), fig2_claims(name, items["fig2"]), quality(name, items["fig3"])]
+        out += [
+            lambdas(name, items["fig2"]),
+            fig2_claims(name, items["fig2"]),
+            quality(name, items["fig3"]),
+        ]
         out.append(silences(name, {**items["table1"], **items["silences"]}, settings))
     out.append(table2(settings, cells))
-    out += [claims_table("dfd", name, own, settings.profile == "paper") for name, own in cells.items()]
+    out += [
+        claims_table("dfd", name, own, settings.profile == "paper") for name, own in cells.items()
+    ]
     return [*out, untested(list(studies))]

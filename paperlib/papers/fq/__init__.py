@@ -1,4 +1,5 @@
-"""Feature quantization for defending against distortion of images (Sun, Ozay, Zhang, Liu & Okatani, CVPR 2018)."""
+"""Feature quantization for defending against distortion of images (Sun, Ozay, Zhang, Liu & Okatani,
+CVPR 2018)."""
 
 METHODS = {
     "fq": "paperlib.papers.fq.method:FQ",

@@ -1,6 +1,8 @@
-"""What feature quantization costs: a training step of ResNet-18 with it over one without. Part of `make bench`.
+"""What feature quantization costs: a training step of ResNet-18 with it over one without. Part of
+`make bench`.
 
-Contestants take turns, as in `paperlib.bench.race`. Compiled, the non-linearity is fused with what is around it.
+Contestants take turns, as in `paperlib.bench.race`. Compiled, the non-linearity is fused with what
+is around it.
 """
 
 import itertools
@@ -17,8 +19,11 @@ from paperlib.runs import Run
 KINDS = {name: MODELS["resnet18"][name] for name in ("sf-10", "pow-1", "hpow", "sf-pow-10")}
 
 
-def contest(execution: Execution, batch: int, rounds: int, seconds: float, width: float = 1.0) -> dict[str, Any]:
-    """Throughput of the step of ResNet-18 on 32 px images, plain and with each non-linearity, and their ratios."""
+def contest(
+    execution: Execution, batch: int, rounds: int, seconds: float, width: float = 1.0
+) -> dict[str, Any]:
+    """Throughput of the step of ResNet-18 on 32 px images, plain and with each non-linearity, and
+    their ratios."""
     common: dict[str, Any] = {"dataset": "synthdigits", "network": "resnet18", "lr": 0.01}
     common |= {"batch_size": batch, "width": width}
     runs = {"plain": Run("supervised", **common)}
@@ -30,9 +35,16 @@ def contest(execution: Execution, batch: int, rounds: int, seconds: float, width
         "batch": batch,
         "precision": execution.precision,
         "compile": execution.compile,
-        "images_per_second": {name: [round(x, 1) for x in values] for name, values in speeds.items()},
+        "images_per_second": {
+            name: [round(x, 1) for x in values] for name, values in speeds.items()
+        },
         "ratio": {
-            name: round(statistics.median(a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)), 3)
+            name: round(
+                statistics.median(
+                    a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)
+                ),
+                3,
+            )
             for name in KINDS
         },
     }
@@ -41,13 +53,17 @@ def contest(execution: Execution, batch: int, rounds: int, seconds: float, width
 def variants(device: str) -> list[tuple[int, Execution]]:
     """Batch sizes and ways of execution to compare on a device."""
     batches = (64,) if device == "cpu" else (128, 512)
-    precisions = [Execution.on(device, way).precision for way in (("fp32", "auto") if device == "cpu" else ("bf16",))]
+    precisions = [
+        Execution.on(device, way).precision
+        for way in (("fp32", "auto") if device == "cpu" else ("bf16",))
+    ]
     ways = itertools.product(batches, precisions, (False, True))
     return [(batch, Execution(device, precision, compiled)) for batch, precision, compiled in ways]
 
 
 def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
-    """Run everything, print it, and write the record. About ten minutes on two cores, half of it compiling."""
+    """Run everything, print it, and write the record. About ten minutes on two cores, half of it
+    compiling."""
     device = Execution.on(device).device
     results = []
     for batch, execution in dict.fromkeys(variants(device)):

@@ -1,4 +1,5 @@
-"""Mean, variance, skewness and kurtosis of features, streamed: one pass, any number of images, whatever their mean.
+"""Mean, variance, skewness and kurtosis of features, streamed: one pass, any number of images,
+whatever their mean.
 
 clean, degraded = Recorder(layers), Recorder(layers)
 for batch in batches:
@@ -24,8 +25,8 @@ from torch.utils.hooks import RemovableHandle
 from paperlib.errors import UserError, choose
 from paperlib.networks import Classifier
 
-# Values that are float64 at a time, and variables among them: on a CPU 1 MB, which its cache holds (8 times as fast as
-# all at once); a GPU wants few large kernels.
+# Values that are float64 at a time, and variables among them: on a CPU 1 MB, which its cache holds
+# (8 times as fast as all at once); a GPU wants few large kernels.
 BLOCKS = {"cpu": (2**17, 256), "gpu": (2**26, 2**26)}
 UNITS = ("neurons", "channels")
 PLACES = ("conv", "bn", "relu")
@@ -33,10 +34,12 @@ PLACES = ("conv", "bn", "relu")
 
 @dataclass(frozen=True)
 class CentralMoments:
-    """What a set of samples leaves behind: its size, its mean and the sums of powers of the distances from the mean.
+    """What a set of samples leaves behind: its size, its mean and the sums of powers of the
+    distances from the mean.
 
-    `CentralMoments.of(values)` takes them from values, `a + b` is that of the two sets together, in any order and
-    grouping, up to rounding. Nothing is squared before its mean is taken off, so a large mean costs no digits.
+    `CentralMoments.of(values)` takes them from values, `a + b` is that of the two sets together, in
+    any order and grouping, up to rounding. Nothing is squared before its mean is taken off, so a
+    large mean costs no digits.
 
     Attributes:
         count: number of samples, n.
@@ -52,16 +55,25 @@ class CentralMoments:
 
     @classmethod
     def of(cls, values: Tensor) -> "CentralMoments":
-        """Those of values (n, ...), n samples of every variable, of any floating dtype, on any device with float64."""
-        order = sorted(range(1, values.ndim), key=values.stride, reverse=True)  # that of memory: channels may be last
+        """Those of values (n, ...), n samples of every variable, of any floating dtype, on any
+        device with float64."""
+        # that of memory: channels may be last
+        order = sorted(range(1, values.ndim), key=values.stride, reverse=True)
         laid = values.permute(0, *order)
         flat = laid.reshape(len(values), math.prod(laid.shape[1:]))  # a view
         block, widest = BLOCKS["cpu" if values.device.type == "cpu" else "gpu"]
         columns = min(max(flat.shape[1], 1), widest)
-        blocks = [cls._of_rows(part.split(max(1, block // columns))) for part in flat.split(columns, dim=1)]
+        blocks = [
+            cls._of_rows(part.split(max(1, block // columns)))
+            for part in flat.split(columns, dim=1)
+        ]
         back = [order.index(dim) for dim in range(1, values.ndim)]
-        parts = ([getattr(moments, name) for moments in blocks] for name in ("mean", "m2", "m3", "m4"))
-        return cls(len(values), *(torch.cat(part).view(laid.shape[1:]).permute(back) for part in parts))
+        parts = (
+            [getattr(moments, name) for moments in blocks] for name in ("mean", "m2", "m3", "m4")
+        )
+        return cls(
+            len(values), *(torch.cat(part).view(laid.shape[1:]).permute(back) for part in parts)
+        )
 
     @classmethod
     def _of_rows(cls, parts: Sequence[Tensor]) -> "CentralMoments":
@@ -80,7 +92,8 @@ class CentralMoments:
         return cls(len(x), origin.sum(0) + mean, m2, m3, m4)
 
     def _about(self, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem; the sum of x - mean is 0."""
+        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem; the sum of x
+        - mean is 0."""
         n, a = self.count, offset
         m2 = self.m2 + n * a**2
         m3 = self.m3 + 3 * a * self.m2 + n * a**3
@@ -90,9 +103,10 @@ class CentralMoments:
     def __add__(self, other: "CentralMoments") -> "CentralMoments":
         """Those of both sets of samples together.
 
-        With delta = mean_b - mean_a, the common mean is mean_a + delta n_b / n. Each set's sums are moved there and
-        added. Expanded in delta these are the update formulas of Chan, Golub & LeVeque (1979) for order 2 and of
-        Pébay (2008, Sandia report SAND2008-6212) for orders 3 and 4.
+        With delta = mean_b - mean_a, the common mean is mean_a + delta n_b / n. Each set's sums are
+        moved there and added. Expanded in delta these are the update formulas of Chan, Golub &
+        LeVeque (1979) for order 2 and of Pébay (2008, Sandia report SAND2008-6212) for orders 3 and
+        4.
         """
         if not other.count:
             return self
@@ -100,11 +114,14 @@ class CentralMoments:
             return other
         n = self.count + other.count
         delta = other.mean - self.mean
-        sums = zip(self._about(-delta * other.count / n), other._about(delta * self.count / n), strict=True)
+        sums = zip(
+            self._about(-delta * other.count / n), other._about(delta * self.count / n), strict=True
+        )
         return CentralMoments(n, self.mean + delta * other.count / n, *(a + b for a, b in sums))
 
     def pooled(self) -> "CentralMoments":
-        """Neurons (C, ...) -> channels (C,): the positions of a channel become samples of one variable."""
+        """Neurons (C, ...) -> channels (C,): the positions of a channel become samples of one
+        variable."""
         if self.mean.ndim == 1:
             return self
         positions = tuple(range(1, self.mean.ndim))
@@ -113,13 +130,15 @@ class CentralMoments:
         return CentralMoments(self.count * self.mean[0].numel(), mean.flatten(), *sums)
 
     def affine(self, scale: Tensor, offset: Tensor) -> "CentralMoments":
-        """Those of scale * x + offset; both broadcast to the variables. Skewness only has its sign to lose by it."""
+        """Those of scale * x + offset; both broadcast to the variables. Skewness only has its sign
+        to lose by it."""
         sums = (m * scale**p for p, m in ((2, self.m2), (3, self.m3), (4, self.m4)))
         return CentralMoments(self.count, self.mean * scale + offset, *sums)
 
     @property
     def variance(self) -> Tensor:
-        """m2 / n, the population's variance (no Bessel correction: of 5,000 images it is a fiftieth of a percent)."""
+        """m2 / n, the population's variance (no Bessel correction: of 5,000 images it is a fiftieth
+        of a percent)."""
         return self.m2 / self.count
 
     @property
@@ -129,12 +148,14 @@ class CentralMoments:
 
     @property
     def constant(self) -> Tensor:
-        """Which variables do not vary, to the precision of float64 at their mean; a single sample never does."""
+        """Which variables do not vary, to the precision of float64 at their mean; a single sample
+        never does."""
         return self.variance <= (torch.finfo(torch.float64).eps * self.mean) ** 2
 
     @property
     def skewness(self) -> Tensor:
-        """The mean of ((x - mean) / deviation)^3; NaN for what is constant, where it is not defined.
+        """The mean of ((x - mean) / deviation)^3; NaN for what is constant, where it is not
+        defined.
 
         That of n normal samples is 0 with standard error sqrt(6/n), 0.035 for 5,000.
         """
@@ -153,11 +174,12 @@ def of_features(features: Tensor, unit: str = "neurons") -> CentralMoments:
     """The moments of a layer's features (B, C, ...) over the images.
 
     Args:
-        unit: what a variable is. "neurons", the default: every position of every channel, (C, ...), of which an image
-            gives one sample. It is what the paper names, and 5,000 images are 5,000 samples of each. "channels": (C,),
-            every position of every image is a sample; then what differs from position to position (borders, the
-            object in the middle) counts as part of the distribution, and samples of one image depend on each other.
-            It is what batch norm takes its statistics of.
+        unit: what a variable is. "neurons", the default: every position of every channel, (C, ...),
+            of which an image gives one sample. It is what the paper names, and 5,000 images are
+            5,000 samples of each. "channels": (C,), every position of every image is a sample; then
+            what differs from position to position (borders, the object in the middle) counts as
+            part of the distribution, and samples of one image depend on each other. It is what
+            batch norm takes its statistics of.
     """
     if choose("unit", unit, UNITS) == "channels" and features.ndim > 2:
         features = features.movedim(1, -1).flatten(0, -2)
@@ -165,7 +187,8 @@ def of_features(features: Tensor, unit: str = "neurons") -> CentralMoments:
 
 
 class Recorder:
-    """Within `with recorder:`, every forward pass of the layers adds what they put out to `recorder.moments`.
+    """Within `with recorder:`, every forward pass of the layers adds what they put out to
+    `recorder.moments`.
 
     Enter it as often as you like; the hooks are gone whenever it is left.
 
@@ -175,7 +198,9 @@ class Recorder:
         rectify: take the positive part of what the layers put out.
     """
 
-    def __init__(self, layers: Mapping[str, nn.Module], unit: str = "neurons", rectify: bool = False) -> None:
+    def __init__(
+        self, layers: Mapping[str, nn.Module], unit: str = "neurons", rectify: bool = False
+    ) -> None:
         self.layers, self.unit, self.rectify = layers, choose("unit", unit, UNITS), rectify
         self.moments: dict[str, CentralMoments] = {}
         self._hooks: list[RemovableHandle] = []
@@ -185,14 +210,19 @@ class Recorder:
 
             def add(module: nn.Module, args: Any, features: Tensor, name: str = name) -> None:
                 # Here and now: the ReLU behind may overwrite the features.
-                new = of_features(features.detach().relu() if self.rectify else features.detach(), self.unit)
+                new = of_features(
+                    features.detach().relu() if self.rectify else features.detach(), self.unit
+                )
                 self.moments[name] = self.moments[name] + new if name in self.moments else new
 
             self._hooks.append(layer.register_forward_hook(add))
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         while self._hooks:
             self._hooks.pop().remove()
@@ -201,13 +231,14 @@ class Recorder:
 def convolutions(network: nn.Module, at: str = "conv") -> dict[str, nn.Module]:
     """The convolutions of a network by name, in order of depth, or the batch norms behind them.
 
-    In a plain sequence they are called as in the VGG paper: "conv3_2" is the second one behind the second pooling
-    layer. In other networks they are called as the modules are.
+    In a plain sequence they are called as in the VGG paper: "conv3_2" is the second one behind the
+    second pooling layer. In other networks they are called as the modules are.
 
     Args:
-        at: "conv" gives the convolutions, with the non-linearity of `insertion` if there is one; "bn" the
-            batch norms behind them, for those that have one; "relu" what is there to be rectified: the batch norm,
-            or the convolution without one. (Where a sum comes before the ReLU, in ResNets, it is left out.)
+        at: "conv" gives the convolutions, with the non-linearity of `insertion` if there is one;
+            "bn" the batch norms behind them, for those that have one; "relu" what is there to be
+            rectified: the batch norm, or the convolution without one. (Where a sum comes before the
+            ReLU, in ResNets, it is left out.)
     """
     choose("place", at, PLACES)
     body = network.body if isinstance(network, Classifier) else network
@@ -227,7 +258,8 @@ def convolutions(network: nn.Module, at: str = "conv") -> dict[str, nn.Module]:
 
 
 def chosen(network: nn.Module, names: str, at: str = "conv") -> dict[str, nn.Module]:
-    """Those of `convolutions` that are named, with commas between. Raises `UserError` for one that is not there."""
+    """Those of `convolutions` that are named, with commas between. Raises `UserError` for one that
+    is not there."""
     there = convolutions(network, at)
     if not there:
         raise UserError(f"the network has no layer {at!r} behind a convolution")

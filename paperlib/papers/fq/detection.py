@@ -1,7 +1,9 @@
-"""Detection on distorted images with and without feature quantization (Sun et al., CVPR 2018; supplement, Fig. 4).
+"""Detection on distorted images with and without feature quantization (Sun et al., CVPR 2018;
+supplement, Fig. 4).
 
-A detector is trained on clean images, with a non-linearity behind the convolutions of its backbone or without one; a
-run with `epochs=0` and the trained run as "init" then tests it on distorted images.
+A detector is trained on clean images, with a non-linearity behind the convolutions of its backbone
+or without one; a run with `epochs=0` and the trained run as "init" then tests it on distorted
+images.
 """
 
 from collections.abc import Mapping
@@ -18,13 +20,14 @@ from paperlib.runs import Run
 
 
 class QuantizedDetection(Detection):
-    """A detector, trained with its own four losses and the penalty on alpha, on the degraded images.
+    """A detector, trained with its own four losses and the penalty on alpha, on the degraded
+    images.
 
     Args:
         kind: "none" for the base detector, or the non-linearity: "sf", "pow", "hpow" or "sf-pow".
         penalty, weight: on learned exponents, see `method.penalty`.
-        options: of the detector, see `Detection`, and of the non-linearity, see `insertion.insert`: `after`, `where`,
-            `beta`, `splits`, ...
+        options: of the detector, see `Detection`, and of the non-linearity, see `insertion.insert`:
+            `after`, `where`, `beta`, `splits`, ...
 
     Raises:
         UserError: an unknown choice, or a run that crops or mirrors.
@@ -47,7 +50,8 @@ class QuantizedDetection(Detection):
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
-        """The detector, with its non-linearities; its other parameters start as those of the one without."""
+        """The detector, with its non-linearities; its other parameters start as those of the one
+        without."""
         network = Detection.build(run, task)
         kind = choose("kind", str(run.options.get("kind", "none")), ("none", *KINDS))
         options = of_nonlinearity(run, *DETECTOR)

@@ -1,4 +1,5 @@
-"""Drawings of the chapter on feature quantization. Each takes plain numbers or tensors and returns a figure."""
+"""Drawings of the chapter on feature quantization. Each takes plain numbers or tensors and returns
+a figure."""
 
 import math
 from collections.abc import Mapping
@@ -16,21 +17,29 @@ from paperlib.figures import DPI, PAGE, STUDENT, TEACHER, Interval
 from paperlib.papers.fq.central_moments import CentralMoments
 from paperlib.papers.fq.quantization import POW, SF, exponent
 
-IDENTITY = 0.05  # |alpha| under which a channel is all but an identity: exponents between 0.95 and 1.05
+# |alpha| under which a channel is all but an identity: exponents between 0.95 and 1.05
+IDENTITY = 0.05
 
 
-def moment_shifts(layers: Mapping[str, tuple[Tensor, Tensor]], unit: str = "neurons", share: float = 0.95) -> Figure:
-    """Histograms of the shift of skewness (above) and of kurtosis (below), a column a layer (the supplement's Fig. 1).
+def moment_shifts(
+    layers: Mapping[str, tuple[Tensor, Tensor]], unit: str = "neurons", share: float = 0.95
+) -> Figure:
+    """Histograms of the shift of skewness (above) and of kurtosis (below), a column a layer (the
+    supplement's Fig. 1).
 
-    Every panel has its own horizontal axis, symmetric and wide enough for `share` of its values: tails are heavy, and
-    the kurtosis of one layer may shift ten times as much as that of another. The share beyond the axis is written above
-    the panel, and drawn in its outermost bins. The dashed line is the median.
+    Every panel has its own horizontal axis, symmetric and wide enough for `share` of its values:
+    tails are heavy, and the kurtosis of one layer may shift ten times as much as that of another.
+    The share beyond the axis is written above the panel, and drawn in its outermost bins. The
+    dashed line is the median.
 
     Args:
-        layers: by name the shifts of skewness and of kurtosis, one value a neuron or channel; NaN is left out.
+        layers: by name the shifts of skewness and of kurtosis, one value a neuron or channel; NaN
+            is left out.
         unit: what has the shifts, "neurons" or "channels".
     """
-    fig, axes = plt.subplots(2, len(layers), figsize=(PAGE, 3.4), dpi=DPI, squeeze=False, sharey="row")
+    fig, axes = plt.subplots(
+        2, len(layers), figsize=(PAGE, 3.4), dpi=DPI, squeeze=False, sharey="row"
+    )
     for row, (name, color) in enumerate((("skewness", TEACHER), ("kurtosis", STUDENT))):
         for ax, both in zip(axes[row], layers.values(), strict=True):
             _shift_panel(ax, _numbers(both[row]), share, color)
@@ -53,15 +62,19 @@ def _shift_panel(ax: Axes, values: np.ndarray, share: float, color: object) -> N
     tick = _round_down(0.8 * limit)
     ax.set_xticks([-tick, 0, tick], [f"−{tick:g}", "0", f"{tick:g}"])
     ax.set_title(
-        f"median {_signed(np.median(values), 2)}\noutside {_percent(np.abs(values) > limit)}", fontsize=7, pad=3
+        f"median {_signed(np.median(values), 2)}\noutside {_percent(np.abs(values) > limit)}",
+        fontsize=7,
+        pad=3,
     )
 
 
 def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
-    """The distribution of learned alphas, a panel a layer, on one horizontal axis (the supplement's Fig. 2).
+    """The distribution of learned alphas, a panel a layer, on one horizontal axis (the supplement's
+    Fig. 2).
 
-    Each panel says its median and the share of alphas within +-0.05, which are all but identities. The axis is
-    symmetric and holds 99.5 % of all alphas; those beyond are drawn in the outermost bins.
+    Each panel says its median and the share of alphas within +-0.05, which are all but identities.
+    The axis is symmetric and holds 99.5 % of all alphas; those beyond are drawn in the outermost
+    bins.
 
     Args:
         alphas: by name of the layer, in order of depth, of any shape.
@@ -69,7 +82,9 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
     values = {name: _numbers(alpha) for name, alpha in alphas.items()}
     limit = _limit(np.abs(np.concatenate(list(values.values()))), 0.995)
     rows = math.ceil(len(values) / columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 1.2 * rows + 0.35), dpi=DPI, squeeze=False, sharex=True)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(PAGE, 1.2 * rows + 0.35), dpi=DPI, squeeze=False, sharex=True
+    )
     for ax in axes.flat[len(values) :]:
         ax.set_visible(False)
     for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
@@ -90,20 +105,28 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
 
 
 def strength_curves(
-    curves: Mapping[str, Mapping[str, Mapping[float, Interval]]], ylabel: str = "top-1 accuracy (%)", columns: int = 3
+    curves: Mapping[str, Mapping[str, Mapping[float, Interval]]],
+    ylabel: str = "top-1 accuracy (%)",
+    columns: int = 3,
 ) -> Figure:
-    """Accuracy against the strength of a distortion, a panel a distortion, a line a model (the supplement's Fig. 3).
+    """Accuracy against the strength of a distortion, a panel a distortion, a line a model (the
+    supplement's Fig. 3).
 
-    A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is infinite), there is no
-    band. The axis starts at 0. The first model is the one that the others are compared with: dashed, black.
+    A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is
+    infinite), there is no band. The axis starts at 0. The first model is the one that the others
+    are compared with: dashed, black.
 
     Args:
         curves: distortion -> model -> strength -> estimate. Models have one colour in all panels.
     """
     models = list(dict.fromkeys(model for panel in curves.values() for model in panel))
-    colors = dict(zip(models, ["black", *sns.color_palette("deep", max(1, len(models) - 1))], strict=False))
+    colors = dict(
+        zip(models, ["black", *sns.color_palette("deep", max(1, len(models) - 1))], strict=False)
+    )
     rows = math.ceil(len(curves) / columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 1.9 * rows + 0.6), dpi=DPI, squeeze=False, sharey=True)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(PAGE, 1.9 * rows + 0.6), dpi=DPI, squeeze=False, sharey=True
+    )
     for ax in axes.flat[len(curves) :]:
         ax.set_visible(False)
     for ax, (distortion, panel) in zip(axes.flat, curves.items(), strict=False):
@@ -114,18 +137,41 @@ def strength_curves(
         ax.xaxis.set_major_locator(MaxNLocator(5))
     for line in axes:
         line[0].set_ylabel(ylabel, fontsize=8)
-    axes[0][0].set_ylim(0, 1.2 * max(e.mean for panel in curves.values() for c in panel.values() for e in c.values()))
+    axes[0][0].set_ylim(
+        0,
+        1.2 * max(e.mean for panel in curves.values() for c in panel.values() for e in c.values()),
+    )
     fig.supxlabel("strength of the distortion", fontsize=8)
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
-    fig.legend(lines.values(), lines.keys(), loc="upper center", ncols=len(models), fontsize=8, frameon=False)
+    fig.legend(
+        lines.values(),
+        lines.keys(),
+        loc="upper center",
+        ncols=len(models),
+        fontsize=8,
+        frameon=False,
+    )
     fig.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.28 / fig.get_figheight()))
     return fig
 
 
-def _curve(ax: Axes, curve: Mapping[float, Interval], label: str, color: object, style: str) -> None:
+def _curve(
+    ax: Axes, curve: Mapping[float, Interval], label: str, color: object, style: str
+) -> None:
     strengths = sorted(curve)
-    means, halves = (np.array([getattr(curve[s], name) for s in strengths]) for name in ("mean", "half"))
-    ax.plot(strengths, means, marker="o", markersize=3, linewidth=1.3, linestyle=style, color=color, label=label)
+    means, halves = (
+        np.array([getattr(curve[s], name) for s in strengths]) for name in ("mean", "half")
+    )
+    ax.plot(
+        strengths,
+        means,
+        marker="o",
+        markersize=3,
+        linewidth=1.3,
+        linestyle=style,
+        color=color,
+        label=label,
+    )
     # Leaves out what is not finite.
     ax.fill_between(strengths, means - halves, means + halves, color=color, alpha=0.15, linewidth=0)
 
@@ -133,9 +179,10 @@ def _curve(ax: Axes, curve: Mapping[float, Interval], label: str, color: object,
 def nonlinearities(count: int = 200_000) -> Figure:
     """What SF and POW do to a feature (above), and to the density of one that is normal (below).
 
-    Drawn by `quantization` itself, on `count` samples; the main text has the densities as its Fig. 2. Grey is
-    the feature as it was. An exponent under 1 drives magnitudes to 1 and leaves little but the sign; one above 1
-    drives small ones to 0 and large ones up. The kurtosis says so in a number: -2 is that of a sign.
+    Drawn by `quantization` itself, on `count` samples; the main text has the densities as its Fig.
+    2. Grey is the feature as it was. An exponent under 1 drives magnitudes to 1 and leaves little
+    but the sign; one above 1 drives small ones to 0 and large ones up. The kurtosis says so in a
+    number: -2 is that of a sign.
     """
     sample = torch.randn(count, generator=torch.Generator().manual_seed(0))
     line = torch.linspace(-2.5, 2.5, 2001)
@@ -149,12 +196,23 @@ def nonlinearities(count: int = 200_000) -> Figure:
         above.set_title(name, fontsize=8, pad=3)
         after = _apply(module, sample)
         weights = np.full(count, 1 / (count * 0.05))  # of all samples, those outside too
-        below.hist(after.numpy(), edges.tolist(), weights=weights, histtype="stepfilled", color=TEACHER, linewidth=0)
+        below.hist(
+            after.numpy(),
+            edges.tolist(),
+            weights=weights,
+            histtype="stepfilled",
+            color=TEACHER,
+            linewidth=0,
+        )
         below.plot(line, (-line.square() / 2).exp() / math.tau**0.5, color="0.45", linewidth=1)
-        below.set_title(f"kurtosis {_signed(CentralMoments.of(after).kurtosis.item(), 1)}", fontsize=7, pad=2)
+        below.set_title(
+            f"kurtosis {_signed(CentralMoments.of(after).kurtosis.item(), 1)}", fontsize=7, pad=2
+        )
         for ax in (above, below):
             ax.tick_params(labelsize=7, pad=1)
-    axes[0][0].set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=(-2, -1, 0, 1, 2), yticks=(-2, -1, 0, 1, 2))
+    axes[0][0].set(
+        xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=(-2, -1, 0, 1, 2), yticks=(-2, -1, 0, 1, 2)
+    )
     axes[1][0].set_ylim(0, 1.6)
     axes[0][0].set_ylabel("U", fontsize=8)
     axes[1][0].set_ylabel("density of U", fontsize=8)
@@ -219,4 +277,6 @@ def _signed(value: float, digits: int) -> str:
 
 def _heading(ax: Axes, text: str, height: float) -> None:
     """A name in bold letters above the axes' title."""
-    ax.annotate(text, (0.5, height), xycoords="axes fraction", ha="center", fontsize=8, fontweight="bold")
+    ax.annotate(
+        text, (0.5, height), xycoords="axes fraction", ha="center", fontsize=8, fontweight="bold"
+    )

@@ -21,8 +21,9 @@ from paperlib.papers.fq.quantization import HPOW, POW, SF, SFPOW
 class QuantizedConv2d(nn.Conv2d):
     """A convolution and the non-linearity behind it.
 
-    With `splits` k > 1 the convolution is done in k parts, each from one group of input channels, and the non-linearity
-    acts on each before they are added. A bias goes to the parts in equal shares.
+    With `splits` k > 1 the convolution is done in k parts, each from one group of input channels,
+    and the non-linearity acts on each before they are added. A bias goes to the parts in equal
+    shares.
     """
 
     nonlinearity: nn.Module
@@ -35,7 +36,10 @@ class QuantizedConv2d(nn.Conv2d):
         # On a CPU twice as fast as one grouped convolution: what is at work at a time stays small.
         bias = None if self.bias is None else self.bias / self.splits
         groups = zip(x.chunk(self.splits, 1), self.weight.chunk(self.splits, 1), strict=True)
-        parts = (self.nonlinearity(self._conv_forward(*group, bias), x, j) for j, group in enumerate(groups))
+        parts = (
+            self.nonlinearity(self._conv_forward(*group, bias), x, j)
+            for j, group in enumerate(groups)
+        )
         return functools.reduce(torch.add, parts)
 
 
@@ -82,7 +86,9 @@ def _make(kind: str, channels: int, read: int, options: dict[str, Any]) -> nn.Mo
         raise UserError(f"non-linearity {kind!r}: {error}") from error
 
 
-def _targets(body: nn.Module, kind: type[nn.Module], where: str) -> list[tuple[nn.Conv2d, nn.Module]]:
+def _targets(
+    body: nn.Module, kind: type[nn.Module], where: str
+) -> list[tuple[nn.Conv2d, nn.Module]]:
     """The convolutions that `where` means, each with the layer of type `kind` to insert behind."""
     modules = list(body.named_modules())
     names = [name for name, module in modules if isinstance(module, nn.Conv2d)]
@@ -93,7 +99,9 @@ def _targets(body: nn.Module, kind: type[nn.Module], where: str) -> list[tuple[n
     else:
         chosen = [name for name in names if fnmatchcase(name, where)]
         if not chosen:
-            raise UserError(f"no convolution is called {where!r}; choose from: blocks, all, {', '.join(names)}")
+            raise UserError(
+                f"no convolution is called {where!r}; choose from: blocks, all, {', '.join(names)}"
+            )
     targets = []
     conv = None  # the last one passed, if it is chosen and has found no layer yet
     for name, module in modules:
@@ -107,28 +115,32 @@ def _targets(body: nn.Module, kind: type[nn.Module], where: str) -> list[tuple[n
     return targets
 
 
-def insert(network: nn.Module, kind: str, after: str = "conv", where: str = "blocks", **options: Any) -> nn.Module:
+def insert(
+    network: nn.Module, kind: str, after: str = "conv", where: str = "blocks", **options: Any
+) -> nn.Module:
     """Put a non-linearity behind the convolutions of a network, in place; returns the network.
 
-    Nothing that was there is drawn anew or renamed: parameters keep their names and values, and the global random
-    generator is left as it was (HPOW draws from a copy of its state). POW and HPOW start as what the network computed
-    before. New parameters are called `<layer>.nonlinearity.*`.
+    Nothing that was there is drawn anew or renamed: parameters keep their names and values, and the
+    global random generator is left as it was (HPOW draws from a copy of its state). POW and HPOW
+    start as what the network computed before. New parameters are called `<layer>.nonlinearity.*`.
 
     Args:
         network: a `Classifier` (its `body` is changed), or any network of `nn.Conv2d`.
         kind: "sf", "pow", "hpow" or "sf-pow".
-        after: "conv", the default: conv -> non-linearity -> batch norm -> ReLU, because the formula acts on W*X, and
-            behind a ReLU no sign is left to keep. "bn" or "relu": behind the first batch norm or ReLU between the
-            convolution and the next one; for the last convolution of a residual block, that is the ReLU of the sum.
-            A convolution without one is passed over, and so is the ReLU that `Classifier` owns. HPOW then takes the
-            statistics of the features that it acts on.
-        where: "blocks", the default: all but those in a `stem` or `shortcut` (the supplement's Fig. 2 names the
-            convolutions of residual blocks only, its Table 2 marks the middle block only). "all"; or a pattern of
-            names in the body, such as "stage1.*" or "*.conv1".
+        after: "conv", the default: conv -> non-linearity -> batch norm -> ReLU, because the formula
+            acts on W*X, and behind a ReLU no sign is left to keep. "bn" or "relu": behind the first
+            batch norm or ReLU between the convolution and the next one; for the last convolution of
+            a residual block, that is the ReLU of the sum. A convolution without one is passed over,
+            and so is the ReLU that `Classifier` owns. HPOW then takes the statistics of the
+            features that it acts on.
+        where: "blocks", the default: all but those in a `stem` or `shortcut` (the supplement's Fig.
+            2 names the convolutions of residual blocks only, its Table 2 marks the middle block
+            only). "all"; or a pattern of names in the body, such as "stage1.*" or "*.conv1".
         options: of the class: `SF`, `POW`, `HPOW`, `SFPOW`.
 
     Raises:
-        UserError: unknown choices or options; nothing to insert behind; a layer that has a non-linearity already.
+        UserError: unknown choices or options; nothing to insert behind; a layer that has a
+        non-linearity already.
     """
     choose("non-linearity", kind, KINDS)
     plain, quantized = PLACES[choose("after", after, PLACES)]
@@ -141,11 +153,13 @@ def insert(network: nn.Module, kind: str, after: str = "conv", where: str = "blo
         raise UserError(f"no convolution has a layer {after!r} behind it")
     with torch.random.fork_rng(devices=[]):
         for conv, layer in targets:
-            own = {**options, "splits": math.gcd(splits, conv.in_channels)} if splits > 1 else options
+            own = (
+                {**options, "splits": math.gcd(splits, conv.in_channels)} if splits > 1 else options
+            )
             read = conv.in_channels if after == "conv" else conv.out_channels
             nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
-            # A class of its own, not a forward hook: torch.compile does not look at hooks, and would run the graph of a
-            # network without non-linearities for one with them.
+            # A class of its own, not a forward hook: torch.compile does not look at hooks, and
+            # would run the graph of a network without non-linearities for one with them.
             layer.__class__ = quantized
             layer.add_module("nonlinearity", nonlinearity)
             if splits > 1:
@@ -154,6 +168,7 @@ def insert(network: nn.Module, kind: str, after: str = "conv", where: str = "blo
 
 
 def alphas(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The learned exponents' parameters of POW and SF-POW, (k, C) or (k,), by the name of the layer in front."""
+    """The learned exponents' parameters of POW and SF-POW, (k, C) or (k,), by the name of the layer
+    in front."""
     powers = {name: module for name, module in network.named_modules() if isinstance(module, POW)}
     return {name.partition(".nonlinearity")[0]: module.alpha for name, module in powers.items()}

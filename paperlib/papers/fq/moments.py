@@ -1,9 +1,10 @@
-"""How distortions shift the distribution of features: the analysis behind feature quantization (Sun et al., CVPR 2018).
+"""How distortions shift the distribution of features: the analysis behind feature quantization (Sun
+et al., CVPR 2018).
 
-Fig. 1 of the supplement shows the change of skewness and kurtosis of the neurons of six layers of VGG-16 between 5,000
-images and their distorted versions. The argument is that a distortion moves these as well as mean and variance, and
-that normalisation, which can undo a change of mean and variance, cannot undo theirs: an affine map leaves both as they
-are.
+Fig. 1 of the supplement shows the change of skewness and kurtosis of the neurons of six layers of
+VGG-16 between 5,000 images and their distorted versions. The argument is that a distortion moves
+these as well as mean and variance, and that normalisation, which can undo a change of mean and
+variance, cannot undo theirs: an affine map leaves both as they are.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,10 +24,12 @@ KEPT = 2048  # values a layer and moment in the samples: six layers make 98 kB
 
 
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:
-    """What a distortion changes, a value a variable, in the shape of the variables; NaN for what is constant.
+    """What a distortion changes, a value a variable, in the shape of the variables; NaN for what is
+    constant.
 
-    "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of the paper's Fig. 1. "mean" and
-    "deviation" are the differences of means and of standard deviations in units of the clean standard deviation.
+    "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of the paper's Fig.
+    1. "mean" and "deviation" are the differences of means and of standard deviations in units of
+    the clean standard deviation.
     """
     unit = clean.deviation
     both = {
@@ -40,12 +43,13 @@ def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]
 
 
 def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMoments:
-    """The degraded features after a batch norm with statistics of its own: channels with the clean mean and deviation.
+    """The degraded features after a batch norm with statistics of its own: channels with the clean
+    mean and deviation.
 
-    It maps every channel by one affine function, so that of channels nothing but skewness and kurtosis remains
-    shifted, and of neurons also what a distortion does to one position and not to another. It leaves skewness and
-    kurtosis of channels and neurons to the digit what they were: the shift of the higher moments cannot be normalised
-    away, whatever the network.
+    It maps every channel by one affine function, so that of channels nothing but skewness and
+    kurtosis remains shifted, and of neurons also what a distortion does to one position and not to
+    another. It leaves skewness and kurtosis of channels and neurons to the digit what they were:
+    the shift of the higher moments cannot be normalised away, whatever the network.
     """
     target, source = clean.pooled(), degraded.pooled()
     positions = (1,) * (clean.mean.ndim - 1)
@@ -57,13 +61,16 @@ def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMome
 def summary(clean: CentralMoments, degraded: CentralMoments) -> dict[str, float]:
     """A layer's shifts as numbers.
 
-    "variables": neurons or channels. "constant": share of them, in [0, 1], that do not vary, clean or degraded; they
-    are left out of the rest, which is missing if all are. "<moment>_median" and "<moment>_p95": the 50th and 95th
-    percentile of the absolute shifts of skewness, kurtosis, mean and deviation, see `shifts`. "mean_renormalised" and
-    "deviation_renormalised": their medians that remain after `renormalised`. "skewness_over_1": share whose skewness
-    shifts by more than 1; the paper calls skewness within (-1, 1) normal.
+    "variables": neurons or channels. "constant": share of them, in [0, 1], that do not vary, clean
+    or degraded; they are left out of the rest, which is missing if all are. "<moment>_median" and
+    "<moment>_p95": the 50th and 95th percentile of the absolute shifts of skewness, kurtosis, mean
+    and deviation, see `shifts`. "mean_renormalised" and "deviation_renormalised": their medians
+    that remain after `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1;
+    the paper calls skewness within (-1, 1) normal.
     """
-    shift = {name: values[~values.isnan()].abs() for name, values in shifts(clean, degraded).items()}
+    shift = {
+        name: values[~values.isnan()].abs() for name, values in shifts(clean, degraded).items()
+    }
     total = clean.mean.numel()
     out = {"variables": float(total), "constant": 1 - len(shift["skewness"]) / total}
     if not len(shift["skewness"]):
@@ -85,7 +92,8 @@ def _quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
 
 
 def thinned(values: Tensor, count: int = KEPT) -> Tensor:
-    """The values that are numbers, rising, float32; at most `count`, each then standing for equally many."""
+    """The values that are numbers, rising, float32; at most `count`, each then standing for equally
+    many."""
     values = values[~values.isnan()].sort().values
     if len(values) > count:
         ranks = (torch.arange(count, device=values.device) + 0.5) * (len(values) / count)
@@ -94,19 +102,23 @@ def thinned(values: Tensor, count: int = KEPT) -> Tensor:
 
 
 class Moments(Supervised):
-    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"init": Run(...)}.
+    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"init":
+    Run(...)}.
 
-    The network is that of the run "init", non-linearities of feature quantization included. The distortion is the
-    run's `degrade`. The features are computed in float32, whatever the precision of the execution: the 8 bits of
-    bfloat16 are too few for the variance of a neuron with a large mean.
+    The network is that of the run "init", non-linearities of feature quantization included. The
+    distortion is the run's `degrade`. The features are computed in float32, whatever the precision
+    of the execution: the 8 bits of bfloat16 are too few for the variance of a neuron with a large
+    mean.
 
     Args:
-        layers: names of convolutions with commas between, see `moments.convolutions`. The default, the first one and
-            the last one of each of the five resolutions, is ours: the paper says "6 different layers".
-        at: "conv", the default: what a convolution puts out, W*X, on which the paper's non-linearities act (with the
-            non-linearity, in a network that has one). Behind the batch norm, "bn", all shifts are the same up to
-            signs, as it is affine; "relu": behind the ReLU, where many neurons are 0 for most images, and skewness
-            and kurtosis large, and moved a lot by few of them.
+        layers: names of convolutions with commas between, see `moments.convolutions`. The default,
+            the first one and the last one of each of the five resolutions, is ours: the paper says
+            "6 different layers".
+        at: "conv", the default: what a convolution puts out, W*X, on which the paper's
+            non-linearities act (with the non-linearity, in a network that has one). Behind the
+            batch norm, "bn", all shifts are the same up to signs, as it is affine; "relu": behind
+            the ReLU, where many neurons are 0 for most images, and skewness and kurtosis large, and
+            moved a lot by few of them.
         unit: "neurons" (each position by itself, as the paper's text has it) or "channels".
     """
 
@@ -125,7 +137,9 @@ class Moments(Supervised):
         if "init" not in parents:
             raise UserError("moments needs a trained network: uses={'init': Run(...)}")
         if run.evaluate or run.holdout:
-            raise UserError("moments takes one distortion, as degrade=..., and test images: no evaluate, no holdout")
+            raise UserError(
+                "moments takes one distortion, as degrade=..., and test images: no evaluate, no holdout"
+            )
         super().__init__(run, task, parents)
         self.at, self.unit = choose("place", at, PLACES), choose("unit", unit, UNITS)
         self.layers = layers
@@ -134,21 +148,27 @@ class Moments(Supervised):
 
     @staticmethod
     def build(run: Run, task: Task) -> nn.Module:
-        """The network of the run "init", of the architecture that this run names too, or the plain one without it."""
+        """The network of the run "init", of the architecture that this run names too, or the plain
+        one without it."""
         from paperlib import methods  # which imports this module
 
         init = run.uses.get("init")
         if init is None:
             return Supervised.build(run, task)
         if (init.network, init.width) != (run.network, run.width):
-            raise UserError(f"init is a {init.network} of width {init.width}; name the same network and width here")
+            raise UserError(
+                f"init is a {init.network} of width {init.width}; name the same network and width here"
+            )
         return methods.build_network(init, task)
 
     def _recorder(self) -> Recorder:
-        return Recorder(chosen(self.network, self.layers, self.at), self.unit, rectify=self.at == "relu")
+        return Recorder(
+            chosen(self.network, self.layers, self.at), self.unit, rectify=self.at == "relu"
+        )
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the degraded images, and "clean_top1"; what the layers put out meanwhile is recorded."""
+        """Those of the degraded images, and "clean_top1"; what the layers put out meanwhile is
+        recorded."""
         with torch.autocast(batch.clean.device.type, enabled=False):
             with self.clean:
                 clean = classification(self.network(batch.clean).logits, batch.labels)
@@ -166,7 +186,8 @@ class Moments(Supervised):
         return metrics
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """The shifts that `measure` has measured, "<layer>/skewness" and "<layer>/kurtosis", see `thinned`."""
+        """The shifts that `measure` has measured, "<layer>/skewness" and "<layer>/kurtosis", see
+        `thinned`."""
         out: dict[str, Tensor] = {}
         for layer, clean in self.clean.moments.items():
             shift = shifts(clean, self.degraded.moments[layer])

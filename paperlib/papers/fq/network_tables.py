@@ -8,7 +8,8 @@ from paperlib.report import Table
 
 
 def layers(title: str, network: str, classes: int, size: int) -> Table:
-    """Convolutions, max-pools and linear layers of a network, seen at work on one image of `size` x `size` pixels."""
+    """Convolutions, max-pools and linear layers of a network, seen at work on one image of `size` x
+    `size` pixels."""
     module = networks.build(network, classes, size=size).eval()
     rows: list[tuple[str, ...]] = []
 
@@ -25,7 +26,9 @@ def layers(title: str, network: str, classes: int, size: int) -> Table:
         stride = getattr(layer, "stride", "")
         shape = " × ".join(map(str, out.shape[2:])) or "–"
         count = sum(p.numel() for p in layer.parameters())
-        rows.append((what, str(stride[0] if isinstance(stride, tuple) else stride), shape, f"{count:,}"))
+        rows.append(
+            (what, str(stride[0] if isinstance(stride, tuple) else stride), shape, f"{count:,}")
+        )
 
     hooks = [layer.register_forward_hook(describe_layer) for layer in module.modules()]
     with torch.inference_mode():
@@ -33,5 +36,7 @@ def layers(title: str, network: str, classes: int, size: int) -> Table:
     for hook in hooks:
         hook.remove()
     total = sum(p.numel() for p in module.parameters())
-    title = f"{title}, {size} × {size} pixels, {classes} classes: {total:,} parameters with batch norm"
+    title = (
+        f"{title}, {size} × {size} pixels, {classes} classes: {total:,} parameters with batch norm"
+    )
     return Table(title, ("layer", "stride", "output", "parameters"), rows)

@@ -38,12 +38,19 @@ PROFILES = {
             "smallcnn": {"lr": 0.02, "train_size": 1200, "test_size": 1000},
             "resnet18": {"width": 0.125},
             "plain10": {"width": 0.25},
-            "vgg16": {"width": 0.125, "lr": 0.02, "batch_size": 32, "train_size": 2000, "epochs": 6},
+            "vgg16": {
+                "width": 0.125,
+                "lr": 0.02,
+                "batch_size": 32,
+                "train_size": 2000,
+                "epochs": 6,
+            },
             "detector": {**DETECTOR, "train_size": 2000, "test_size": 0},
         },
         holdout=500,
     ),
-    # As much of the paper's tables, on the paper's small data sets, as two CPU cores can do in an afternoon.
+    # As much of the paper's tables, on the paper's small data sets, as two CPU cores can do in an
+    # afternoon.
     "cpu": Settings(
         profile="cpu",
         datasets=("cifar10", "cifar100", "scenes"),
@@ -72,7 +79,12 @@ PROFILES = {
             "resnet50": {},
             "plain10": {},
             "vgg16": {"lr": 0.05, "test_size": 5000},
-            "detector": {**DETECTOR, "width": 1.0, "lr": 1e-3, "options": {"stages": 3, "anchors": "48,96,192"}},
+            "detector": {
+                **DETECTOR,
+                "width": 1.0,
+                "lr": 1e-3,
+                "options": {"stages": 3, "anchors": "48,96,192"},
+            },
         },
         holdout=5000,
     ),

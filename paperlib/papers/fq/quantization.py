@@ -1,12 +1,13 @@
-"""The non-linearities of *Feature quantization for defending against distortion of images* (Sun et al., CVPR 2018).
+"""The non-linearities of *Feature quantization for defending against distortion of images* (Sun et
+al., CVPR 2018).
 
-SF rounds a feature down to a grid, POW raises its magnitude to a learned power, HPOW to a power that a small network
-reads off the input's statistics, SF-POW does both. `paperlib.papers.fq.insertion` puts one behind the convolutions of a
-network.
+SF rounds a feature down to a grid, POW raises its magnitude to a learned power, HPOW to a power
+that a small network reads off the input's statistics, SF-POW does both.
+`paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was at hand. What it leaves open is a parameter here, and the docstring of the class argues
-its default. All four compute in float32 (float64 for float64 input), inside autocast too, and return the dtype of
-their input.
+Only the paper's supplement was at hand. What it leaves open is a parameter here, and the docstring
+of the class argues its default. All four compute in float32 (float64 for float64 input), inside
+autocast too, and return the dtype of their input.
 """
 
 import math
@@ -19,12 +20,14 @@ from torch.nn import functional as F
 
 from paperlib.errors import UserError, choose
 
-EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {  # name: the map g, and the alpha with g(alpha) = 1
+# name: the map g, and the alpha with g(alpha) = 1
+EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "exp": (torch.exp, 0.0),
     "linear": (lambda alpha: 1 + alpha, 0.0),
     "direct": (lambda alpha: alpha, 1.0),
 }
-SMALLEST, LARGEST = 0.05, 4.0  # the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
+# the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
+SMALLEST, LARGEST = 0.05, 4.0
 SPLITS = ("inputs", "cells", "channels")
 CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's second-level cache
 
@@ -32,8 +35,9 @@ CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's se
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
     """The exponent p = g(alpha) > 0 of the power function, limited to [0.05, 4]; the same shape.
 
-    The paper says how alpha behaves, not how it enters: most learned alphas are near 0, an L1 penalty on alpha turns
-    most channels into identities, and layers quantise (p < 1) or amplify (p > 1). So alpha = 0 must stand for p = 1:
+    The paper says how alpha behaves, not how it enters: most learned alphas are near 0, an L1
+    penalty on alpha turns most channels into identities, and layers quantise (p < 1) or amplify (p
+    > 1). So alpha = 0 must stand for p = 1:
 
     - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is positive by itself;
     - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
@@ -63,16 +67,19 @@ class _Floor(torch.autograd.Function):
 
 
 def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
-    """U = floor(beta u) / beta: the multiples of 1/beta, rounded towards minus infinity, of any tensor of floats.
+    """U = floor(beta u) / beta: the multiples of 1/beta, rounded towards minus infinity, of any
+    tensor of floats.
 
-    The gradient is straight-through, that of the function without its floor: dU/du = 1. With `rescale` False it is
-    U = floor(beta u) with dU/du = beta. Nothing is saved for the backward pass.
+    The gradient is straight-through, that of the function without its floor: dU/du = 1. With
+    `rescale` False it is U = floor(beta u) with dU/du = beta. Nothing is saved for the backward
+    pass.
     """
     return _Floor.apply(u, beta, rescale)
 
 
 def _pieces(u: Tensor) -> Iterator[slice]:
-    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache holds."""
+    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache
+    holds."""
     size = len(u)
     if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
         size = max(1, CACHED * len(u) // max(1, u.numel()))
@@ -80,7 +87,8 @@ def _pieces(u: Tensor) -> Iterator[slice]:
 
 
 class _Power(torch.autograd.Function):
-    """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it more often."""
+    """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it
+    more often."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
@@ -104,14 +112,19 @@ class _Power(torch.autograd.Function):
             square = (x * x).add_(ctx.epsilon**2)
             log = square.log2()
             passed = (log * ((own - 1) / 2)).exp2_().mul_(gradient[piece])  # gradient * U / u
-            # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an unlucky layout:
-            # this takes 2.5 times as long as with two logarithms that the compiler does not know to be one.
+            # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an
+            # unlucky layout: this takes 2.5 times as long as with two logarithms that the compiler
+            # does not know to be one.
             log = square.log().mul_(1 / math.log(2)) if torch.compiler.is_compiling() else log
             if ctx.needs_input_grad[1]:
                 _of(to_p, piece).add_(log.mul_(passed).mul_(x).sum_to_size(own.shape))
             slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
             to_u[piece] = passed.mul_(slope)
-        return to_u, to_p.mul_(math.log(2) / 2).view_as(given) if ctx.needs_input_grad[1] else None, None
+        return (
+            to_u,
+            to_p.mul_(math.log(2) / 2).view_as(given) if ctx.needs_input_grad[1] else None,
+            None,
+        )
 
 
 def _shaped(p: Tensor, u: Tensor) -> Tensor:
@@ -127,16 +140,17 @@ def _of(p: Tensor, piece: slice) -> Tensor:
 def power(u: Tensor, p: Tensor, epsilon: float = 1e-3) -> Tensor:
     """U = u (u^2 + epsilon^2)^((p-1)/2), which is sign(u) |u|^p where |u| is well above epsilon.
 
-    The paper's function is U = sign(u) |u|^p. For p < 1 its slope at 0 is infinite; here it is epsilon^(p-1), at most
-    708 with the default. For p = 1 this is u, to the bit. It is odd and smooth, 0 goes to 0, and at |u| = 10 epsilon it
-    is within 2 % of the paper's (p in [0.05, 4]).
+    The paper's function is U = sign(u) |u|^p. For p < 1 its slope at 0 is infinite; here it is
+    epsilon^(p-1), at most 708 with the default. For p = 1 this is u, to the bit. It is odd and
+    smooth, 0 goes to 0, and at |u| = 10 epsilon it is within 2 % of the paper's (p in [0.05, 4]).
 
-    Gradients: dU/du = (U/u) (1 + (p-1) u^2 / (u^2 + epsilon^2)); dU/dp = U log(u^2 + epsilon^2) / 2. They are computed
-    from u and p, which alone are saved, and cannot be differentiated again.
+    Gradients: dU/du = (U/u) (1 + (p-1) u^2 / (u^2 + epsilon^2)); dU/dp = U log(u^2 + epsilon^2) /
+    2. They are computed from u and p, which alone are saved, and cannot be differentiated again.
 
     Args:
         u: features of any sign, |u| up to 1e9.
-        p: exponents in [0.05, 4] that broadcast to the shape of u, in float32 (float64 for float64 features).
+        p: exponents in [0.05, 4] that broadcast to the shape of u, in float32 (float64 for float64
+            features).
         epsilon: width of the zone about 0, in the units of u; at least 1e-15.
     """
     return _Power.apply(u, p, epsilon)
@@ -146,12 +160,14 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values a unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10 is the one that
-            it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64 a unit from 2 to 4: with features in
-            it, a resolution of 100 changes little, and every network is quantised about as finely. Use float32 there.
-        rescale: divide by beta again, or not, as a second-hand report of the formula has it. The batch norm behind
-            undoes a scale, forwards and backwards, so both are the same there; with the division, weights see the
-            gradients of a network without SF, and a layer without batch norm keeps its scale.
+        beta: resolution, values a unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10
+            is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
+            a unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
+            network is quantised about as finely. Use float32 there.
+        rescale: divide by beta again, or not, as a second-hand report of the formula has it. The
+            batch norm behind undoes a scale, forwards and backwards, so both are the same there;
+            with the division, weights see the gradients of a network without SF, and a layer
+            without batch norm keeps its scale.
     """
 
     def __init__(self, beta: float, rescale: bool = True) -> None:
@@ -170,29 +186,36 @@ class SF(nn.Module):
 
 
 class POW(nn.Module):
-    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha); POW-k has k exponents a channel. See `power`.
+    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha); POW-k has k exponents a channel.
+    See `power`.
 
-    All exponents start at 1: the network starts as the one without POW. The paper steadies alpha with an L1 or L2
-    penalty, which the method adds to the loss (`alphas`).
+    All exponents start at 1: the network starts as the one without POW. The paper steadies alpha
+    with an L1 or L2 penalty, which the method adds to the loss (`alphas`).
 
     Args:
         channels: output channels C of the convolution.
         splits: k. At 1, "inputs" and "cells" are the same.
-        split: what is split; the paper does not say.
-            "inputs", the default: the convolution is split into k groups of input channels, each part has its own
-            exponent a channel, and the parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
-            multiplies the cost by k, which would be why the paper tries splits on small networks only, and that adds
-            expressive power with k, which the paper blames for over-fitting. `insert` rearranges the convolution; k
-            falls to the greatest common divisor with its input channels, which for RGB images is 1.
-            "cells": the map is cut into k cells, as square a grid as k allows, each with its own exponent a channel.
-            "channels": the C channels are cut into k groups, each with one exponent. POW-1 would have one exponent a
+        split: what is split; the paper does not say. "inputs", the default: the convolution is
+            split into k groups of input channels, each part has its own exponent a channel, and the
+            parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
+            multiplies the cost by k, which would be why the paper tries splits on small networks
+            only, and that adds expressive power with k, which the paper blames for over-fitting.
+            `insert` rearranges the convolution; k falls to the greatest common divisor with its
+            input channels, which for RGB images is 1. "cells": the map is cut into k cells, as
+            square a grid as k allows, each with its own exponent a channel. "channels": the C
+            channels are cut into k groups, each with one exponent. POW-1 would have one exponent a
             layer, of which Fig. 2 could draw no histogram.
         exponent: how alpha becomes an exponent, see `exponent`.
         epsilon: see `power`.
     """
 
     def __init__(
-        self, channels: int, splits: int = 1, split: str = "inputs", exponent: str = "exp", epsilon: float = 1e-3
+        self,
+        channels: int,
+        splits: int = 1,
+        split: str = "inputs",
+        exponent: str = "exp",
+        epsilon: float = 1e-3,
     ) -> None:
         super().__init__()
         if splits < 1:
@@ -200,7 +223,9 @@ class POW(nn.Module):
         self.channels, self.splits, self.split = channels, splits, choose("split", split, SPLITS)
         self.exponent, self.epsilon = choose("exponent", exponent, EXPONENTS), epsilon
         start = EXPONENTS[exponent][1]
-        self.alpha = nn.Parameter(torch.full((splits,) if split == "channels" else (splits, channels), start))
+        self.alpha = nn.Parameter(
+            torch.full((splits,) if split == "channels" else (splits, channels), start)
+        )
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -216,25 +241,31 @@ class POW(nn.Module):
             return p[part].view(1, -1, 1, 1)
         rows = max(r for r in range(1, math.isqrt(self.splits) + 1) if self.splits % r == 0)
         grid = p.t().reshape(1, self.channels, rows, self.splits // rows)
-        # Features are channels-last here; two layouts in one operation would make it half as fast again.
-        return F.interpolate(grid, size=u.shape[-2:], mode="nearest").contiguous(memory_format=torch.channels_last)
+        # Features are channels-last here; two layouts in one operation would make it half as fast
+        # again.
+        return F.interpolate(grid, size=u.shape[-2:], mode="nearest").contiguous(
+            memory_format=torch.channels_last
+        )
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; u is the part number `part` where inputs are split; `context` is not used."""
+        """(N, C, H, W) -> the same shape; u is the part number `part` where inputs are split;
+        `context` is not used."""
         return power(u, self._exponents(u, part), self.epsilon)
 
 
 class HPOW(nn.Module):
     """Power with data-dependent exponents: alpha = F(mu_X, sigma_X), U = sign(u) |u|^g(alpha).
 
-    mu_X and sigma_X are the mean and standard deviation over the positions of every input channel of the convolution,
-    for every image by itself. F has one hidden layer (its size is not in the source); its last layer starts at 0, so
-    that all exponents start at 1. The gradient flows through the statistics into the input, too.
+    mu_X and sigma_X are the mean and standard deviation over the positions of every input channel
+    of the convolution, for every image by itself. F has one hidden layer (its size is not in the
+    source); its last layer starts at 0, so that all exponents start at 1. The gradient flows
+    through the statistics into the input, too.
 
-    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its 2 x read entries,
-    or larger features would make larger exponents, and these larger features; and alpha stays within `reach` of the
-    identity, alpha = alpha_0 + reach tanh(F). Exponents multiply from layer to layer: with a reach of log 2, a
-    ResNet-50 is finite in training, where a batch norm follows each power, and not in evaluation.
+    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its
+    2 x read entries, or larger features would make larger exponents, and these larger features; and
+    alpha stays within `reach` of the identity, alpha = alpha_0 + reach tanh(F). Exponents multiply
+    from layer to layer: with a reach of log 2, a ResNet-50 is finite in training, where a batch
+    norm follows each power, and not in evaluation.
 
     Args:
         channels: output channels C of the convolution.
@@ -259,18 +290,25 @@ class HPOW(nn.Module):
         last = nn.Linear(hidden, channels)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        layers = (nn.LayerNorm(2 * read, elementwise_affine=False), nn.Linear(2 * read, hidden), nn.ReLU(), last)
+        layers = (
+            nn.LayerNorm(2 * read, elementwise_affine=False),
+            nn.Linear(2 * read, hidden),
+            nn.ReLU(),
+            last,
+        )
         self.hyper = nn.Sequential(*layers)
 
     def alpha(self, context: Tensor) -> Tensor:
-        """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read, H, W)."""
+        """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read,
+        H, W)."""
         with torch.autocast(context.device.type, enabled=False):
             variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
             read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
             return self.start + self.reach * self.hyper(read).tanh()
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without one."""
+        """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without
+        one."""
         p = exponent(self.alpha(u if context is None else context), self.exponent)
         return power(u, p[:, :, None, None], self.epsilon)
 
@@ -281,13 +319,17 @@ class SFPOW(nn.Module):
     Args:
         channels: output channels C of the convolution.
         beta, rescale: as in `SF`.
-        first: "floor" (the default, the order of the name) takes the power of rounded features, so that the small
-            values which an exponent under 1 would enlarge are already gone; "power" rounds the powers.
-        options: those of `POW`. Unless given, epsilon is half a step of the floor where the floor comes first: the
-            many features that are rounded to 0 then have the slope of half a step, and no gradient explodes there.
+        first: "floor" (the default, the order of the name) takes the power of rounded features, so
+            that the small values which an exponent under 1 would enlarge are already gone; "power"
+            rounds the powers.
+        options: those of `POW`. Unless given, epsilon is half a step of the floor where the floor
+            comes first: the many features that are rounded to 0 then have the slope of half a step,
+            and no gradient explodes there.
     """
 
-    def __init__(self, channels: int, beta: float, rescale: bool = True, first: str = "floor", **options: Any) -> None:
+    def __init__(
+        self, channels: int, beta: float, rescale: bool = True, first: str = "floor", **options: Any
+    ) -> None:
         super().__init__()
         self.first = choose("first", first, ("floor", "power"))
         self.floor = SF(beta, rescale)
@@ -298,5 +340,9 @@ class SFPOW(nn.Module):
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
         """(N, C, H, W) -> the same shape; `part` as in `POW`."""
         x = _full(u)  # what lies between the two is not rounded to the dtype of u
-        y = self.power(self.floor(x), part=part) if self.first == "floor" else self.floor(self.power(x, part=part))
+        y = (
+            self.power(self.floor(x), part=part)
+            if self.first == "floor"
+            else self.floor(self.power(x, part=part))
+        )
         return y.to(u.dtype)

@@ -1,4 +1,5 @@
-"""The runs behind feature quantization's tables and figures, and behind what its supplement leaves open."""
+"""The runs behind feature quantization's tables and figures, and behind what its supplement leaves
+open."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -22,11 +23,16 @@ DISTORTIONS = {  # Table 3, in its order
     "targeted_occlusion": "occlusion",
 }
 MIXED = "distortion_mix"  # one of the six, drawn for each image
-OCCLUDED = 69.76  # ResNet-18's clean top-1 on ImageNet (torchvision): Table 3 has top-5 for all but the occlusion
+# ResNet-18's clean top-1 on ImageNet (torchvision): Table 3 has top-5 for all but the occlusion
+OCCLUDED = 69.76
 
-# What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW come from the main text.
+# What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW come from the main
+# text.
 Options = dict[str, Plain]
-SF: dict[str, Options] = {"sf-10": {"kind": "sf", "beta": 10}, "sf-100": {"kind": "sf", "beta": 100}}
+SF: dict[str, Options] = {
+    "sf-10": {"kind": "sf", "beta": 10},
+    "sf-100": {"kind": "sf", "beta": 100},
+}
 POW: dict[str, Options] = {f"pow-{k}": {"kind": "pow", "splits": k} for k in (1, 2, 4, 8)}
 HPOW: dict[str, Options] = {"hpow": {"kind": "hpow"}}
 SF_POW: dict[str, Options] = {"sf-pow-10": {"kind": "sf-pow", "beta": 10}}
@@ -36,12 +42,19 @@ MODELS: dict[str, dict[str, Options]] = {
     "plain10": POW,
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
-SEEDS = 3  # Table 3, and what the supplement leaves open: their effects are points, not tenths of one
+# Table 3, and what the supplement leaves open: their effects are points, not tenths of one
+SEEDS = 3
 ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "silences")
 
 # Fig. 4's caption names what its two rows of distorted images went through, not how strongly.
 MINOR = {"inpainting": 0.1, "ngrn_noise": 0.1}
-HEAVY = {"inpainting": 0.3, "ngrn_noise": 0.3, "salt_and_pepper": 0.1, "motion_blur": 0.1, "jpeg_compression": 0.5}
+HEAVY = {
+    "inpainting": 0.3,
+    "ngrn_noise": 0.3,
+    "salt_and_pepper": 0.1,
+    "motion_blur": 0.1,
+    "jpeg_compression": 0.5,
+}
 DETECTORS = {"cpu": 3, "paper": 3}  # seeds of Fig. 4; one in the other profiles
 
 
@@ -51,7 +64,8 @@ def distorted(distortion: str, strength: float) -> dict[str, Plain]:
 
 
 def fractions() -> dict[str, float]:
-    """The share of its clean accuracy that the paper's ResNet-18 keeps under each distortion (Table 3); chance is 0."""
+    """The share of its clean accuracy that the paper's ResNet-18 keeps under each distortion (Table
+    3); chance is 0."""
     row = next(row for row in read_csv("fq", "table3") if row["cell"] == "resnet18/base")
     clean = dict.fromkeys(DISTORTIONS, float(row["clean"])) | {"targeted_occlusion": OCCLUDED}
     return {name: round(float(row[name]) / clean[name], 3) for name in DISTORTIONS}
@@ -60,8 +74,8 @@ def fractions() -> dict[str, float]:
 class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
-    A *cell* names what one number of a table was measured on, e.g. "smallcnn/l1/pow-4"; the paper's numbers in
-    `data/papers/fq/` and the claims use the same names.
+    A *cell* names what one number of a table was measured on, e.g. "smallcnn/l1/pow-4"; the paper's
+    numbers in `data/papers/fq/` and the claims use the same names.
     """
 
     def __init__(self, settings: Settings, dataset: str) -> None:
@@ -81,18 +95,27 @@ class Study(BaseStudy):
         return self._run(network, seed, method="fq", options=options)
 
     def calibration(self, network: str = "resnet18") -> Run:
-        """The strengths that cost a base network what the six distortions cost the paper's ResNet-18."""
+        """The strengths that cost a base network what the six distortions cost the paper's
+        ResNet-18."""
         uses = {"init": self.base(network, 0)}
         return self._run(network, 0, method="calibration", epochs=0, uses=uses, options=fractions())
 
     def _run(self, network: str, seed: int, **fields: Any) -> Run:
-        """All but the small CNN leave out of the training the images on which strengths are calibrated."""
+        """All but the small CNN leave out of the training the images on which strengths are
+        calibrated."""
         holdout = 0 if network == "smallcnn" else self.settings.holdout
         return self.settings.run(self.dataset, network, seed, holdout=holdout, **fields)
 
-    def tested(self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)) -> Run:
-        """A trained network under every distortion at its strength times each factor, and under their mixture."""
-        each = {(name, min(1.0, factor * s)): None for name, s in strengths.items() for factor in factors}
+    def tested(
+        self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)
+    ) -> Run:
+        """A trained network under every distortion at its strength times each factor, and under
+        their mixture."""
+        each = {
+            (name, min(1.0, factor * s)): None
+            for name, s in strengths.items()
+            for factor in factors
+        }
         specs: list[Mapping[str, Plain]] = [distorted(name, strength) for name, strength in each]
         mixed: dict[str, Plain] = {"name": MIXED, **strengths}
         return dataclasses.replace(run, epochs=0, uses={"init": run}, evaluate=(*specs, mixed))
@@ -100,13 +123,17 @@ class Study(BaseStudy):
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
         """The shift of VGG-16's features under a degradation."""
         uses = {"init": self.base("vgg16", 0)}
-        return self.settings.run(self.dataset, "vgg16", 0, method="moments", epochs=0, uses=uses, degrade=degrade)
+        return self.settings.run(
+            self.dataset, "vgg16", 0, method="moments", epochs=0, uses=uses, degrade=degrade
+        )
 
     def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
-        """A detector, trained on clean scenes; with a chain of distortions, that detector on distorted ones."""
+        """A detector, trained on clean scenes; with a chain of distortions, that detector on
+        distorted ones."""
         options = {} if kind == "base" else POW[kind]
         run = self.settings.run(self.dataset, "detector", seed, method="detection", options=options)
-        run = dataclasses.replace(run, network="plain10")  # the backbone's body; a detector is a use of it
+        # the backbone's body; a detector is a use of it
+        run = dataclasses.replace(run, network="plain10")
         if chain is None:
             return run
         degrade: dict[str, Plain] = {"name": "distortion_chain", **chain}
@@ -120,11 +147,14 @@ class Study(BaseStudy):
         for penalty in PENALTIES:
             for k in SPLITS:
                 options: dict[str, Any] = {"kind": "pow", "splits": k, "penalty": penalty}
-                cells[f"smallcnn/{penalty}/pow-{k}"] = self._seeds(self.quantized, "smallcnn", **options)
+                cells[f"smallcnn/{penalty}/pow-{k}"] = self._seeds(
+                    self.quantized, "smallcnn", **options
+                )
         return cells
 
     def table3(self, strengths: Mapping[str, float]) -> Cells:
-        """Cells "<network>/base" and "<network>/<non-linearity>", each network tested under the distortions."""
+        """Cells "<network>/base" and "<network>/<non-linearity>", each network tested under the
+        distortions."""
         cells: Cells = {}
         for network in self.settings.networks:
             factors = STRENGTHS if network == self.fig3 else (1.0,)
@@ -137,8 +167,11 @@ class Study(BaseStudy):
         return cells
 
     def fig1(self, strengths: Mapping[str, float]) -> Cells:
-        """Cells "<distortion>" and "distortion_mix": what each does to the moments of VGG-16's features."""
-        cells = {name: [self.moments(distorted(name, strength))] for name, strength in strengths.items()}
+        """Cells "<distortion>" and "distortion_mix": what each does to the moments of VGG-16's
+        features."""
+        cells = {
+            name: [self.moments(distorted(name, strength))] for name, strength in strengths.items()
+        }
         return {**cells, MIXED: [self.moments({"name": MIXED, **strengths})]}
 
     def fig4(self) -> Cells:
@@ -156,9 +189,15 @@ class Study(BaseStudy):
         four: Options = {**one, "splits": 4}
         ten: Options = {"kind": "sf", "beta": 10}
         variants: dict[str, dict[str, Any]] = {
-            **{f"l2/pow-1/exponent={value}": {**one, "exponent": value} for value in ("linear", "direct")},
+            **{
+                f"l2/pow-1/exponent={value}": {**one, "exponent": value}
+                for value in ("linear", "direct")
+            },
             "none/pow-1": {**one, "penalty": "none"},
-            **{f"l2/pow-4/split={value}": {**four, "split": value} for value in ("cells", "channels")},
+            **{
+                f"l2/pow-4/split={value}": {**four, "split": value}
+                for value in ("cells", "channels")
+            },
             **{f"l2/pow-1/after={value}": {**one, "after": value} for value in ("bn", "relu")},
             "hpow": {"kind": "hpow"},
             "sf-10": ten,
@@ -180,11 +219,12 @@ def read_strengths(records: Iterable[Record]) -> dict[str, float]:
 
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=fq` trains on a data set, in two steps: strengths first, then the rest.
+    """Everything that `make reproduce PAPER=fq` trains on a data set, in two steps: strengths
+    first, then the rest.
 
-    Classifiers of the first data set are trained for all items, those of others for Table 1; detectors on scenes.
-    Returns records by item (`ITEMS`) and cell; a cell that `results` knows nothing of is empty, and an item that has no
-    place on this data set has no cells.
+    Classifiers of the first data set are trained for all items, those of others for Table 1;
+    detectors on scenes. Returns records by item (`ITEMS`) and cell; a cell that `results` knows
+    nothing of is empty, and an item that has no place on this data set has no cells.
     """
     runs = Study(settings, dataset)
     items: dict[str, Cells] = {item: {} for item in ITEMS}

@@ -1,4 +1,5 @@
-"""Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022)."""
+"""Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV
+2022)."""
 
 METHODS = {
     "sfd": "paperlib.papers.sfd.method:SFD",

@@ -1,20 +1,25 @@
-"""Numbers for what pictures of features show: how far classes lie apart, and what a predicted uncertainty is worth."""
+"""Numbers for what pictures of features show: how far classes lie apart, and what a predicted
+uncertainty is worth."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-ZERO = 0.05  # a theta below it is drawn at 0: what elements that never differ have, whose log-variance falls and falls
+# a theta below it is drawn at 0: what elements that never differ have, whose log-variance falls and
+# falls
+ZERO = 0.05
 WINDOW = 5  # bins of a histogram over which its mode is sought
 SAMPLED = 64  # elements an image, for quantiles and ranks
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def scatter_ratio(points: Tensor, labels: Tensor) -> float:
-    """Scatter between the classes over scatter within them: tr S_B / tr S_W, as in Fisher's discriminant analysis.
+    """Scatter between the classes over scatter within them: tr S_B / tr S_W, as in Fisher's
+    discriminant analysis.
 
     Args:
-        points: (N, d) float. labels: (N,) int64. A mean over all axes, so no class and no dimension hides another.
+        points: (N, d) float.
+        labels: (N,) int64. A mean over all axes, so no class and no dimension hides another.
     """
     own = centroids(points, labels)[labels]
     within = (points - own).square().sum().clamp_min(1e-12)
@@ -22,21 +27,26 @@ def scatter_ratio(points: Tensor, labels: Tensor) -> float:
 
 
 def centroids(points: Tensor, labels: Tensor) -> Tensor:
-    """(max label + 1, d): the mean of every class's points (N, d); infinitely far away for a class without any."""
+    """(max label + 1, d): the mean of every class's points (N, d); infinitely far away for a class
+    without any."""
     count = labels.bincount()
     sums = points.new_zeros(len(count), points.shape[1]).index_add_(0, labels, points)
     return (sums / count[:, None]).masked_fill(count[:, None] == 0, torch.inf)
 
 
 def at_own_centroid(points: Tensor, labels: Tensor, means: Tensor) -> float:
-    """Percentage of points (N, d) that are nearest, by Euclidean distance, to their class's row of `means`."""
+    """Percentage of points (N, d) that are nearest, by Euclidean distance, to their class's row of
+    `means`."""
     there = means.isfinite().all(1)
-    distance = torch.cdist(points, means.masked_fill(~there[:, None], 0.0)).masked_fill(~there, torch.inf)
+    distance = torch.cdist(points, means.masked_fill(~there[:, None], 0.0)).masked_fill(
+        ~there, torch.inf
+    )
     return 100 * float((distance.argmin(1) == labels).double().mean())
 
 
 def principal(points: Tensor, count: int) -> Tensor:
-    """Points (N, d) as they are if d is at most `count`, else on their first principal axes, (N, min(N, count))."""
+    """Points (N, d) as they are if d is at most `count`, else on their first principal axes, (N,
+    min(N, count))."""
     if points.shape[1] <= count:
         return points
     centred = points - points.mean(0)
@@ -44,13 +54,16 @@ def principal(points: Tensor, count: int) -> Tensor:
 
 
 def mode(counts: Tensor, edges: Tensor) -> float:
-    """The middle of the fullest `WINDOW` neighbouring bins between `ZERO` and the last finite edge; 0 if all are empty.
+    """The middle of the fullest `WINDOW` neighbouring bins between `ZERO` and the last finite edge;
+    0 if all are empty.
 
-    The poster's histograms have a spike at 0 beside the hump whose place they are about; this is the hump's. Of single
-    bins, which differ little around the top, the fullest would be an accident of the sample.
+    The poster's histograms have a spike at 0 beside the hump whose place they are about; this is
+    the hump's. Of single bins, which differ little around the top, the fullest would be an accident
+    of the sample.
 
     Args:
-        counts: (n,). edges: (n + 1,), n bins of one width, or n - 1 and a last one that ends at infinity.
+        counts: (n,).
+        edges: (n + 1,), n bins of one width, or n - 1 and a last one that ends at infinity.
     """
     finite = edges[edges.isfinite()].double()
     hump = counts[: len(finite) - 1].double() * (finite[:-1] > ZERO - 1e-6)
@@ -61,10 +74,12 @@ def mode(counts: Tensor, edges: Tensor) -> float:
 
 
 class Uncertainty:
-    """Gathers theta, the deviation that a network predicts for every element of a feature, and what came true.
+    """Gathers theta, the deviation that a network predicts for every element of a feature, and what
+    came true.
 
     Args:
-        bins, limit: the histogram's bins of equal width from 0 to `limit`; one more counts all above.
+        bins, limit: the histogram's bins of equal width from 0 to `limit`; one more counts all
+            above.
     """
 
     def __init__(self, bins: int, limit: float) -> None:
@@ -75,30 +90,45 @@ class Uncertainty:
         self._generator = torch.Generator().manual_seed(0)
 
     def add(self, residual: Tensor, log_variance: Tensor, dead: Tensor) -> None:
-        """A batch: z - z^ and s = log theta^2, (B, C, h, w) float32, and where z and z^ are both 0, bool."""
+        """A batch: z - z^ and s = log theta^2, (B, C, h, w) float32, and where z and z^ are both 0,
+        bool."""
         theta = (log_variance / 2).exp()
         index = (theta * (self.bins / self.limit)).clamp(max=self.bins).long()
         self.counts += index.flatten().bincount(minlength=self.bins + 1).cpu()
         # Where nothing ever differs theta may be as small as it likes, and 0/0 would be the ratio.
         ratio = residual.square() / theta.square().clamp_min(1e-6)
-        sums = {"theta": theta, "zero": theta < ZERO, "dead": dead, "ratio": ratio, "live": ratio * ~dead}
+        sums = {
+            "theta": theta,
+            "zero": theta < ZERO,
+            "dead": dead,
+            "ratio": ratio,
+            "live": ratio * ~dead,
+        }
         for name, values in sums.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(values.flatten(1).sum(1, dtype=torch.float64).sum())
+            self.sums[name] = self.sums.get(name, 0.0) + float(
+                values.flatten(1).sum(1, dtype=torch.float64).sum()
+            )
         count = theta[0].numel()
-        where = torch.randint(count, (len(theta), min(SAMPLED, count)), generator=self._generator).to(theta.device)
-        kept = (values.flatten(1).gather(1, where) for values in (theta, residual.abs(), (~dead).float()))
+        where = torch.randint(
+            count, (len(theta), min(SAMPLED, count)), generator=self._generator
+        ).to(theta.device)
+        kept = (
+            values.flatten(1).gather(1, where)
+            for values in (theta, residual.abs(), (~dead).float())
+        )
         self.sampled.append(torch.stack([values.flatten() for values in kept]).cpu())
 
     def metrics(self) -> dict[str, float]:
         """Numbers by name; none if nothing was added.
 
-        "theta_mean"; "theta_mode", see `mode`, and "theta_bin", a bin's width; "theta_q05" to "theta_q95"; shares
-        in [0, 1]: "theta_zero" of theta below 0.05, "theta_above" of theta beyond the histogram, "dead" of elements of
-        which z and z^ are both exactly 0. "spearman": rank correlation of theta with |z - z^|, over sampled elements of
-        all images, 0 if one of them is constant; "spearman_live": without the dead. "calibration": mean of
-        (z - z^)^2 / theta^2, "calibration_live": without the dead. What a loss aims at is its own constant: 1 for
-        r^2/theta^2 + log theta^2 (the poster's box), 2 for r^2/(2 theta^2) + log theta^2 (its log-likelihood and the
-        official code), as the derivative by log theta^2 says.
+        "theta_mean"; "theta_mode", see `mode`, and "theta_bin", a bin's width; "theta_q05" to
+        "theta_q95"; shares in [0, 1]: "theta_zero" of theta below 0.05, "theta_above" of theta
+        beyond the histogram, "dead" of elements of which z and z^ are both exactly 0. "spearman":
+        rank correlation of theta with |z - z^|, over sampled elements of all images, 0 if one of
+        them is constant; "spearman_live": without the dead. "calibration": mean of (z - z^)^2 /
+        theta^2, "calibration_live": without the dead. What a loss aims at is its own constant: 1
+        for r^2/theta^2 + log theta^2 (the poster's box), 2 for r^2/(2 theta^2) + log theta^2 (its
+        log-likelihood and the official code), as the derivative by log theta^2 says.
         """
         total = int(self.counts.sum())
         if not total:
@@ -119,10 +149,13 @@ class Uncertainty:
             "calibration_live": means["live"] / max(1 - means["dead"], 1 / total),
         }
         quantiles = np.quantile(theta.astype(float), QUANTILES)
-        return out | {f"theta_q{100 * q:02.0f}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+        return out | {
+            f"theta_q{100 * q:02.0f}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)
+        }
 
     def histogram(self) -> dict[str, Tensor]:
-        """The "theta.counts" (bins + 1,) int64, and "theta.edges" (bins + 2,) float32, the last one infinite.
+        """The "theta.counts" (bins + 1,) int64, and "theta.edges" (bins + 2,) float32, the last one
+        infinite.
 
         Nothing if nothing was added.
         """

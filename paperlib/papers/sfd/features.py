@@ -1,9 +1,10 @@
-"""A network's features under a corruption, and how uncertain it says they are: SFD's figures and their numbers.
+"""A network's features under a corruption, and how uncertain it says they are: SFD's figures and
+their numbers.
 
-The poster of SFD (Yang et al., ECCV 2022) shows t-SNE of clean and degraded features, feature maps with error maps, and
-histograms of theta, the learned deviation of a feature, by severity. Each picture is drawn from the samples of a run of
-this method; what is claimed with a picture has a number here that needs no eye. The numbers are ours: the poster has
-none for its pictures.
+The poster of SFD (Yang et al., ECCV 2022) shows t-SNE of clean and degraded features, feature maps
+with error maps, and histograms of theta, the learned deviation of a feature, by severity. Each
+picture is drawn from the samples of a run of this method; what is claimed with a picture has a
+number here that needs no eye. The numbers are ours: the poster has none for its pictures.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,13 @@ from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Task, shrunk
 from paperlib.networks import Output
 from paperlib.networks.frozen_parts import FrozenParts
-from paperlib.papers.sfd.feature_statistics import Uncertainty, at_own_centroid, centroids, principal, scatter_ratio
+from paperlib.papers.sfd.feature_statistics import (
+    Uncertainty,
+    at_own_centroid,
+    centroids,
+    principal,
+    scatter_ratio,
+)
 from paperlib.runs import Run
 
 DIMENSIONS = 64  # of the kept points: t-SNE is usually given 30 to 50 principal components anyway
@@ -31,14 +38,18 @@ class Seen(NamedTuple):
     clean: Tensor  # z, (B, C, h, w)
     degraded: Tensor  # z^, the same shape, as used at test time
     logits: Tensor  # (B, classes), of the degraded images
-    log_variance: Tensor | None  # s, the shape of z, where the network predicts it; theta = exp(s / 2)
+    # s, the shape of z, where the network predicts it; theta = exp(s / 2)
+    log_variance: Tensor | None
 
 
 class Plugged(nn.Module):
-    """A frozen classifier with a module of DDP in its place, as `ddp` tests it; looks like a `Classifier`.
+    """A frozen classifier with a module of DDP in its place, as `ddp` tests it; looks like a
+    `Classifier`.
 
     Args:
-        classifier: the frozen network. module: what the run of DDP has trained. run: that run.
+        classifier: the frozen network.
+        module: what the run of DDP has trained.
+        run: that run.
     """
 
     def __init__(self, classifier: Any, module: nn.Module, run: Run) -> None:
@@ -47,7 +58,8 @@ class Plugged(nn.Module):
         self.parts = FrozenParts(classifier, run.network, str(run.options.get("at", "")))
 
     def maps(self, images: Tensor) -> Tensor:
-        """The last feature maps (N, C, h, w), before their ReLU, of images (N, 3, H, W) in [0, 1]."""
+        """The last feature maps (N, C, h, w), before their ReLU, of images (N, 3, H, W) in [0,
+        1]."""
         normalised = self.parts.normalised(images)
         return self.parts.after(self.module(self.parts.maps(normalised), normalised))
 
@@ -57,20 +69,25 @@ class Plugged(nn.Module):
 
 
 class Features(Method):
-    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"network": Run(...)}.
+    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"network":
+    Run(...)}.
 
-    The network is that of the run "network": a `Classifier`, a `SelfFeature`, or any network with their `maps` and
-    `classify`; or, beside the run "plug" of DDP, the frozen classifier in which its module is. The corruption is the
-    run's `degrade`; one run is one corruption and severity. The clean feature z is that of the classifier in question,
-    without FE_Net or the module, as in the losses of the methods. All is computed in float32.
+    The network is that of the run "network": a `Classifier`, a `SelfFeature`, or any network with
+    their `maps` and `classify`; or, beside the run "plug" of DDP, the frozen classifier in which
+    its module is. The corruption is the run's `degrade`; one run is one corruption and severity.
+    The clean feature z is that of the classifier in question, without FE_Net or the module, as in
+    the losses of the methods. All is computed in float32.
 
     Args:
-        classes: labels of the classes whose points are kept for t-SNE, with commas between; the poster shows 5.
+        classes: labels of the classes whose points are kept for t-SNE, with commas between; the
+            poster shows 5.
         per_class: points of each, from the first test images.
-        layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by default the last feature
-            maps behind their ReLU, those that are pooled (z on the poster). The poster's feature maps of a bus are of
-            some earlier layer, which is not said. Of another than the last features nothing is said about theta.
-        bins, limit: theta's histogram has `bins` bins of equal width from 0 to `limit`, and one for all above.
+        layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by
+            default the last feature maps behind their ReLU, those that are pooled (z on the
+            poster). The poster's feature maps of a bus are of some earlier layer, which is not
+            said. Of another than the last features nothing is said about theta.
+        bins, limit: theta's histogram has `bins` bins of equal width from 0 to `limit`, and one for
+            all above.
     """
 
     def __init__(
@@ -86,12 +103,18 @@ class Features(Method):
         limit: float = 2.0,
     ) -> None:
         if run.epochs or "network" not in parents:
-            raise UserError("features trains nothing: it needs epochs=0 and uses={'network': Run(...)}")
+            raise UserError(
+                "features trains nothing: it needs epochs=0 and uses={'network': Run(...)}"
+            )
         if run.evaluate or run.holdout:
-            raise UserError("features takes one corruption, as degrade=..., and test images: no evaluate, no holdout")
+            raise UserError(
+                "features takes one corruption, as degrade=..., and test images: no evaluate, no holdout"
+            )
         super().__init__(run, task, parents)
         valid = [str(label) for label in range(task.classes)]
-        self.classes = [int(choose("class", name.strip(), valid)) for name in str(classes).split(",")]
+        self.classes = [
+            int(choose("class", name.strip(), valid)) for name in str(classes).split(",")
+        ]
         self.per_class, self.layer, self.bins, self.limit = per_class, layer, bins, limit
         if min(per_class, bins) < 1 or limit <= 0:
             raise UserError("per_class and bins are at least 1, limit is above 0")
@@ -99,7 +122,11 @@ class Features(Method):
         if "plug" in parents:
             self.parents["network"] = Plugged(network, parents["plug"], run.uses["plug"])
         if layer:
-            names = [name for name, _ in _classifier(network).named_modules() if name and name.count(".") <= 2]
+            names = [
+                name
+                for name, _ in _classifier(network).named_modules()
+                if name and name.count(".") <= 2
+            ]
             choose("layer", layer, names)
         self.kept: dict[str, Tensor] = {}
 
@@ -118,11 +145,12 @@ class Features(Method):
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Means over the test images, and what the pictures of `samples` need of all of them.
 
-        "top1", "top5", "cross_entropy": of the degraded images. "mse": the mean over all elements of (z - z^)^2;
-        "relative_mse": the same over the mean of z^2; "cosine": between z and z^, a mean over images.
-        "scatter_ratio" and "clean_scatter_ratio": see `scatter_ratio`, of the features' means over positions; "at_own":
-        percentage of degraded ones whose nearest mean of clean ones is that of their class; "clean_at_own": of clean
-        ones. From a network that predicts uncertainty also the numbers of `Uncertainty.metrics`.
+        "top1", "top5", "cross_entropy": of the degraded images. "mse": the mean over all elements
+        of (z - z^)^2; "relative_mse": the same over the mean of z^2; "cosine": between z and z^, a
+        mean over images. "scatter_ratio" and "clean_scatter_ratio": see `scatter_ratio`, of the
+        features' means over positions; "at_own": percentage of degraded ones whose nearest mean of
+        clean ones is that of their class; "clean_at_own": of clean ones. From a network that
+        predicts uncertainty also the numbers of `Uncertainty.metrics`.
         """
         sums: dict[str, Tensor] = {}
         pooled: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -133,7 +161,11 @@ class Features(Method):
                 sums[name] = sums.get(name, 0) + score.double().sum()
             pooled.append((seen.clean.mean((2, 3)), seen.degraded.mean((2, 3)), batch.labels))
             if seen.log_variance is not None:
-                theta.add(seen.clean - seen.degraded, seen.log_variance, (seen.clean == 0) & (seen.degraded == 0))
+                theta.add(
+                    seen.clean - seen.degraded,
+                    seen.log_variance,
+                    (seen.clean == 0) & (seen.degraded == 0),
+                )
         clean, degraded, labels = (torch.cat(parts).cpu() for parts in zip(*pooled, strict=True))
         means = {name: float(value) / len(labels) for name, value in sums.items()}
         means["relative_mse"] = means["mse"] / max(means.pop("power"), 1e-12)
@@ -155,8 +187,12 @@ class Features(Method):
         }
 
     def _points(self, clean: Tensor, degraded: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        chosen = torch.cat([(labels == label).nonzero()[: self.per_class, 0] for label in self.classes])
-        ours, theirs = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS).half().chunk(2)
+        chosen = torch.cat(
+            [(labels == label).nonzero()[: self.per_class, 0] for label in self.classes]
+        )
+        ours, theirs = (
+            principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS).half().chunk(2)
+        )
         return {
             "points.clean": ours.clone(),
             "points.degraded": theirs.clone(),
@@ -164,24 +200,38 @@ class Features(Method):
         }
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """What the pictures are drawn of, as `measure` has left it, and pictures of the first test images.
+        """What the pictures are drawn of, as `measure` has left it, and pictures of the first test
+        images.
 
-        "points.clean", "points.degraded" (n, d) float16: means over positions of the features of the chosen classes,
-        on their first principal axes where they have more than 64 channels; "points.labels" (n,) int16. "theta.counts"
-        and "theta.edges": see `Uncertainty.histogram`. Of the first 8 test images, or 4 of more than 48 pixels,
-        "images.clean" and "images.degraded" (n, 3, H, W) uint8, and means over channels (n, h, w) float16: "maps.clean"
-        of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean of z^2, "maps.theta".
+        "points.clean", "points.degraded" (n, d) float16: means over positions of the features of
+        the chosen classes, on their first principal axes where they have more than 64 channels;
+        "points.labels" (n,) int16. "theta.counts" and "theta.edges": see `Uncertainty.histogram`.
+        Of the first 8 test images, or 4 of more than 48 pixels, "images.clean" and
+        "images.degraded" (n, 3, H, W) uint8, and means over channels (n, h, w) float16:
+        "maps.clean" of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean
+        of z^2, "maps.theta".
         """
         count = 8 if batch.clean.shape[-1] <= 48 else 4
         batch = batch.part(slice(count))
         seen = self.see(batch)
         power = seen.clean.square().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
-        maps = {"clean": seen.clean, "degraded": seen.degraded, "error": (seen.clean - seen.degraded).square() / power}
+        maps = {
+            "clean": seen.clean,
+            "degraded": seen.degraded,
+            "error": (seen.clean - seen.degraded).square() / power,
+        }
         if seen.log_variance is not None:
             maps["theta"] = (seen.log_variance / 2).exp()
-        out = {f"maps.{name}": shrunk(values.mean(1, keepdim=True), EDGE)[:, 0].half() for name, values in maps.items()}
+        out = {
+            f"maps.{name}": shrunk(values.mean(1, keepdim=True), EDGE)[:, 0].half()
+            for name, values in maps.items()
+        }
         images = {"images.clean": batch.clean, "images.degraded": batch.degraded}
-        return self.kept | out | {name: shrunk(v, EDGE).mul(255).round().to(torch.uint8) for name, v in images.items()}
+        return (
+            self.kept
+            | out
+            | {name: shrunk(v, EDGE).mul(255).round().to(torch.uint8) for name, v in images.items()}
+        )
 
 
 def _classifier(network: Any) -> Any:
@@ -190,14 +240,25 @@ def _classifier(network: Any) -> Any:
 
 
 def _look(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Features (B, C, h, w), logits (B, classes) and, of a network that predicts it, s in the features' shape."""
+    """Features (B, C, h, w), logits (B, classes) and, of a network that predicts it, s in the
+    features' shape."""
     caught: list[Tensor] = []
     module = _classifier(network).get_submodule(layer)
-    hook = module.register_forward_hook(lambda module, args, out: caught.append(out.clone())) if layer else None
-    maps, log_variance = network.estimate(images) if hasattr(network, "estimate") else (network.maps(images), None)
+    hook = (
+        module.register_forward_hook(lambda module, args, out: caught.append(out.clone()))
+        if layer
+        else None
+    )
+    maps, log_variance = (
+        network.estimate(images) if hasattr(network, "estimate") else (network.maps(images), None)
+    )
     logits = network.classify(maps).logits
     if hook is not None:  # cloned above: a ReLU behind may overwrite what a module puts out
         hook.remove()
         return caught[-1].float(), logits.float(), None
     features = maps.relu().float()
-    return features, logits.float(), None if log_variance is None else log_variance.float().expand_as(features)
+    return (
+        features,
+        logits.float(),
+        None if log_variance is None else log_variance.float().expand_as(features),
+    )

@@ -1,4 +1,5 @@
-"""Drawings of the chapter on self-feature distillation. Each takes plain numbers or tensors and returns a figure.
+"""Drawings of the chapter on self-feature distillation. Each takes plain numbers or tensors and
+returns a figure.
 
 The tensors are those that `paperlib.papers.sfd.features` keeps beside a record.
 """
@@ -26,25 +27,33 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 def embed(clean: Tensor, degraded: Tensor, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """t-SNE of both sets of points together: (n, d) and (n, d) float -> (n, 2) and (n, 2).
 
-    scikit-learn's, started from the first two principal components, with a perplexity of 30 or a third of the points
-    where they are few. Equal points give equal pictures. Distances between clusters and their sizes mean nothing.
+    scikit-learn's, started from the first two principal components, with a perplexity of 30 or a
+    third of the points where they are few. Equal points give equal pictures. Distances between
+    clusters and their sizes mean nothing.
     """
     from sklearn.manifold import TSNE  # takes a second to import
 
     points = torch.cat([clean, degraded]).double().numpy()
-    make = TSNE(perplexity=min(30.0, (len(points) - 1) / 3), init="pca", random_state=seed, n_jobs=1)
+    make = TSNE(
+        perplexity=min(30.0, (len(points) - 1) / 3), init="pca", random_state=seed, n_jobs=1
+    )
     ours, theirs = np.split(make.fit_transform(points), [len(clean)])
     return ours, theirs
 
 
-def tsne(panels: Mapping[str, tuple[Tensor, Tensor, Tensor]], classes: Mapping[int, str], seed: int = 0) -> Figure:
-    """Clean features (circles) and degraded ones (triangles) of some classes, a panel a method (the poster's t-SNE).
+def tsne(
+    panels: Mapping[str, tuple[Tensor, Tensor, Tensor]], classes: Mapping[int, str], seed: int = 0
+) -> Figure:
+    """Clean features (circles) and degraded ones (triangles) of some classes, a panel a method (the
+    poster's t-SNE).
 
     Args:
-        panels: by name clean points (n, d), degraded points (n, d) and labels (n,). classes: name by label, at most 10;
-            others are left out.
+        panels: by name clean points (n, d), degraded points (n, d) and labels (n,).
+        classes: name by label, at most 10; others are left out.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(PAGE, PAGE / max(2, len(panels)) + 0.5), dpi=DPI, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(PAGE, PAGE / max(2, len(panels)) + 0.5), dpi=DPI, squeeze=False
+    )
     for ax, (name, (clean, degraded, labels)) in zip(axes[0], panels.items(), strict=True):
         shown = torch.isin(labels.long(), torch.tensor(list(classes)))
         both = embed(clean[shown], degraded[shown], seed)
@@ -52,39 +61,58 @@ def tsne(panels: Mapping[str, tuple[Tensor, Tensor, Tensor]], classes: Mapping[i
             there = (labels[shown] == label).numpy()
             for points, marker in zip(both, "o^", strict=True):
                 face, edge = (color, "white") if marker == "o" else ("none", color)
-                ax.scatter(*points[there].T, s=17, marker=marker, facecolor=face, edgecolor=edge, linewidth=0.7)
+                ax.scatter(
+                    *points[there].T,
+                    s=17,
+                    marker=marker,
+                    facecolor=face,
+                    edgecolor=edge,
+                    linewidth=0.7,
+                )
         ax.set_title(name, fontsize=9, pad=3)
         ax.set(xticks=[], yticks=[])
         ax.set_aspect("equal", adjustable="datalim")
     own = zip(COLORS, classes.values(), strict=False)
     signs = [ax.scatter([], [], s=25, marker="s", color=color, label=name) for color, name in own]
     signs += [ax.scatter([], [], s=22, marker="o", color="0.3", label="clean")]
-    signs += [ax.scatter([], [], s=22, marker="^", facecolor="none", edgecolor="0.3", label="degraded")]
+    signs += [
+        ax.scatter([], [], s=22, marker="^", facecolor="none", edgecolor="0.3", label="degraded")
+    ]
     legend(fig, signs, 7)
     return fig
 
 
-def theta_histograms(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], share: float = 0.995) -> Figure:
-    """Histograms of theta, a panel a method or corruption, a line a severity (the poster's histograms).
+def theta_histograms(
+    panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], share: float = 0.995
+) -> Figure:
+    """Histograms of theta, a panel a method or corruption, a line a severity (the poster's
+    histograms).
 
-    A line's mode, see `feature_statistics.mode`, has a mark and stands in the legend; so does the share of theta below
-    0.05, the spike at 0, which may be higher than the panel. The horizontal axis is the same in all panels and holds
-    `share` of every line.
+    A line's mode, see `feature_statistics.mode`, has a mark and stands in the legend; so does the
+    share of theta below 0.05, the spike at 0, which may be higher than the panel. The horizontal
+    axis is the same in all panels and holds `share` of every line.
 
     Args:
         panels: panel -> line -> counts (n,) and edges (n + 1,), the last one may be infinite.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(PAGE, 2.9), dpi=DPI, squeeze=False, sharex=True)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(PAGE, 2.9), dpi=DPI, squeeze=False, sharex=True
+    )
     for ax, (name, lines) in zip(axes[0], panels.items(), strict=True):
-        colors = sns.color_palette("viridis_r", len(lines) + 1)[1:]  # dark is severe, the palest is not used
+        # dark is severe, the palest is not used
+        colors = sns.color_palette("viridis_r", len(lines) + 1)[1:]
         top = 0.0
-        for (label, (counts, edges)), color, style in zip(lines.items(), colors, itertools.cycle(STYLES), strict=False):
+        for (label, (counts, edges)), color, style in zip(
+            lines.items(), colors, itertools.cycle(STYLES), strict=False
+        ):
             shares, ends = _shares(counts), edges[:-1].double().numpy()
             ax.step(ends, shares, where="post", color=color, linestyle=style, linewidth=1.3)
             where, hump = mode(counts, edges), float(shares[ends >= ZERO - 1e-6].max(initial=0.0))
             spike = shares[ends < ZERO - 1e-6].sum()
             note = f"{label}: mode {where:.3f}" + (f", {spike:.0f} % at 0" if spike >= 0.5 else "")
-            ax.plot([where], [hump], marker="v", color=color, markersize=6, linestyle=style, label=note)
+            ax.plot(
+                [where], [hump], marker="v", color=color, markersize=6, linestyle=style, label=note
+            )
             ax.axvline(where, color=color, linestyle=style, linewidth=0.7)
             top = max(top, hump)
         ax.set_ylim(0, 1.62 * top or 1)  # room for the legend
@@ -92,7 +120,9 @@ def theta_histograms(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], 
         ax.legend(fontsize=7, loc="upper right", handlelength=2.6, framealpha=0.9)
         ax.set_xlabel("θ", fontsize=8)
         ax.tick_params(labelsize=7, pad=1)
-    axes[0][0].set_xlim(0, max(_reach(*line, share) for lines in panels.values() for line in lines.values()))
+    axes[0][0].set_xlim(
+        0, max(_reach(*line, share) for lines in panels.values() for line in lines.values())
+    )
     axes[0][0].set_ylabel("elements (%) a bin", fontsize=8)
     fig.tight_layout(pad=0.4)
     return fig
@@ -104,7 +134,9 @@ def theta_maps(
     """Images, and under each its maps in rows, on one colour scale from 0.
 
     Args:
-        images: rows by name, (n, 3, H, W) uint8. maps: rows by name, (n, h, w) float, at least 0. label: of the scale.
+        images: rows by name, (n, 3, H, W) uint8.
+        maps: rows by name, (n, h, w) float, at least 0.
+        label: of the scale.
     """
     rows = {**images, **maps}
     count = len(next(iter(images.values())))
@@ -118,21 +150,27 @@ def theta_maps(
         _beside(line[0], name)
     left, right = 0.9 / figsize[0], 1 - 0.65 / figsize[0]
     fig.subplots_adjust(left=left, right=right, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
-    _colour_bar(fig, list(axes.flat), scale, label)  # one row may be lower than the words beside the bar
+    # one row may be lower than the words beside the bar
+    _colour_bar(fig, list(axes.flat), scale, label)
     return fig
 
 
 def feature_maps(
-    images: tuple[Tensor, Tensor], methods: Mapping[str, tuple[Tensor, Tensor, Tensor]], share: float = 0.99
+    images: tuple[Tensor, Tensor],
+    methods: Mapping[str, tuple[Tensor, Tensor, Tensor]],
+    share: float = 0.99,
 ) -> Figure:
-    """One image's feature maps, clean and degraded, a column a method, and under them the errors (the poster's bus).
+    """One image's feature maps, clean and degraded, a column a method, and under them the errors
+    (the poster's bus).
 
-    A method's two maps have one grey scale, from the least to the largest value of its clean one: features of different
-    networks have different units. All errors have one scale, as they are relative; it ends at the quantile `share`.
+    A method's two maps have one grey scale, from the least to the largest value of its clean one:
+    features of different networks have different units. All errors have one scale, as they are
+    relative; it ends at the quantile `share`.
 
     Args:
         images: the clean and the degraded image, (3, H, W) uint8.
-        methods: by name the maps of the clean and of the degraded image and of the error, (h, w) float.
+        methods: by name the maps of the clean and of the degraded image and of the error, (h, w)
+            float.
     """
     side = min(1.3, (PAGE - 1.6) / (len(methods) + 1))
     figsize = (side * (len(methods) + 1) + 1.6, 3 * side + 0.35)
@@ -151,13 +189,18 @@ def feature_maps(
         _picture(column[2], error, scale, "magma")
         column[0].set_title(name, fontsize=8, pad=3)
     right, top = 1 - 0.75 / figsize[0], 1 - 0.25 / figsize[1]
-    fig.subplots_adjust(left=0.75 / figsize[0], right=right, top=top, bottom=0.02, wspace=0.05, hspace=0.05)
+    fig.subplots_adjust(
+        left=0.75 / figsize[0], right=right, top=top, bottom=0.02, wspace=0.05, hspace=0.05
+    )
     _colour_bar(fig, list(axes[2][1:]), scale, "(z − ẑ)² / mean z²")
     return fig
 
 
-def corruption_dots(methods: Mapping[str, Mapping[str, Interval]], xlabel: str = "top-1 accuracy (%)") -> Figure:
-    """Accuracy by corruption, a line a corruption, a sign a method, with intervals where there are any.
+def corruption_dots(
+    methods: Mapping[str, Mapping[str, Interval]], xlabel: str = "top-1 accuracy (%)"
+) -> Figure:
+    """Accuracy by corruption, a line a corruption, a sign a method, with intervals where there are
+    any.
 
     More than eight corruptions stand in two columns, on the same horizontal axis.
 
@@ -168,7 +211,9 @@ def corruption_dots(methods: Mapping[str, Mapping[str, Interval]], xlabel: str =
     columns = 2 if len(corruptions) > 8 else 1
     rows = math.ceil(len(corruptions) / columns)
     height = (0.07 * len(methods) + 0.1) * rows + 0.85
-    fig, axes = plt.subplots(1, columns, figsize=(PAGE, height), dpi=DPI, squeeze=False, sharex=True)
+    fig, axes = plt.subplots(
+        1, columns, figsize=(PAGE, height), dpi=DPI, squeeze=False, sharex=True
+    )
     for column, ax in enumerate(axes[0]):
         names = corruptions[column * rows : (column + 1) * rows]
         for i in range(0, len(names), 2):
@@ -187,7 +232,9 @@ def corruption_dots(methods: Mapping[str, Mapping[str, Interval]], xlabel: str =
     return fig
 
 
-def theta_modes(curves: Mapping[str, Mapping[float, Interval]], ylabel: str = "mode of θ") -> Figure:
+def theta_modes(
+    curves: Mapping[str, Mapping[float, Interval]], ylabel: str = "mode of θ"
+) -> Figure:
     """Theta's mode against severity with intervals over seeds, a line a method or corruption.
 
     Args:
@@ -209,9 +256,15 @@ def theta_modes(curves: Mapping[str, Mapping[float, Interval]], ylabel: str = "m
 
 
 def _points(
-    ax: Axes, places: Sequence[float], estimates: Sequence[Interval], number: int, label: str, across: bool = False
+    ax: Axes,
+    places: Sequence[float],
+    estimates: Sequence[Interval],
+    number: int,
+    label: str,
+    across: bool = False,
 ) -> None:
-    """Estimates with their intervals in the colour and with the marker of a line; no bar where one is infinite."""
+    """Estimates with their intervals in the colour and with the marker of a line; no bar where one
+    is infinite."""
     means = [estimate.mean for estimate in estimates]
     bars = [estimate.half if math.isfinite(estimate.half) else 0.0 for estimate in estimates]
     x, y = (means, places) if across else (places, means)

@@ -1,9 +1,10 @@
 """Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022).
 
-One network sees an image clean and degraded; the clean image's feature maps z are what those of the degraded one, z^,
-shall become. How much an element of z^ counts depends on a predicted uncertainty theta. Sources are the poster and the
-released code (yangzhou321/Distillation_with_UEM, commit 68b2db2), which differ, see `paperlib.papers.sfd.network`;
-the paper's text was not to be had. What is said to be inferred is in neither.
+One network sees an image clean and degraded; the clean image's feature maps z are what those of the
+degraded one, z^, shall become. How much an element of z^ counts depends on a predicted uncertainty
+theta. Sources are the poster and the released code (yangzhou321/Distillation_with_UEM, commit
+68b2db2), which differ, see `paperlib.papers.sfd.network`; the paper's text was not to be had. What
+is said to be inferred is in neither.
 
 Notation: s = log theta^2 is what is predicted, r = z - z^ the residual.
 """
@@ -31,23 +32,27 @@ def _squared(clean: Tensor, estimate: Tensor) -> Tensor:
 
 
 def mse(clean: Tensor, estimate: Tensor) -> Tensor:
-    """Mean of r^2 over all elements of z and z^ (B, C, h, w): the poster's "w/o UEM", which has no code; inferred."""
+    """Mean of r^2 over all elements of z and z^ (B, C, h, w): the poster's "w/o UEM", which has no
+    code; inferred."""
     return _squared(clean, estimate).mean()
 
 
 def ulfd(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
-    """Uncertainty-driven feature distillation: mean over all elements of r^2 / (1e-6 + 2 e^s) + s, as in the code.
+    """Uncertainty-driven feature distillation: mean over all elements of r^2 / (1e-6 + 2 e^s) + s,
+    as in the code.
 
-    This is the negative of the poster's log p = -r^2 / (2 theta^2) - log theta^2. Its optimum over s is e^s = r^2 / 2
-    (but for the 1e-6), with the value 1 + log(r^2 / 2): theta^2 is half the variance, since a Gaussian's logarithm has
-    a factor 1/2 that poster and code leave out. The poster's other form, r^2 / theta^2 + log theta^2, is the same up to
-    a constant, for a theta^2 twice as large.
+    This is the negative of the poster's log p = -r^2 / (2 theta^2) - log theta^2. Its optimum over
+    s is e^s = r^2 / 2 (but for the 1e-6), with the value 1 + log(r^2 / 2): theta^2 is half the
+    variance, since a Gaussian's logarithm has a factor 1/2 that poster and code leave out. The
+    poster's other form, r^2 / theta^2 + log theta^2, is the same up to a constant, for a theta^2
+    twice as large.
 
-    Uncertain elements count *less* in the gradient of z^, -r / e^s, though the abstract says that "hard-to-recover"
-    regions get more weight: see `increasing`.
+    Uncertain elements count *less* in the gradient of z^, -r / e^s, though the abstract says that
+    "hard-to-recover" regions get more weight: see `increasing`.
 
     Args:
-        clean, estimate: z and z^, (B, C, h, w). log_variance: s, of that shape or to be broadcast to it.
+        clean, estimate: z and z^, (B, C, h, w).
+        log_variance: s, of that shape or to be broadcast to it.
     """
     return (_squared(clean, estimate) / (1e-6 + 2 * log_variance.exp()) + log_variance).mean()
 
@@ -55,9 +60,10 @@ def ulfd(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
 def increasing(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
     """Weights that rise with the uncertainty, as the abstract has it; how is inferred.
 
-    mean(w r^2) with w = theta^2 / mean(theta^2), which is 1 on average over the batch, as in `mse`, and passes no
-    gradient. theta itself is learned as in `ulfd`, whose gradient does not reach z and z^ here; for that the UEM must
-    read detached features, too (`SelfFeature.estimate(..., apart=True)`). The value returned is the sum of both.
+    mean(w r^2) with w = theta^2 / mean(theta^2), which is 1 on average over the batch, as in `mse`,
+    and passes no gradient. theta itself is learned as in `ulfd`, whose gradient does not reach z
+    and z^ here; for that the UEM must read detached features, too (`SelfFeature.estimate(...,
+    apart=True)`). The value returned is the sum of both.
     """
     squared = _squared(clean, estimate)
     variance = log_variance.detach().exp()
@@ -66,26 +72,30 @@ def increasing(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class SFD(Supervised):
-    """Trains one network on pairs of clean and degraded images: CE(clean) + CE(degraded) + lambda * distillation.
+    """Trains one network on pairs of clean and degraded images: CE(clean) + CE(degraded) + lambda *
+    distillation.
 
-    As in the released code, the pair goes through the network in two forwards, the degraded images first: batch
-    statistics are of one kind of image, running ones of both, and nothing is frozen. Its scores are those of the
-    degraded images; `evaluate` with "none" gives the clean ones.
+    As in the released code, the pair goes through the network in two forwards, the degraded images
+    first: batch statistics are of one kind of image, running ones of both, and nothing is frozen.
+    Its scores are those of the degraded images; `evaluate` with "none" gives the clean ones.
 
-    A parent "init" gives the initial weights: a classifier, or the network of another run of this method, of which the
-    parts that both have are taken.
+    A parent "init" gives the initial weights: a classifier, or the network of another run of this
+    method, of which the parts that both have are taken.
 
     Args:
-        lambda_: weight of the distillation. 0 trains on clean and degraded images with cross-entropy alone, without
-            a UEM and without the distillation's cost: the baseline on equal terms, which the poster's table lacks.
-        variant: "poster" or "code". uncertainty: "element", "image", "channel" or "none" (mean squared error: "w/o
-            UEM"). See `SelfFeature`.
+        lambda_: weight of the distillation. 0 trains on clean and degraded images with
+            cross-entropy alone, without a UEM and without the distillation's cost: the baseline on
+            equal terms, which the poster's table lacks.
+        variant: "poster" or "code".
+        uncertainty: "element", "image", "channel" or "none" (mean squared error: "w/o UEM"). See
+            `SelfFeature`.
         weighting: "likelihood" (`ulfd`) or "increasing".
         detach: the distillation does not move the clean features. In the released code it does.
         dropout: see `Supervised`.
 
     Raises:
-        UserError: an unknown name, a negative lambda, weights without uncertainty, or degraded images of another size.
+        UserError: an unknown name, a negative lambda, weights without uncertainty, or degraded
+        images of another size.
     """
 
     reads_clean = True
@@ -111,19 +121,26 @@ class SFD(Supervised):
         if lambda_ < 0:
             raise UserError(f"lambda_ is {lambda_}; it must be at least 0")
         if weighting == "increasing" and uncertainty == "none":
-            raise UserError("weighting 'increasing' needs an uncertainty: element, image or channel")
+            raise UserError(
+                "weighting 'increasing' needs an uncertainty: element, image or channel"
+            )
         super().__init__(run, task, parents, dropout=dropout)
         self.lambda_, self.weighting, self.detach = lambda_, weighting, detach
 
     @staticmethod
     def build(run: Run, task: Task) -> SelfFeature:
         """The classifier that the run names, which starts as it would alone, in a `SelfFeature`."""
-        uncertainty = run.options.get("uncertainty", "element") if run.options.get("lambda_", LAMBDA) else "none"
+        uncertainty = (
+            run.options.get("uncertainty", "element")
+            if run.options.get("lambda_", LAMBDA)
+            else "none"
+        )
         classifier = Supervised.build(run, task)
         return SelfFeature(classifier, str(run.options.get("variant", "poster")), str(uncertainty))  # type: ignore[arg-type]
 
     def start_from(self, network: nn.Module) -> None:
-        """Take the weights of a classifier, or of what this network has in common with another `SelfFeature`."""
+        """Take the weights of a classifier, or of what this network has in common with another
+        `SelfFeature`."""
         if not isinstance(network, SelfFeature):
             self.network.classifier.load_state_dict(network.state_dict())
             return
@@ -133,30 +150,41 @@ class SFD(Supervised):
                 own.load_state_dict(given.state_dict())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum and its terms, "clean", "degraded" and, unless lambda is 0, "distillation" (before lambda)."""
-        maps, log_variance = self.network.estimate(batch.degraded, apart=self.weighting == "increasing")
+        """The sum and its terms, "clean", "degraded" and, unless lambda is 0, "distillation"
+        (before lambda)."""
+        maps, log_variance = self.network.estimate(
+            batch.degraded, apart=self.weighting == "increasing"
+        )
         clean_maps = self.network.classifier.maps(batch.clean)
         degraded = F.cross_entropy(self.network.classify(maps).logits.float(), batch.labels)
         clean = F.cross_entropy(self.network.classify(clean_maps).logits.float(), batch.labels)
         terms = {"loss": clean + degraded, "clean": clean, "degraded": degraded}
         if self.lambda_:
             if maps.shape != clean_maps.shape:
-                raise UserError("sfd compares feature maps: degraded images must have the size of the clean ones")
+                raise UserError(
+                    "sfd compares feature maps: degraded images must have the size of the clean ones"
+                )
             distillation = self._distillation(clean_maps.relu(), maps.relu(), log_variance)
-            terms |= {"loss": terms["loss"] + self.lambda_ * distillation, "distillation": distillation}
+            terms |= {
+                "loss": terms["loss"] + self.lambda_ * distillation,
+                "distillation": distillation,
+            }
         return terms
 
     def _distillation(self, clean: Tensor, estimate: Tensor, log_variance: Tensor | None) -> Tensor:
         clean = clean.detach() if self.detach else clean
         if log_variance is None:
             return mse(clean, estimate)
-        return (increasing if self.weighting == "increasing" else ulfd)(clean, estimate, log_variance)
+        return (increasing if self.weighting == "increasing" else ulfd)(
+            clean, estimate, log_variance
+        )
 
     def undecayed(self) -> list[nn.Parameter]:
-        """The UEM's parameters: the loss has a penalty of its own for them, s. The released code decays all parameters.
+        """The UEM's parameters: the loss has a penalty of its own for them, s. The released code
+        decays all parameters.
 
-        Summed over a batch, the gradient of one channel's s is of the order of lambda / C: 2e-5 for 512 channels, which
-        a weight decay of 5e-4 would outweigh.
+        Summed over a batch, the gradient of one channel's s is of the order of lambda / C: 2e-5 for
+        512 channels, which a weight decay of 5e-4 would outweigh.
         """
         uncertainty = self.network.uncertainty
         return [] if uncertainty is None else list(uncertainty.parameters())

@@ -1,12 +1,16 @@
-"""The network of self-feature distillation (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022) around any classifier.
+"""The network of self-feature distillation (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022) around any
+classifier.
 
-Of a degraded image it estimates the feature maps of the clean one, z^, and how uncertain every element of them is: the
-log-variance s = log theta^2 of the poster. There are two descriptions of it, and they differ:
+Of a degraded image it estimates the feature maps of the clean one, z^, and how uncertain every
+element of them is: the log-variance s = log theta^2 of the poster. There are two descriptions of
+it, and they differ:
 
-- "poster" (the architecture's figure): z^ are the last feature maps of the degraded image. The uncertainty estimation
-  module (UEM) is a side branch of them that only the training uses; at test time this is the plain classifier. The
-  branch's layers are not given: here they are inferred.
-- "code" (UEM.py of the released code): a further network, FE_Net, estimates z^ from the last feature maps, also at test
+- "poster" (the architecture's figure): z^ are the last feature maps of the degraded image. The
+uncertainty estimation
+  module (UEM) is a side branch of them that only the training uses; at test time this is the plain
+  classifier. The branch's layers are not given: here they are inferred.
+- "code" (UEM.py of the released code): a further network, FE_Net, estimates z^ from the last
+feature maps, also at test
   time; the UEM is its second head.
 """
 
@@ -27,19 +31,22 @@ BLOCKS = 6  # of FE_Net in the released code
 
 
 def theta(log_variance: Tensor) -> Tensor:
-    """The uncertainty theta = exp(s / 2), at least 0, of s = log theta^2; in the units of the features."""
+    """The uncertainty theta = exp(s / 2), at least 0, of s = log theta^2; in the units of the
+    features."""
     return (log_variance / 2).exp()
 
 
 def _branch(channels: int) -> nn.Sequential:
-    """1x1 convolution to a quarter of the channels (512 of 2048), ReLU, 3x3, ReLU, 1x1 back; biases, no batch norm."""
+    """1x1 convolution to a quarter of the channels (512 of 2048), ReLU, 3x3, ReLU, 1x1 back;
+    biases, no batch norm."""
     inner = max(1, channels // 4)
     first, middle = nn.Conv2d(channels, inner, 1), nn.Conv2d(inner, inner, 3, padding=1)
     return nn.Sequential(first, nn.ReLU(), middle, nn.ReLU(), nn.Conv2d(inner, channels, 1))
 
 
 class Residual(nn.Module):
-    """The block of the released code, and each of its two heads: x + ReLU(branch(x)); not negative where x is not."""
+    """The block of the released code, and each of its two heads: x + ReLU(branch(x)); not negative
+    where x is not."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -51,30 +58,36 @@ class Residual(nn.Module):
 
 
 class FENet(nn.Module):
-    """FE_Net of the released code, without its uncertainty head: 47,995,904 parameters at 2048 channels.
+    """FE_Net of the released code, without its uncertainty head: 47,995,904 parameters at 2048
+    channels.
 
-    A transposed convolution to twice the height and width, ReLU, six residual blocks, average pooling back, plus the
-    input; from this trunk the head `mu` estimates z^. Initial weights are PyTorch's, as the code sets none: small, so
-    that z^ starts close to the input.
+    A transposed convolution to twice the height and width, ReLU, six residual blocks, average
+    pooling back, plus the input; from this trunk the head `mu` estimates z^. Initial weights are
+    PyTorch's, as the code sets none: small, so that z^ starts close to the input.
     """
 
     def __init__(self, channels: int, blocks: int = BLOCKS) -> None:
         super().__init__()
-        self.upsample = nn.Sequential(nn.ConvTranspose2d(channels, channels, 2, stride=2), nn.ReLU())
+        self.upsample = nn.Sequential(
+            nn.ConvTranspose2d(channels, channels, 2, stride=2), nn.ReLU()
+        )
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.downsample = nn.AvgPool2d(2)
         self.mu = Residual(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The trunk that both heads read: (N, C, h, w), not negative -> the same, of any height and width."""
+        """The trunk that both heads read: (N, C, h, w), not negative -> the same, of any height and
+        width."""
         return features + self.downsample(self.blocks(self.upsample(features)))
 
 
 class FreeLogVariance(nn.Module):
-    """The UEM of "poster": the form of the code's head, without the ReLU that lets it predict one sign only. Inferred.
+    """The UEM of "poster": the form of the code's head, without the ReLU that lets it predict one
+    sign only. Inferred.
 
-    Last weights and gain of the shortcut start at zero, and so s at 0. A hyperbolic tangent keeps s in (-7, 3), since
-    elements that are 0 in both features would fall for ever; unlike behind a hard limit, they can come back.
+    Last weights and gain of the shortcut start at zero, and so s at 0. A hyperbolic tangent keeps s
+    in (-7, 3), since elements that are 0 in both features would fall for ever; unlike behind a hard
+    limit, they can come back.
     """
 
     def __init__(self, channels: int) -> None:
@@ -88,14 +101,18 @@ class FreeLogVariance(nn.Module):
         """(N, C, h, w) -> s of the same shape."""
         free = self.gain * features + self.branch(features)
         middle, half = (HIGHEST + LOWEST) / 2, (HIGHEST - LOWEST) / 2
-        return middle + half * torch.tanh(_at_least_float32(free) / half - math.atanh(middle / half))
+        return middle + half * torch.tanh(
+            _at_least_float32(free) / half - math.atanh(middle / half)
+        )
 
 
 class NegatedLogVariance(Residual):
-    """The UEM of "code": s = -t, t not negative, so that theta^2 is in (0, 1]; s has no lower bound.
+    """The UEM of "code": s = -t, t not negative, so that theta^2 is in (0, 1]; s has no lower
+    bound.
 
-    By the shortcut t is at least the feature itself: strong features count as certain, whatever their residual. From
-    random weights the loss starts in the thousands, and SGD easily diverges; the code starts from a trained classifier.
+    By the shortcut t is at least the feature itself: strong features count as certain, whatever
+    their residual. From random weights the loss starts in the thousands, and SGD easily diverges;
+    the code starts from a trained classifier.
     """
 
     def forward(self, trunk: Tensor) -> Tensor:
@@ -104,7 +121,8 @@ class NegatedLogVariance(Residual):
 
 
 class ChannelLogVariance(nn.Module):
-    """One learned variance a channel, whatever the image: softplus(a) + 1e-5, as in VID (Ahn et al., CVPR 2019).
+    """One learned variance a channel, whatever the image: softplus(a) + 1e-5, as in VID (Ahn et
+    al., CVPR 2019).
 
     It starts at 1, where the other forms start; VID's code starts at 5.
     """
@@ -126,31 +144,36 @@ class Estimate(NamedTuple):
     """What the network says of an image's clean feature maps."""
 
     maps: Tensor  # (N, C, h, w), what `classify` takes; after a ReLU they are z^
-    log_variance: Tensor | None  # s, float32, to be broadcast over (N, C, h, w); None without uncertainty
+    # s, float32, to be broadcast over (N, C, h, w); None without uncertainty
+    log_variance: Tensor | None
 
 
 class SelfFeature(nn.Module):
-    """A classifier that estimates clean features and their uncertainty. In evaluation it is used as a `Classifier`.
+    """A classifier that estimates clean features and their uncertainty. In evaluation it is used as
+    a `Classifier`.
 
-    At 2048 channels (ResNet-50) the UEM of "poster" has 4,461,568 parameters, which the test does not use; FE_Net and
-    the UEM of "code" have 52,455,424, of which it uses 47,995,904.
+    At 2048 channels (ResNet-50) the UEM of "poster" has 4,461,568 parameters, which the test does
+    not use; FE_Net and the UEM of "code" have 52,455,424, of which it uses 47,995,904.
 
     Args:
         classifier: what both variants are built around.
         variant: "poster" or "code", see above.
-        uncertainty: "element": s has the shape of the feature maps. "image": its mean, one an image, of the same
-            parameters (the code has one in a comment, from a convolution to one channel). "channel": see
-            `ChannelLogVariance`. "none": no UEM.
+        uncertainty: "element": s has the shape of the feature maps. "image": its mean, one an
+            image, of the same parameters (the code has one in a comment, from a convolution to one
+            channel). "channel": see `ChannelLogVariance`. "none": no UEM.
 
     Raises `UserError` for an unknown variant or uncertainty.
     """
 
-    def __init__(self, classifier: Classifier, variant: str = "poster", uncertainty: str = "element") -> None:
+    def __init__(
+        self, classifier: Classifier, variant: str = "poster", uncertainty: str = "element"
+    ) -> None:
         super().__init__()
         code = choose("variant", variant, VARIANTS) == "code"
         self.by_image = choose("uncertainty", uncertainty, UNCERTAINTIES) == "image"
         self.classifier = classifier
-        values = classifier.pool(torch.zeros(1, 1, 8, 8)).numel()  # that the head reads of each channel
+        # that the head reads of each channel
+        values = classifier.pool(torch.zeros(1, 1, 8, 8)).numel()
         channels = classifier.head.in_features // values
         self.fe_net = FENet(channels) if code else None
         self.uncertainty: nn.Module | None = None
@@ -169,22 +192,29 @@ class SelfFeature(nn.Module):
         return self.fe_net.mu(trunk), trunk
 
     def estimate(self, images: Tensor, apart: bool = False) -> Estimate:
-        """Maps and log-variance of images (N, 3, H, W) in [0, 1]; `apart` stops the UEM's gradient at its input."""
+        """Maps and log-variance of images (N, 3, H, W) in [0, 1]; `apart` stops the UEM's gradient
+        at its input."""
         maps, basis = self._read(images)
         if self.uncertainty is None:
             return Estimate(maps, None)
         log_variance = self.uncertainty(basis.detach() if apart else basis)
-        return Estimate(maps, log_variance.mean((1, 2, 3), keepdim=True) if self.by_image else log_variance)
+        return Estimate(
+            maps, log_variance.mean((1, 2, 3), keepdim=True) if self.by_image else log_variance
+        )
 
     def log_variance(self, images: Tensor) -> Tensor:
-        """s of images: (N, C, h, w), (N, 1, 1, 1) or (1, C, 1, 1). Raises `UserError` if there is no UEM."""
+        """s of images: (N, C, h, w), (N, 1, 1, 1) or (1, C, 1, 1). Raises `UserError` if there is
+        no UEM."""
         log_variance = self.estimate(images).log_variance
         if log_variance is None:
-            raise UserError("this network was trained without uncertainty (uncertainty='none' or lambda_=0)")
+            raise UserError(
+                "this network was trained without uncertainty (uncertainty='none' or lambda_=0)"
+            )
         return log_variance
 
     def maps(self, images: Tensor) -> Tensor:
-        """As `Classifier.maps`: what `classify` takes of images (N, 3, H, W). The UEM is not computed."""
+        """As `Classifier.maps`: what `classify` takes of images (N, 3, H, W). The UEM is not
+        computed."""
         return self._read(images)[0]
 
     def features(self, images: Tensor) -> Tensor:
@@ -192,7 +222,8 @@ class SelfFeature(nn.Module):
         return self.maps(images).relu()
 
     def classify(self, maps: Tensor) -> Output:
-        """Logits (N, classes) and feature (N, d) of `maps`, or of the classifier's own, by the one linear layer."""
+        """Logits (N, classes) and feature (N, d) of `maps`, or of the classifier's own, by the one
+        linear layer."""
         return self.classifier.classify(maps)
 
     def forward(self, images: Tensor) -> Output:

@@ -1,13 +1,15 @@
 """What each profile of self-feature distillation trains, and how.
 
-Classifiers learn from clean images; "adapted" is what the training on corrupted images changes, the same for all models
-but for "ddp" and "urie", which train a module before or inside the frozen classifier and have its recipe.
+Classifiers learn from clean images; "adapted" is what the training on corrupted images changes, the
+same for all models but for "ddp" and "urie", which train a module before or inside the frozen
+classifier and have its recipe.
 """
 
 from paperlib.study import Settings
 
-# As in the released code, but for the schedule: there a tenth four times within some 18 epochs of ImageNet. With SGD at
-# a rate that suits the classifier, the UEM hardly learns: its gradient has the factor lambda.
+# As in the released code, but for the schedule: there a tenth four times within some 18 epochs of
+# ImageNet. With SGD at a rate that suits the classifier, the UEM hardly learns: its gradient has
+# the factor lambda.
 ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}
 MODULE = {"optimizer": "adam", "weight_decay": 0.0}
 URIE = {"network": "urie", "optimizer": "adam", "weight_decay": 1e-3}  # as in its released code
@@ -18,7 +20,13 @@ PROFILES = {
         datasets=("synthdigits",),
         seeds=1,
         networks=("resnet18",),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 128, "test_size": 32, "epochs": 1},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 128,
+            "test_size": 32,
+            "epochs": 1,
+        },
         by_network={
             "resnet18": {"width": 0.0625, "lr": 0.1},
             "invertible": {"width": 0.0625, "lr": 0.02},
@@ -33,7 +41,13 @@ PROFILES = {
         datasets=("synthdigits",),
         seeds=3,
         networks=("resnet18",),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 10_000, "test_size": 250, "epochs": 4},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 10_000,
+            "test_size": 250,
+            "epochs": 4,
+        },
         by_network={
             "resnet18": {"width": 0.125, "lr": 0.1},
             "invertible": {"width": 0.125, "lr": 0.05, "train_size": 5000},

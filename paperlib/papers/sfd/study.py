@@ -1,4 +1,5 @@
-"""The runs behind self-feature distillation's tables and figures, and behind what poster and code leave open."""
+"""The runs behind self-feature distillation's tables and figures, and behind what poster and code
+leave open."""
 
 import dataclasses
 from typing import Any
@@ -9,8 +10,9 @@ from paperlib.runs import Record, Run
 from paperlib.study import BaseStudy, Cells, Results, Settings, collect
 
 NAMES = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "resnext101": "ResNeXt-101"}
-# The table's rows. "ce" and "ce-degraded" are missing in the poster: without them, what distillation gains cannot be
-# told from what is gained by training on the very corruptions that are called "seen".
+# The table's rows. "ce" and "ce-degraded" are missing in the poster: without them, what
+# distillation gains cannot be told from what is gained by training on the very corruptions that are
+# called "seen".
 MODELS = {
     "vanilla": "vanilla (clean only)",
     "ce-degraded": "cross-entropy, corrupted",
@@ -43,8 +45,8 @@ SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of fea
 class Study(BaseStudy):
     """Every run of the paper on one data set, under one profile.
 
-    A *cell* names what one number was measured on, e.g. "resnet50/sfd"; numbers and claims in `data/papers/sfd/` name
-    the cells alike.
+    A *cell* names what one number was measured on, e.g. "resnet50/sfd"; numbers and claims in
+    `data/papers/sfd/` name the cells alike.
     """
 
     # The runs.
@@ -55,16 +57,25 @@ class Study(BaseStudy):
         return self.settings.run(self.dataset, network, seed, evaluate=tested, holdout=holdout)
 
     def model(self, network: str, seed: int, name: str, holdout: int = 0, **options: Any) -> Run:
-        """One of `MODELS`: all see the same images for as many epochs, corrupted alike, and start from vanilla."""
+        """One of `MODELS`: all see the same images for as many epochs, corrupted alike, and start
+        from vanilla."""
         vanilla = self.vanilla(network, seed, holdout)
         if name == "vanilla":
             return vanilla
-        own = {"options": {**SFD.get(name, {}), **options}, "method": "sfd", "uses": {"init": vanilla}}
+        own = {
+            "options": {**SFD.get(name, {}), **options},
+            "method": "sfd",
+            "uses": {"init": vanilla},
+        }
         match name:
             case "ce-degraded":
                 own["method"] = "supervised"
             case "ddp" | "urie":
-                own |= {"method": name, "uses": {"frozen": vanilla}, **self.settings.by_network[name]}
+                own |= {
+                    "method": name,
+                    "uses": {"frozen": vanilla},
+                    **self.settings.by_network[name],
+                }
             case "vid":
                 own |= {"method": name, "uses": {"init": vanilla, "teacher": vanilla}}
             case "qualnet":
@@ -74,15 +85,28 @@ class Study(BaseStudy):
         return dataclasses.replace(vanilla, **{**fields, **own})
 
     def features(self, seed: int, name: str, severity: int, **options: Any) -> Run:
-        """A model's features under the seen corruptions, one an image, at one severity; `options` of `Features`."""
+        """A model's features under the seen corruptions, one an image, at one severity; `options`
+        of `Features`."""
         network = self.settings.networks[0]
         names, table = ",".join(seen(self.dataset)), severity_table(self.dataset)
-        degrade = {"name": "random_corruption", "table": table, "corruptions": names, "severities": str(severity)}
+        degrade = {
+            "name": "random_corruption",
+            "table": table,
+            "corruptions": names,
+            "severities": str(severity),
+        }
         uses = {"network": self.model(network, seed, name)}
         if name == "ddp":  # a module is seen in its network
             uses = {"network": self.vanilla(network, seed), "plug": uses["network"]}
         return self.settings.run(
-            self.dataset, network, seed, method="features", epochs=0, uses=uses, degrade=degrade, options=options
+            self.dataset,
+            network,
+            seed,
+            method="features",
+            epochs=0,
+            uses=uses,
+            degrade=degrade,
+            options=options,
         )
 
     # The tables and figures.
@@ -121,8 +145,11 @@ class Study(BaseStudy):
         }
 
     def maps(self) -> Cells:
-        """Cells "<model>": maps of the first stage, for the eye; the last ones have few pixels. One seed."""
-        return {name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN}
+        """Cells "<model>": maps of the first stage, for the eye; the last ones have few pixels. One
+        seed."""
+        return {
+            name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN
+        }
 
 
 def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:

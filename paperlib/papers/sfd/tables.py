@@ -7,7 +7,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import methods
-from paperlib.common_corruptions import SUMMARIES, by_corruption, reference, summarised, summary_texts
+from paperlib.common_corruptions import (
+    SUMMARIES,
+    by_corruption,
+    reference,
+    summarised,
+    summary_texts,
+)
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_csv
 from paperlib.evidence.estimates import Estimate, effect
@@ -19,7 +25,8 @@ from paperlib.study import Settings
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 GAINS = ("hq", "seen", "unseen", "-mce")  # the summaries, all such that more is better
-STANDS_FOR = ("resnet50", "resnext101")  # the poster's networks; the profile's first one stands for the first, ...
+# the poster's networks; the profile's first one stands for the first, ...
+STANDS_FOR = ("resnet50", "resnext101")
 
 
 def describe(settings: Settings) -> str:
@@ -33,7 +40,11 @@ def printed() -> list[Table]:
     out = []
     for name, title, columns in (
         ("table1", "First table of the poster: ImageNet, ImageNet-C, top-1 (%) and mCE", SUMMARIES),
-        ("table2", "Second table of the poster: unseen corruptions, top-1 (%)", {c: c for c in EXTRA}),
+        (
+            "table2",
+            "Second table of the poster: unseen corruptions, top-1 (%)",
+            {c: c for c in EXTRA},
+        ),
     ):
         rows = [
             (f"{NAMES[row['network']]}, {MODELS[row['method']]}", *(row[c] or "–" for c in columns))
@@ -61,26 +72,42 @@ def unseen(settings: Settings, dataset: str, items: Items) -> Table:
     for network in settings.networks:
         for name, label in MODELS.items():
             own = by_corruption(items["main"].get(f"{network}/{name}", ()))
-            rows.append((f"{NAMES[network]}, {label}", *(own[c].text() if c in own else "–" for c in EXTRA)))
-    return Table(f"Second table, ours: {dataset}, unseen corruptions, top-1 (%)", ("", *EXTRA), rows)
+            rows.append(
+                (f"{NAMES[network]}, {label}", *(own[c].text() if c in own else "–" for c in EXTRA))
+            )
+    return Table(
+        f"Second table, ours: {dataset}, unseen corruptions, top-1 (%)", ("", *EXTRA), rows
+    )
 
 
 def beyond(settings: Settings, dataset: str, items: Items) -> Table:
-    """What each model gains over cross-entropy on the same clean and corrupted images, paired by seed."""
+    """What each model gains over cross-entropy on the same clean and corrupted images, paired by
+    seed."""
     rows = []
     for network in settings.networks:
-        own = {cell: records for cell, records in items["main"].items() if cell.startswith(f"{network}/")}
+        own = {
+            cell: records
+            for cell, records in items["main"].items()
+            if cell.startswith(f"{network}/")
+        }
         cells = summarised(own, f"{network}/vanilla", dataset)
         for name, label in MODELS.items():
             if name != "ce":
-                rows.append((f"{NAMES[network]}, {label}", *_gains(cells, f"{network}/{name}", f"{network}/ce")))
+                rows.append(
+                    (
+                        f"{NAMES[network]}, {label}",
+                        *_gains(cells, f"{network}/{name}", f"{network}/ce"),
+                    )
+                )
     title = f"Gain over cross-entropy on the same clean and corrupted images (points), {dataset}"
     return Table(title, ("", "HQ", "seen", "unseen", "mCE, less"), rows)
 
 
 def _gains(cells: Mapping[str, list[Record]], better: str, worse: str) -> list[str]:
     """Gains in the four summaries."""
-    pairs = [(cells.get(f"{better}/{what}", ()), cells.get(f"{worse}/{what}", ())) for what in GAINS]
+    pairs = [
+        (cells.get(f"{better}/{what}", ()), cells.get(f"{worse}/{what}", ())) for what in GAINS
+    ]
     return [gain_text(effect(*pair), digits=2) for pair in pairs]
 
 
@@ -100,7 +127,9 @@ def lambdas(settings: Settings, dataset: str, items: Items) -> Table:
 def silences(settings: Settings, dataset: str, items: Items) -> Table:
     """What poster and code leave open: difference to the default."""
     network = settings.networks[0]
-    main = {cell: records for cell, records in items["main"].items() if cell.startswith(f"{network}/")}
+    main = {
+        cell: records for cell, records in items["main"].items() if cell.startswith(f"{network}/")
+    }
     cells = summarised({**main, **items["silences"]}, f"{network}/vanilla", dataset)
     rows = [(name, *_gains(cells, f"{network}/sfd/{name}", f"{network}/sfd")) for name in VARIANTS]
     title = f"What poster and code leave open: difference to the default (points), {NAMES[network]}, {dataset}"
@@ -108,7 +137,8 @@ def silences(settings: Settings, dataset: str, items: Items) -> Table:
 
 
 def costs(settings: Settings, dataset: str, items: Items) -> Table:
-    """Parameters and multiplications of one image at test time, parameters in training, and seconds trained.
+    """Parameters and multiplications of one image at test time, parameters in training, and seconds
+    trained.
 
     Counted for ten classes; images have 32 pixels a side, or what the name of a folder says.
     """
@@ -125,11 +155,19 @@ def costs(settings: Settings, dataset: str, items: Items) -> Table:
                 part(*(x.to("meta") for x in methods.method(own.method).example(own, task)))
             count += counter.get_total_flops() // 2
         used = sum(p.numel() for part in parts for p in part.parameters())
-        extra = sum(p.numel() for part in parts for n, p in part.named_parameters() if _only_in_training(n))
+        extra = sum(
+            p.numel() for part in parts for n, p in part.named_parameters() if _only_in_training(n)
+        )
         seconds = [r.provenance["seconds"] for r in items["main"].get(f"{network}/{name}", ())]
         spent = f"{statistics.fmean(seconds):.0f}" if seconds else "–"
         rows.append((label, f"{used - extra:,}", f"{extra:,}", f"{count / 1e6:,.1f}", spent))
-    headers = ("", "parameters at test time", "in training only", "million MACs an image", "seconds of training")
+    headers = (
+        "",
+        "parameters at test time",
+        "in training only",
+        "million MACs an image",
+        "seconds of training",
+    )
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
 
 
@@ -189,7 +227,11 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies` holds what `sfd.study` returned, by data set."""
     out = printed()
     for dataset, items in studies.items():
-        out += [main(settings, dataset, items), unseen(settings, dataset, items), beyond(settings, dataset, items)]
+        out += [
+            main(settings, dataset, items),
+            unseen(settings, dataset, items),
+            beyond(settings, dataset, items),
+        ]
         out += [features(settings, dataset, items), lambdas(settings, dataset, items)]
         out.append(silences(settings, dataset, items))
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

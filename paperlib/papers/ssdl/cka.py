@@ -1,15 +1,16 @@
 """How alike two sets of features are, and where in an image the evidence for a class lies.
 
-Linear centred kernel alignment, CKA (Kornblith, Norouzi, Lee & Hinton, ICML 2019) compares the inner products that
-features give pairs of images, not the features: it does not change with a rotation or permutation of channels, with
-their scale or with their mean, so that it may compare two networks that were trained apart. With more dimensions than
-images, as feature maps have, the plain estimate is close to 1 for any two features. Here the Hilbert-Schmidt
-independence criterion (HSIC) inside it has the unbiased estimator of Song et al. (JMLR 2012), with which independent
-features have 0 on average. As it is unbiased for any number of images, its means over small batches may take the place
-of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
+Linear centred kernel alignment, CKA (Kornblith, Norouzi, Lee & Hinton, ICML 2019) compares the
+inner products that features give pairs of images, not the features: it does not change with a
+rotation or permutation of channels, with their scale or with their mean, so that it may compare two
+networks that were trained apart. With more dimensions than images, as feature maps have, the plain
+estimate is close to 1 for any two features. Here the Hilbert-Schmidt independence criterion (HSIC)
+inside it has the unbiased estimator of Song et al. (JMLR 2012), with which independent features
+have 0 on average. As it is unbiased for any number of images, its means over small batches may take
+the place of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
 
-CKA is one number about a whole layer, and a few outlying images may decide it (Davari et al., ICLR 2023): it says that
-two layers are alike only beside controls that are not.
+CKA is one number about a whole layer, and a few outlying images may decide it (Davari et al., ICLR
+2023): it says that two layers are alike only beside controls that are not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,8 @@ from paperlib.errors import UserError
 from paperlib.networks import Classifier
 
 FEWEST = 4  # images, without which the unbiased HSIC is not defined
-AVERAGED = ("resnet18", "resnet50", "resnext101", "plain10", "invertible")  # their pooling is the mean over positions
+# their pooling is the mean over positions
+AVERAGED = ("resnet18", "resnet50", "resnext101", "plain10", "invertible")
 Pair = tuple[str, str]
 
 
@@ -30,7 +32,8 @@ def gram(features: Tensor) -> Tensor:
     """Inner products of the images' centred features, with zeros on the diagonal: (n, n) float64.
 
     Args:
-        features: (n, ...), one row an image, flattened. Multiplied in their own precision, float32 at least.
+        features: (n, ...), one row an image, flattened. Multiplied in their own precision, float32
+            at least.
     """
     flat = features.flatten(1)
     flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
@@ -43,19 +46,25 @@ def hsic(k: Tensor, l: Tensor) -> Tensor:
     """The unbiased estimator of HSIC (Song et al., 2012), a float64 scalar; it may be below 0.
 
     Args:
-        k, l: (n, n) float64 kernel matrices of the same images, zeros on the diagonal, such as `gram` gives.
+        k, l: (n, n) float64 kernel matrices of the same images, zeros on the diagonal, such as
+            `gram` gives.
     Raises:
         ValueError: fewer than four images.
     """
     n = len(k)
     if n < FEWEST:
         raise ValueError(f"the unbiased HSIC needs at least {FEWEST} images, not {n}")
-    products = (k * l).sum() + k.sum() * l.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k.sum(0) @ l.sum(0))
+    products = (
+        (k * l).sum()
+        + k.sum() * l.sum() / ((n - 1) * (n - 2))
+        - 2 / (n - 2) * (k.sum(0) @ l.sum(0))
+    )
     return products / (n * (n - 3))
 
 
 class CKA:
-    """Linear CKA of named features, gathered batch by batch: of the means of HSIC, weighted by the batches' sizes.
+    """Linear CKA of named features, gathered batch by batch: of the means of HSIC, weighted by the
+    batches' sizes.
 
     Args:
         pairs: the names of what is compared with what.
@@ -69,15 +78,17 @@ class CKA:
         )
 
     def add(self, grams: Mapping[str, Tensor]) -> None:
-        """One batch: by name what `gram` gives, of the same images. One of fewer than four images is left out."""
+        """One batch: by name what `gram` gives, of the same images. One of fewer than four images
+        is left out."""
         for left, right in self.sums:
             k = grams[left]
             if len(k) >= FEWEST:
                 self.sums[left, right] = self.sums[left, right] + len(k) * hsic(k, grams[right])
 
     def values(self) -> dict[Pair, float]:
-        """CKA by pair: at most about 1, for equal features (up to a rotation, scale and shift), about 0 for independent
-        ones, whose estimate may be negative; 0 where one of the two does not vary over images.
+        """CKA by pair: at most about 1, for equal features (up to a rotation, scale and shift),
+        about 0 for independent ones, whose estimate may be negative; 0 where one of the two does
+        not vary over images.
 
         Raises:
             UserError: no batch of at least four images.
@@ -87,22 +98,27 @@ class CKA:
         return {(left, right): self._value(left, right) for left, right in self.pairs}
 
     def _value(self, left: str, right: str) -> float:
-        both, *own = (float(self.sums[pair]) for pair in ((left, right), (left, left), (right, right)))
+        both, *own = (
+            float(self.sums[pair]) for pair in ((left, right), (left, left), (right, right))
+        )
         return both / (own[0] * own[1]) ** 0.5 if min(own) > 0 else 0.0
 
 
 def cka(x: Tensor, y: Tensor) -> float:
-    """Linear CKA of features (n, ...) and (n, ...) of the same n images, at least four, debiased; see `CKA.values`."""
+    """Linear CKA of features (n, ...) and (n, ...) of the same n images, at least four, debiased;
+    see `CKA.values`."""
     both = CKA([("x", "y")])
     both.add({"x": gram(x), "y": gram(y)})
     return both.values()["x", "y"]
 
 
 def cosine(x: Tensor, y: Tensor) -> Tensor:
-    """The cosine of every image's two features: (n, ...) and (n, ...) -> (n,) in [-1, 1], 0 where one is 0.
+    """The cosine of every image's two features: (n, ...) and (n, ...) -> (n,) in [-1, 1], 0 where
+    one is 0.
 
-    It compares value by value, so both must be features of one network: channels of two networks that were trained
-    apart have no common order, and a permuted copy of a network, which computes the same, would be far from it.
+    It compares value by value, so both must be features of one network: channels of two networks
+    that were trained apart have no common order, and a permuted copy of a network, which computes
+    the same, would be far from it.
     """
     return F.cosine_similarity(x.flatten(1).float(), y.flatten(1).float(), dim=1)
 
@@ -116,21 +132,28 @@ def averages(network: Classifier) -> bool:
 def class_activation_maps(network: Classifier, maps: Tensor, labels: Tensor) -> Tensor:
     """Class-activation maps (Zhou, Khosla, Lapedriza, Oliva & Torralba, CVPR 2016), (n, h, w).
 
-    At every position the sum over channels of the last linear layer's weight of a class times the map behind its last
-    ReLU. The mean over positions plus the class's bias is its logit: the map says what each position adds to it.
+    At every position the sum over channels of the last linear layer's weight of a class times the
+    map behind its last ReLU. The mean over positions plus the class's bias is its logit: the map
+    says what each position adds to it.
 
     Args:
-        network: with global average pooling. maps: (n, C, h, w), what `network.maps` gives, before or behind the ReLU.
+        network: with global average pooling.
+        maps: (n, C, h, w), what `network.maps` gives, before or behind the ReLU.
         labels: (n,) int64, the class of each image that is asked for, the true one, say.
     Raises:
         UserError: a network with another pooling, which does not add up positions.
     """
     if not averages(network):
-        raise UserError(f"class-activation maps need global average pooling; choose from: {', '.join(AVERAGED)}")
+        raise UserError(
+            f"class-activation maps need global average pooling; choose from: {', '.join(AVERAGED)}"
+        )
     return torch.einsum("nc,nchw->nhw", network.head.weight[labels].to(maps.dtype), maps.relu())
 
 
 def correlation(x: Tensor, y: Tensor) -> Tensor:
-    """Pearson's correlation over positions: maps (n, h, w) and (n, h, w) -> (n,) float64, 0 where one is constant."""
+    """Pearson's correlation over positions: maps (n, h, w) and (n, h, w) -> (n,) float64, 0 where
+    one is constant."""
     left, right = (maps.flatten(1).double() for maps in (x, y))
-    return F.cosine_similarity(left - left.mean(1, keepdim=True), right - right.mean(1, keepdim=True), dim=1)
+    return F.cosine_similarity(
+        left - left.mean(1, keepdim=True), right - right.mean(1, keepdim=True), dim=1
+    )

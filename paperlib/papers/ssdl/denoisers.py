@@ -1,8 +1,10 @@
-"""Denoisers: the U-Net of *Noise2Noise* and the network of *When image denoising meets high-level vision tasks*.
+"""Denoisers: the U-Net of *Noise2Noise* and the network of *When image denoising meets high-level
+vision tasks*.
 
-Both take images (N, 3, H, W) in [0, 1] of any size and return images of the same size, their input plus a learned
-residual. At the start the residual is zero: a denoiser begins as the identity, and a classifier behind it with
-what it makes of the noisy image. The layers are those of the released codes; what differs is said where it does.
+Both take images (N, 3, H, W) in [0, 1] of any size and return images of the same size, their input
+plus a learned residual. At the start the residual is zero: a denoiser begins as the identity, and a
+classifier behind it with what it makes of the noisy image. The layers are those of the released
+codes; what differs is said where it does.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from torch.nn import functional as F
 
 from paperlib.errors import choose
 
-MIDDLE = 0.5  # taken off the images, as in Noise2Noise's code: no statistics of any (clean) training images
+# taken off the images, as in Noise2Noise's code: no statistics of any (clean) training images
+MIDDLE = 0.5
 LEAK = 0.1  # slope of Noise2Noise's leaky ReLUs
 
 
@@ -21,11 +24,13 @@ class Denoiser(nn.Module):
     """Base class: images plus what `residual`, defined by a subclass, makes of them."""
 
     def residual(self, centred: Tensor) -> Tensor:
-        """What is to be added to images (N, 3, H, W), of the same images minus 0.5; the same shape."""
+        """What is to be added to images (N, 3, H, W), of the same images minus 0.5; the same
+        shape."""
         raise NotImplementedError
 
     def unclipped(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) float in [0, 1] -> the same shape, float32 and not limited to [0, 1]: for a loss of pixels.
+        """(N, 3, H, W) float in [0, 1] -> the same shape, float32 and not limited to [0, 1]: for a
+        loss of pixels.
 
         Neither paper clips in training: a pixel that is out of range must feel its way back.
         """
@@ -46,23 +51,25 @@ def _start_from_zero(last: nn.Conv2d) -> None:
 
 
 class UNet(Denoiser):
-    """The U-Net of Noise2Noise (Lehtinen et al., ICML 2018; github.com/NVlabs/noise2noise, `network.py`).
+    """The U-Net of Noise2Noise (Lehtinen et al., ICML 2018; github.com/NVlabs/noise2noise,
+    `network.py`).
 
-    3x3 convolutions with biases and leaky ReLUs, no batch norm. Down: two convolutions of 48 channels, then one before
-    each further max-pool and one behind the last. Up: maps are doubled (nearest neighbour), put beside those of their
-    size, the last ones beside the image itself, and go through two convolutions of 96 channels, at full size of 64 and
-    32; one to 3 channels ends it. Weights are drawn as in the code (He et al., 2015). Trained there with Adam, lr 3e-4,
+    3x3 convolutions with biases and leaky ReLUs, no batch norm. Down: two convolutions of 48
+    channels, then one before each further max-pool and one behind the last. Up: maps are doubled
+    (nearest neighbour), put beside those of their size, the last ones beside the image itself, and
+    go through two convolutions of 96 channels, at full size of 64 and 32; one to 3 channels ends
+    it. Weights are drawn as in the code (He et al., 2015). Trained there with Adam, lr 3e-4,
     batches of 4 crops, 300,000 steps, the last 30 % ramped down.
 
-    Ours: the output is added to the image, from zero on; the code's is the image. Maps of odd sizes are rounded up when
-    they are pooled, as there, and cut when they are doubled.
+    Ours: the output is added to the image, from zero on; the code's is the image. Maps of odd sizes
+    are rounded up when they are pooled, as there, and cut when they are doubled.
 
     534,531 parameters at width 1 for small images, 991,203 for large ones.
 
     Args:
         width: factor on every channel count but the images'.
-        size: height and width of the images for which the depth is chosen: up to 64 pixels 3 poolings, above the
-            published 5. The network takes other sizes, too.
+        size: height and width of the images for which the depth is chosen: up to 64 pixels 3
+            poolings, above the published 5. The network takes other sizes, too.
     """
 
     def __init__(self, width: float = 1.0, size: int = 32) -> None:
@@ -93,7 +100,8 @@ class UNet(Denoiser):
             x = F.max_pool2d(F.leaky_relu(conv(x), LEAK), 2, ceil_mode=True)
             skips.append(x)
         x = F.leaky_relu(self.bottom(x), LEAK)
-        for pair, skip in zip(self.up, skips[-2::-1], strict=True):  # the smallest maps are beside nothing
+        # the smallest maps are beside nothing
+        for pair, skip in zip(self.up, skips[-2::-1], strict=True):
             doubled = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = pair(torch.cat([_cut(doubled, skip), skip], dim=1))
         return self.last(x)
@@ -105,7 +113,8 @@ def _cut(maps: Tensor, like: Tensor) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """ReLU(x + branch(x)), the branch 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU between them."""
+    """ReLU(x + branch(x)), the branch 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU
+    between them."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -125,17 +134,20 @@ def _normed(conv: nn.Conv2d) -> tuple[nn.Module, ...]:
 
 
 class Liu(Denoiser):
-    """The denoiser of joint training (Liu et al., IJCAI 2018; github.com/Ding-Liu/DeepDenoising, `train_cls.prototxt`).
+    """The denoiser of joint training (Liu et al., IJCAI 2018; github.com/Ding-Liu/DeepDenoising,
+    `train_cls.prototxt`).
 
-    conv5x5-64, without norm or ReLU | conv3x3-128 of stride 2, bottleneck 32-32-128 | the same again | transposed
-    conv4x4-32 of stride 2, beside the first bottleneck's maps | conv3x3-256, bottleneck 64-64-256 | transposed
-    conv4x4-64 of stride 2, beside the first convolution's maps | conv3x3-3, plus the image. Batch norm and ReLU behind
-    the 3x3 convolutions to 128 and 256 channels. Biases are where the code has them, and weights are drawn alike
-    (Caffe's "xavier": uniform, variance 1 / fan-in). 1,033,443 parameters at width 1.
+    conv5x5-64, without norm or ReLU | conv3x3-128 of stride 2, bottleneck 32-32-128 | the same
+    again | transposed conv4x4-32 of stride 2, beside the first bottleneck's maps | conv3x3-256,
+    bottleneck 64-64-256 | transposed conv4x4-64 of stride 2, beside the first convolution's maps |
+    conv3x3-3, plus the image. Batch norm and ReLU behind the 3x3 convolutions to 128 and 256
+    channels. Biases are where the code has them, and weights are drawn alike (Caffe's "xavier":
+    uniform, variance 1 / fan-in). 1,033,443 parameters at width 1.
 
-    Ours: padding at the first and last convolution, where the code has none and crops the image; biases of 0 where it
-    has 0.2 on a scale of 255; the last convolution starts from zero, where the code slows it down by a tenth of the
-    learning rate; images in [0, 1]. Maps of odd sizes are cut to those that they join.
+    Ours: padding at the first and last convolution, where the code has none and crops the image;
+    biases of 0 where it has 0.2 on a scale of 255; the last convolution starts from zero, where the
+    code slows it down by a tenth of the learning rate; images in [0, 1]. Maps of odd sizes are cut
+    to those that they join.
 
     Args:
         width: factor on every channel count but the images'.
@@ -177,6 +189,7 @@ SIZED = ("unet",)  # its depth depends on the size of the images
 
 
 def build(name: str, width: float = 1.0, size: int = 32) -> Denoiser:
-    """A freshly initialised denoiser for images of `size` x `size` pixels. Raises `UserError` for an unknown name."""
+    """A freshly initialised denoiser for images of `size` x `size` pixels. Raises `UserError` for
+    an unknown name."""
     make = DENOISERS[choose("denoiser", name, DENOISERS)]
     return make(width, size) if name in SIZED else make(width)

@@ -1,4 +1,5 @@
-"""Drawings of the chapter on simple self-distillation. Each takes plain numbers or tensors and returns a figure."""
+"""Drawings of the chapter on simple self-distillation. Each takes plain numbers or tensors and
+returns a figure."""
 
 import itertools
 import math
@@ -19,7 +20,8 @@ from paperlib.figures import COLORS, DPI, MARKERS, PAGE, Interval, legend
 
 ACCURACY = "top-1 accuracy (%)"
 GAP = 1.2  # between panels, in font sizes
-VERDICTS = {EQUIVALENT: (COLORS[2], "o"), DIFFERENT: (COLORS[3], "D"), UNDECIDED: ("0.45", "s")}  # colour, marker
+# colour, marker
+VERDICTS = {EQUIVALENT: (COLORS[2], "o"), DIFFERENT: (COLORS[3], "D"), UNDECIDED: ("0.45", "s")}
 
 
 def noise_curves(
@@ -29,14 +31,18 @@ def noise_curves(
     xlabel: str = "standard deviation of the noise (levels of 255)",
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Accuracy against the strength of the noise, a line a method, bars are 95 % intervals over seeds.
+    """Accuracy against the strength of the noise, a line a method, bars are 95 % intervals over
+    seeds.
 
-    Differences of methods are smaller than those of strengths: with `gains` a second panel shows them by themselves.
-    Lines stand a little beside one another, so that bars do not cover bars; a line may lack strengths.
+    Differences of methods are smaller than those of strengths: with `gains` a second panel shows
+    them by themselves. Lines stand a little beside one another, so that bars do not cover bars; a
+    line may lack strengths.
 
     Args:
-        curves: method -> strength -> estimate, such as `Estimate`. gains: the same, of differences paired by
-            seed, see `effect`, in points; its methods are among those of `curves`. over: what they are gains on.
+        curves: method -> strength -> estimate, such as `Estimate`.
+        gains: the same, of differences paired by seed, see `effect`, in points; its methods are
+            among those of `curves`.
+        over: what they are gains on.
     """
     panels = [(curves, ylabel)] + ([(gains, f"gain over {over} (points)")] if gains else [])
     fig, axes = plt.subplots(1, len(panels), figsize=(PAGE, 3.8), dpi=DPI, squeeze=False)
@@ -47,7 +53,13 @@ def noise_curves(
         for name, curve in panel.items():
             own, i = sorted(curve), names.index(name)
             shift = 0.3 * gap * ((i + 0.5) / len(names) - 0.5)
-            _line(ax, [strength + shift for strength in own], [curve[strength] for strength in own], i, name)
+            _line(
+                ax,
+                [strength + shift for strength in own],
+                [curve[strength] for strength in own],
+                i,
+                name,
+            )
         ax.set_xticks(strengths)
         ax.grid(visible=False, axis="x")
         _label(ax, xlabel if len(panels) == 1 else "", label)
@@ -58,17 +70,23 @@ def noise_curves(
     return fig
 
 
-def teacher_pictures(samples: Mapping[str, Tensor], names: Sequence[str] = (), count: int = 6) -> Figure:
-    """What the clean and the noisy teacher see, a row an image: images, feature maps, class-activation maps.
+def teacher_pictures(
+    samples: Mapping[str, Tensor], names: Sequence[str] = (), count: int = 6
+) -> Figure:
+    """What the clean and the noisy teacher see, a row an image: images, feature maps,
+    class-activation maps.
 
-    The feature maps are means over the channels of an early layer, each with a grey scale of its own: units of two
-    networks differ. Class-activation maps lie over the image that the network has seen, red where there is evidence for
-    the true class and blue where there is some against it, again each on its own scale, symmetric around 0. The columns
-    "clean teacher, noisy image" are the control: what the noise alone does. Networks without class-activation maps have
-    no such columns.
+    The feature maps are means over the channels of an early layer, each with a grey scale of its
+    own: units of two networks differ. Class-activation maps lie over the image that the network has
+    seen, red where there is evidence for the true class and blue where there is some against it,
+    again each on its own scale, symmetric around 0. The columns "clean teacher, noisy image" are
+    the control: what the noise alone does. Networks without class-activation maps have no such
+    columns.
 
     Args:
-        samples: those of `similarity.Similarity`. names: of the rows, the true classes, say. count: of rows.
+        samples: those of `similarity.Similarity`.
+        names: of the rows, the true classes, say.
+        count: of rows.
     """
     columns = _teacher_columns(samples)
     count = min(count, len(samples["images.clean"]))
@@ -82,16 +100,24 @@ def teacher_pictures(samples: Mapping[str, Tensor], names: Sequence[str] = (), c
     for ax, title in zip(axes[0], columns, strict=True):
         ax.set_title(title, fontsize=7, pad=3)
     for ax, name in zip(axes[:, 0], names, strict=False):
-        ax.annotate(name, (-0.08, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=8)
+        ax.annotate(
+            name, (-0.08, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=8
+        )
     top = 1 - 0.47 / figsize[1]
     fig.subplots_adjust(
-        left=left / figsize[0], right=1 - 0.05 / figsize[0], top=top, bottom=0.01, wspace=0.04, hspace=0.04
+        left=left / figsize[0],
+        right=1 - 0.05 / figsize[0],
+        top=top,
+        bottom=0.01,
+        wspace=0.04,
+        hspace=0.04,
     )
     return fig
 
 
 def _teacher_columns(samples: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """By title the pictures or maps of all rows, and for class-activation maps what they lie over."""
+    """By title the pictures or maps of all rows, and for class-activation maps what they lie
+    over."""
     views = {
         "network_clean": ("clean teacher,\nclean image", "images.clean"),
         "network_noisy": ("clean teacher,\nnoisy image", "images.noisy"),
@@ -104,12 +130,16 @@ def _teacher_columns(samples: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, T
     for kind, title in (("maps", "features"), ("cams", "class map")):
         for view, (name, images) in views.items():
             if f"{kind}.{view}" in samples:
-                columns[f"{title}\n{name}"] = samples[f"{kind}.{view}"], samples[images] if kind == "cams" else None
+                columns[f"{title}\n{name}"] = (
+                    samples[f"{kind}.{view}"],
+                    samples[images] if kind == "cams" else None,
+                )
     return columns
 
 
 def _teacher_picture(ax: Axes, values: Tensor, under: Tensor | None) -> None:
-    """An image (3, H, W) uint8, a feature map (h, w), or a class-activation map (h, w) over an image."""
+    """An image (3, H, W) uint8, a feature map (h, w), or a class-activation map (h, w) over an
+    image."""
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
@@ -119,16 +149,26 @@ def _teacher_picture(ax: Axes, values: Tensor, under: Tensor | None) -> None:
         ax.imshow(values.float().numpy(), "gray", interpolation="nearest")
     else:
         height, width = under.shape[-2:]
-        ax.imshow(under.float().mean(0).numpy(), "gray", Normalize(0, 255), extent=(0, width, height, 0))
+        ax.imshow(
+            under.float().mean(0).numpy(), "gray", Normalize(0, 255), extent=(0, width, height, 0)
+        )
         reach = float(values.float().abs().max()) or 1.0
         cam = values.float().numpy()
         ax.imshow(
-            cam, "RdBu_r", Normalize(-reach, reach), interpolation="bilinear", alpha=0.6, extent=(0, width, height, 0)
+            cam,
+            "RdBu_r",
+            Normalize(-reach, reach),
+            interpolation="bilinear",
+            alpha=0.6,
+            extent=(0, width, height, 0),
         )
 
 
-def similarity_layers(curves: Mapping[str, Mapping[str, Interval]], ylabel: str = "linear CKA (debiased)") -> Figure:
-    """Similarity by layer with 95 % intervals over seeds, a line a comparison: the claim first, solid, then controls.
+def similarity_layers(
+    curves: Mapping[str, Mapping[str, Interval]], ylabel: str = "linear CKA (debiased)"
+) -> Figure:
+    """Similarity by layer with 95 % intervals over seeds, a line a comparison: the claim first,
+    solid, then controls.
 
     Args:
         curves: comparison -> layer, in order of depth -> estimate.
@@ -154,25 +194,51 @@ def accuracy_and_psnr(
     noisy: Interval | None = None,
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Does a better picture make a better classifier? Accuracy against the PSNR of what the classifier sees.
+    """Does a better picture make a better classifier? Accuracy against the PSNR of what the
+    classifier sees.
 
-    Methods that restore the image are points with 95 % intervals both ways; methods without a denoiser, which have no
-    restored image, are horizontal lines with bands. A dashed vertical line is the PSNR of the noisy image itself.
+    Methods that restore the image are points with 95 % intervals both ways; methods without a
+    denoiser, which have no restored image, are horizontal lines with bands. A dashed vertical line
+    is the PSNR of the noisy image itself.
 
     Args:
-        restoring: method -> PSNR in dB, and accuracy. others: method -> accuracy. noisy: PSNR of the noisy image.
+        restoring: method -> PSNR in dB, and accuracy.
+        others: method -> accuracy.
+        noisy: PSNR of the noisy image.
     """
     fig, ax = plt.subplots(figsize=(PAGE / 1.35, 3.4), dpi=DPI)
     for i, (name, (quality, accuracy)) in enumerate(restoring.items()):
-        style = {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 7}
-        bars = {"xerr": _bar(quality), "yerr": _bar(accuracy), "elinewidth": 1.1, "linestyle": "none", "zorder": 3}
+        style = {
+            "color": COLORS[i % len(COLORS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "markersize": 7,
+        }
+        bars = {
+            "xerr": _bar(quality),
+            "yerr": _bar(accuracy),
+            "elinewidth": 1.1,
+            "linestyle": "none",
+            "zorder": 3,
+        }
         ax.errorbar(quality.mean, accuracy.mean, label=name, **style, **bars)  # type: ignore[arg-type]
     for i, (name, accuracy) in enumerate(others.items(), len(restoring)):
         color, dashes = COLORS[i % len(COLORS)], ("-", "--", "-.", ":")[(i - len(restoring)) % 4]
         ax.axhline(accuracy.mean, color=color, linestyle=dashes, linewidth=1.3, label=name)
-        ax.axhspan(accuracy.mean - _bar(accuracy), accuracy.mean + _bar(accuracy), color=color, alpha=0.13, linewidth=0)
+        ax.axhspan(
+            accuracy.mean - _bar(accuracy),
+            accuracy.mean + _bar(accuracy),
+            color=color,
+            alpha=0.13,
+            linewidth=0,
+        )
     if noisy is not None:
-        ax.axvline(noisy.mean, color="0.3", linestyle=(0, (2, 2)), linewidth=1, label="PSNR of the noisy image")
+        ax.axvline(
+            noisy.mean,
+            color="0.3",
+            linestyle=(0, (2, 2)),
+            linewidth=1,
+            label="PSNR of the noisy image",
+        )
     ax.margins(x=0.15)
     _label(ax, "PSNR of what the classifier sees (dB)", ylabel)
     handles = ax.get_legend_handles_labels()[0]
@@ -181,12 +247,15 @@ def accuracy_and_psnr(
     return fig
 
 
-def equivalences(rows: Mapping[str, Equivalence], xlabel: str = "difference of top-1 accuracy (points)") -> Figure:
+def equivalences(
+    rows: Mapping[str, Equivalence], xlabel: str = "difference of top-1 accuracy (points)"
+) -> Figure:
     """Differences against the margin of equivalence, a row a comparison.
 
-    The thick bar is the 90 % interval, which the test of equivalence wants wholly within the margin (shaded); the thin
-    one the 95 % interval, which says whether there is a difference. Colour and marker are the verdict. Rows may have
-    margins of their own. A row without intervals, of one seed, is a hollow mark.
+    The thick bar is the 90 % interval, which the test of equivalence wants wholly within the margin
+    (shaded); the thin one the 95 % interval, which says whether there is a difference. Colour and
+    marker are the verdict. Rows may have margins of their own. A row without intervals, of one
+    seed, is a hollow mark.
 
     Args:
         rows: comparison -> what `equivalence.tost` says.
@@ -194,13 +263,31 @@ def equivalences(rows: Mapping[str, Equivalence], xlabel: str = "difference of t
     fig, ax = plt.subplots(figsize=(PAGE, 0.36 * len(rows) + 1.15), dpi=DPI)
     for i, row in enumerate(rows.values()):
         color, marker = VERDICTS[row.verdict]
-        ax.fill_betweenx([i - 0.5, i + 0.5], -row.margin, row.margin, color="0.9", linewidth=0, zorder=0)
+        ax.fill_betweenx(
+            [i - 0.5, i + 0.5], -row.margin, row.margin, color="0.9", linewidth=0, zorder=0
+        )
         for half, width in ((row.half, 1.0), (row.half90, 3.5)):
             if math.isfinite(half):
-                ax.plot([row.mean - half, row.mean + half], [i, i], color=color, linewidth=width, solid_capstyle="butt")
+                ax.plot(
+                    [row.mean - half, row.mean + half],
+                    [i, i],
+                    color=color,
+                    linewidth=width,
+                    solid_capstyle="butt",
+                )
         face = color if math.isfinite(row.half90) else "none"
-        ax.plot([row.mean], [i], marker=marker, color=color, markerfacecolor=face, markersize=7, zorder=3)
-        ax.annotate(row.text(), (1.01, i), xycoords=("axes fraction", "data"), va="center", fontsize=7.5)
+        ax.plot(
+            [row.mean],
+            [i],
+            marker=marker,
+            color=color,
+            markerfacecolor=face,
+            markersize=7,
+            zorder=3,
+        )
+        ax.annotate(
+            row.text(), (1.01, i), xycoords=("axes fraction", "data"), va="center", fontsize=7.5
+        )
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -208,7 +295,15 @@ def equivalences(rows: Mapping[str, Equivalence], xlabel: str = "difference of t
     _label(ax, xlabel, "")
     seen = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows.values())]
     signs: list[Artist] = [
-        Line2D([], [], color=VERDICTS[v][0], marker=VERDICTS[v][1], markersize=7, linestyle="none", label=v)
+        Line2D(
+            [],
+            [],
+            color=VERDICTS[v][0],
+            marker=VERDICTS[v][1],
+            markersize=7,
+            linestyle="none",
+            label=v,
+        )
         for v in seen
     ]
     signs += [
@@ -225,17 +320,22 @@ def ablations(
     references: Mapping[str, Interval] | None = None,
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Accuracy against one knob at a time, a panel a knob, with 95 % intervals over seeds and one vertical scale.
+    """Accuracy against one knob at a time, a panel a knob, with 95 % intervals over seeds and one
+    vertical scale.
 
-    Values that are all numbers above 0, the largest at least four times the smallest, have a logarithmic axis; other
-    values, words too, stand side by side in the order given. Lines stand a little beside one another.
+    Values that are all numbers above 0, the largest at least four times the smallest, have a
+    logarithmic axis; other values, words too, stand side by side in the order given. Lines stand a
+    little beside one another.
 
     Args:
-        panels: knob ("lambda", "taps", ...) -> line -> value -> estimate. Lines have one colour in all panels.
+        panels: knob ("lambda", "taps", ...) -> line -> value -> estimate. Lines have one colour in
+            all panels.
         references: by name what is drawn across all panels, dashed: the noisy baseline, say.
     """
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
-    fig, axes = plt.subplots(1, len(panels), figsize=(PAGE, 3.0), dpi=DPI, squeeze=False, sharey=True)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(PAGE, 3.0), dpi=DPI, squeeze=False, sharey=True
+    )
     for ax, (knob, panel) in zip(axes[0], panels.items(), strict=True):
         place = _axis(ax, list(dict.fromkeys(itertools.chain.from_iterable(panel.values()))))
         for name, curve in panel.items():
@@ -244,16 +344,23 @@ def ablations(
             own = {place(value, shift): estimate for value, estimate in curve.items()}
             _line(ax, sorted(own), [own[x] for x in sorted(own)], i, name)
         for i, (name, reference) in enumerate((references or {}).items()):
-            style = {"color": ("0.3", "0.6")[i % 2], "linestyle": ("--", ":")[i % 2], "linewidth": 1.2}
+            style = {
+                "color": ("0.3", "0.6")[i % 2],
+                "linestyle": ("--", ":")[i % 2],
+                "linewidth": 1.2,
+            }
             ax.axhline(reference.mean, label=name, **style)
         _label(ax, knob, ylabel if ax is axes[0][0] else "")
-    handles = {handle.get_label(): handle for ax in axes[0] for handle in ax.get_legend_handles_labels()[0]}
+    handles = {
+        handle.get_label(): handle for ax in axes[0] for handle in ax.get_legend_handles_labels()[0]
+    }
     legend(fig, [handles[name] for name in (*names, *(references or {}))], 4, GAP)
     return fig
 
 
 def _axis(ax: Axes, values: Sequence[Any]) -> Callable[[Any, float], float]:
-    """Sets the ticks of a horizontal axis; where a value stands on it, put aside by a share of the ticks' distance."""
+    """Sets the ticks of a horizontal axis; where a value stands on it, put aside by a share of the
+    ticks' distance."""
     numbers = all(isinstance(value, int | float) for value in values)
     if numbers and min(values) > 0 and max(values) >= 4 * min(values):
         step = (max(values) / min(values)) ** (1 / (len(values) - 1))
@@ -272,7 +379,12 @@ def _bar(estimate: Interval) -> float:
 
 
 def _line(
-    ax: Axes, places: Sequence[float], estimates: Sequence[Interval], number: int, label: str, style: str = "-"
+    ax: Axes,
+    places: Sequence[float],
+    estimates: Sequence[Interval],
+    number: int,
+    label: str,
+    style: str = "-",
 ) -> None:
     """A line of estimates with their intervals, in the colour and with the marker of its number."""
     ax.errorbar(

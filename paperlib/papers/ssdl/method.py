@@ -1,14 +1,16 @@
-"""Student-teacher learning, and simple self-distillation for noisy image classification (Sasaya et al., ICIP 2023).
+"""Student-teacher learning, and simple self-distillation for noisy image classification (Sasaya et
+al., ICIP 2023).
 
-In student-teacher learning (STL; Gnanasambandam & Chan, "Image classification in the dark using quanta image sensors",
-ECCV 2020) the hidden features of a student, who sees the noisy image, mimic those of a teacher who was trained on clean
-images and sees the clean one. Self-distillation (SSDL), as the slides have it, is "simply replacing clean image with
-noisy image in student-teacher learning". The two classes here differ in these two places and no other: which run the
-teacher comes from, and which image it is shown.
+In student-teacher learning (STL; Gnanasambandam & Chan, "Image classification in the dark using
+quanta image sensors", ECCV 2020) the hidden features of a student, who sees the noisy image, mimic
+those of a teacher who was trained on clean images and sees the clean one. Self-distillation (SSDL),
+as the slides have it, is "simply replacing clean image with noisy image in student-teacher
+learning". The two classes here differ in these two places and no other: which run the teacher comes
+from, and which image it is shown.
 
-Known of SSDL (abstract and slides): the teacher is trained on noisy images, features are what is distilled, no clean
-image is used anywhere. Not known, and inferred or left to options: layers, weight, whether the teacher sees the
-student's very image or another draw of the noise.
+Known of SSDL (abstract and slides): the teacher is trained on noisy images, features are what is
+distilled, no clean image is used anywhere. Not known, and inferred or left to options: layers,
+weight, whether the teacher sees the student's very image or another draw of the noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,18 +34,23 @@ DRAWS = ("same", "independent")
 def stages_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """The mean squared error of the maps at each tap, summed over the taps, in float32; a scalar.
 
-    As in a third party's code of STL (github.com/bhavyagoyal/spclowlight, the "perceptual" loss): means over all
-    elements, without the factor 1/2 of DFD's equation (1). Its taps are the stem, behind its ReLU, and four stages.
+    As in a third party's code of STL (github.com/bhavyagoyal/spclowlight, the "perceptual" loss):
+    means over all elements, without the factor 1/2 of DFD's equation (1). Its taps are the stem,
+    behind its ReLU, and four stages.
 
     Args:
         student, teacher: maps (N, C, h, w), a tensor a tap.
     """
-    errors = [F.mse_loss(own.float(), target.float()) for own, target in zip(student, teacher, strict=True)]
+    errors = [
+        F.mse_loss(own.float(), target.float())
+        for own, target in zip(student, teacher, strict=True)
+    ]
     return torch.stack(errors).sum()
 
 
 def last_loss(student: Tensor, teacher: Tensor, reduction: str = "mean") -> Tensor:
-    """Half the squared Euclidean distance of two features (B, d), averaged over the batch, in float32; a scalar.
+    """Half the squared Euclidean distance of two features (B, d), averaged over the batch, in
+    float32; a scalar.
 
     DFD's equation (1): "sum" over the d entries, or their "mean".
     """
@@ -57,13 +64,15 @@ class STL(Supervised):
     The loss is the cross-entropy plus `lambda_` times the distance of student and teacher.
 
     Args:
-        lambda_: the weight. With "last" as in DFD; with "stages" the code named in `stages_loss` has 0.1 and 10.
-        reduction: of "last", "sum" or "mean" over the entries of the feature, see `last_loss`; "stages" are
-            means.
-        taps: "last", the pooled feature before the last linear layer, by `last_loss`: then this is DFD.
-            "stages", the maps of stem and all stages, see `taps`, by `stages_loss`: teacher and student are
-            then of one architecture and width.
-        feature: the side of the last ReLU on which the last feature or maps are compared, "post" or "pre".
+        lambda_: the weight. With "last" as in DFD; with "stages" the code named in `stages_loss`
+            has 0.1 and 10.
+        reduction: of "last", "sum" or "mean" over the entries of the feature, see `last_loss`;
+            "stages" are means.
+        taps: "last", the pooled feature before the last linear layer, by `last_loss`: then this is
+            DFD. "stages", the maps of stem and all stages, see `taps`, by `stages_loss`: teacher
+            and student are then of one architecture and width.
+        feature: the side of the last ReLU on which the last feature or maps are compared, "post" or
+            "pre".
         dropout: of the student's network, see `Supervised`.
 
     Raises:
@@ -93,7 +102,9 @@ class STL(Supervised):
         self.taps: tuple[Taps, Taps] | None = None
         if choose("taps", taps, TAPS) == "stages":
             if reduction != "mean":
-                raise UserError(f"{run.method}: taps 'stages' are compared by means; reduction 'sum' is for 'last'")
+                raise UserError(
+                    f"{run.method}: taps 'stages' are compared by means; reduction 'sum' is for 'last'"
+                )
             self.taps = Taps(self.network), Taps(parents["teacher"])
         self.rectified = feature == "post"
 
@@ -107,7 +118,9 @@ class STL(Supervised):
         Raises:
             UserError: teacher and student have maps of different shapes.
         """
-        logits, distillation = self._last(batch) if self.taps is None else self._stages(batch, *self.taps)
+        logits, distillation = (
+            self._last(batch) if self.taps is None else self._stages(batch, *self.taps)
+        )
         recognition = F.cross_entropy(logits.float(), batch.labels)
         loss = recognition + self.lambda_ * distillation
         return {"loss": loss, "recognition": recognition, "distillation": distillation}
@@ -123,31 +136,42 @@ class STL(Supervised):
         maps = list(student.maps(batch.degraded).values())
         logits = self.network.classify(maps[-1]).logits  # type: ignore[operator]
         if [own.shape for own in maps] != [target.shape for target in targets]:
-            raise UserError("taps 'stages' need a teacher of the student's network and width, and images of one size")
+            raise UserError(
+                "taps 'stages' need a teacher of the student's network and width, and images of one size"
+            )
         if self.rectified:
             maps[-1], targets[-1] = maps[-1].relu(), targets[-1].relu()
         return logits, stages_loss(maps, targets)
 
 
 class SSDL(STL):
-    """The student; its parent "teacher" is a network trained on degraded images, and sees a degraded one.
+    """The student; its parent "teacher" is a network trained on degraded images, and sees a
+    degraded one.
 
     Args:
-        draw: "same", the default: the teacher sees the very image that the student sees, which is all there is where
-            there is one noisy image of each clean one. "independent": another draw of the noise, which needs two.
+        draw: "same", the default: the teacher sees the very image that the student sees, which is
+            all there is where there is one noisy image of each clean one. "independent": another
+            draw of the noise, which needs two.
         lambda_, reduction, taps, feature, dropout: see `STL`.
     """
 
     reads_clean = False
 
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, draw: str = "same", **options: Any
+        self,
+        run: Run,
+        task: Task,
+        parents: Mapping[str, nn.Module],
+        *,
+        draw: str = "same",
+        **options: Any,
     ) -> None:
         super().__init__(run, task, parents, **options)
         self.pairs = choose("draw", draw, DRAWS) == "independent"
 
     def teachers_view(self, batch: Batch) -> Tensor:
-        """The degraded images (B, 3, H, W), by the same or by another draw: where nothing is clean, these are all."""
+        """The degraded images (B, 3, H, W), by the same or by another draw: where nothing is clean,
+        these are all."""
         if not self.pairs:
             return batch.degraded
         assert batch.again is not None  # the loop gives pairs to who asks for them

@@ -1,4 +1,5 @@
-"""What the tables and figures of simple self-distillation are made of: gains paired by seed, curves, tests."""
+"""What the tables and figures of simple self-distillation are made of: gains paired by seed,
+curves, tests."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -11,7 +12,8 @@ from paperlib.study import Settings
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
-MARGIN = 1.0  # points within which two methods are called equivalent; a choice of ours, stated with every verdict
+# points within which two methods are called equivalent; a choice of ours, stated with every verdict
+MARGIN = 1.0
 LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
 
 
@@ -21,36 +23,52 @@ def label(level: str) -> str:
 
 
 def noises(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What is compared, in words, and its levels: every level, and the mean over them, which has the most power."""
+    """What is compared, in words, and its levels: every level, and the mean over them, which has
+    the most power."""
     levels = LEVELS[settings.profile]
     out: dict[str, tuple[str, ...]] = {label(level): (level,) for level in levels}
     return {**out, "mean": levels} if len(levels) > 1 else out
 
 
 def gain(items: Items, name: str, base: str, levels: Sequence[str]) -> Estimate | None:
-    """The gain of a method over another one, paired by seed, the mean over levels; None without records."""
+    """The gain of a method over another one, paired by seed, the mean over levels; None without
+    records."""
     found = _differences(items, name, base, levels)
     return Estimate.of(found) if found else None
 
 
 def _differences(items: Items, name: str, base: str, levels: Sequence[str]) -> list[float]:
-    """Differences of accuracy by seed, each the mean over levels; none unless all levels have as many."""
+    """Differences of accuracy by seed, each the mean over levels; none unless all levels have as
+    many."""
     cells = items["main"]
-    own = [differences(cells.get(f"{name}/{level}", []), cells.get(f"{base}/{level}", [])) for level in levels]
-    return [fmean(values) for values in zip(*own, strict=True)] if len({len(values) for values in own}) == 1 else []
+    own = [
+        differences(cells.get(f"{name}/{level}", []), cells.get(f"{base}/{level}", []))
+        for level in levels
+    ]
+    return (
+        [fmean(values) for values in zip(*own, strict=True)]
+        if len({len(values) for values in own}) == 1
+        else []
+    )
 
 
 def curves(settings: Settings, items: Items) -> tuple[Curves, Curves]:
-    """Method -> strength of the Gaussian noise (levels of 255) -> accuracy, and gain over the noisy baseline.
+    """Method -> strength of the Gaussian noise (levels of 255) -> accuracy, and gain over the noisy
+    baseline.
 
     The floor has no gain here: it loses so much that nothing else could be seen.
     """
-    levels = {float(level.partition("-")[2]): level for level in LEVELS[settings.profile] if "-" in level}
+    levels = {
+        float(level.partition("-")[2]): level for level in LEVELS[settings.profile] if "-" in level
+    }
     accuracy: Curves = {}
     gains: Curves = {}
     for name, text in METHODS.items():
         for sigma, level in sorted(levels.items()):
-            value, gained = top1(items["main"].get(f"{name}/{level}", [])), gain(items, name, "noisy", (level,))
+            value, gained = (
+                top1(items["main"].get(f"{name}/{level}", [])),
+                gain(items, name, "noisy", (level,)),
+            )
             if value:
                 accuracy.setdefault(text, {})[sigma] = value
             if gained and name not in ("noisy", "floor"):
@@ -70,11 +88,14 @@ def tuned(items: Items) -> dict[str, Curves]:
     for cell, value in found.items():
         name, taps, lambda_ = cell.split("/")
         if value.mean >= least:
-            out.setdefault(f"λ, taps: {taps}", {}).setdefault(METHODS[name], {})[float(lambda_)] = value
+            out.setdefault(f"λ, taps: {taps}", {}).setdefault(METHODS[name], {})[float(lambda_)] = (
+                value
+            )
     return out
 
 
-RESTORING = {"n2n": "denoiser", "joint": "joint"}  # methods that make images, and the cells of what makes them
+# methods that make images, and the cells of what makes them
+RESTORING = {"n2n": "denoiser", "joint": "joint"}
 
 
 def restoring(items: Items, level: str) -> dict[str, tuple[Estimate, Estimate]]:
@@ -122,7 +143,9 @@ def layers(records: Sequence[Record]) -> dict[str, dict[str, Estimate]]:
 BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"
 
 
-def by_compute(settings: Settings, dataset: str, items: Items) -> dict[str, dict[float, list[Record]]]:
+def by_compute(
+    settings: Settings, dataset: str, items: Items
+) -> dict[str, dict[float, list[Record]]]:
     """Records of baseline and student by compute, in trainings of the baseline under the recipe."""
     level, found, main = Study(settings, dataset).level, items["schedules"], items["main"]
     cells = {
@@ -138,26 +161,37 @@ def by_compute(settings: Settings, dataset: str, items: Items) -> dict[str, dict
             PAIR**2: found.get(f"ssdl/{PAIR:.2g}", []),
         },
     }
-    return {name: {round(at, 2): own for at, own in cell.items() if own} for name, cell in cells.items()}
+    return {
+        name: {round(at, 2): own for at, own in cell.items() if own} for name, cell in cells.items()
+    }
 
 
-def by_strength(settings: Settings, dataset: str, items: Items) -> dict[str, dict[float, list[Record]]]:
-    """Records of noisy teachers, and of their students, by the teacher's epochs, times the student's."""
+def by_strength(
+    settings: Settings, dataset: str, items: Items
+) -> dict[str, dict[float, list[Record]]]:
+    """Records of noisy teachers, and of their students, by the teacher's epochs, times the
+    student's."""
     level = Study(settings, dataset).level
     out: dict[str, dict[float, list[Record]]] = {}
     for line, same in (("teacher", "noisy"), ("student", "ssdl")):
-        cells = {round(share, 2): items["teachers"].get(f"{line}/{share:.2g}", []) for share in STRENGTHS}
+        cells = {
+            round(share, 2): items["teachers"].get(f"{line}/{share:.2g}", []) for share in STRENGTHS
+        }
         cells[1.0] = items["main"].get(f"{same}/{level}", [])
         out[line] = dict(sorted(cells.items()))
     return out
 
 
 def knobs(settings: Settings, dataset: str, items: Items) -> dict[str, Curves]:
-    """Knob -> line -> value -> accuracy: teachers of different strength and their students, and the same compute."""
+    """Knob -> line -> value -> accuracy: teachers of different strength and their students, and the
+    same compute."""
     panels = {"teacher's epochs, times the student's": by_strength(settings, dataset, items)}
     if items["schedules"]:
         panels["compute, times one training"] = by_compute(settings, dataset, items)
     return {
-        knob: {line: {at: value for at, own in cells.items() if (value := top1(own))} for line, cells in lines.items()}
+        knob: {
+            line: {at: value for at, own in cells.items() if (value := top1(own))}
+            for line, cells in lines.items()
+        }
         for knob, lines in panels.items()
     }

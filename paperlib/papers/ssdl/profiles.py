@@ -18,7 +18,13 @@ PROFILES = {
         datasets=("synthdigits", "scenes"),
         seeds=1,
         networks=("resnet18",),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 128, "test_size": 64, "epochs": 1},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 128,
+            "test_size": 64,
+            "epochs": 1,
+        },
         by_network={
             "resnet18": {"width": 0.0625, "lr": 0.1},
             "unet": {**ADAM, "width": 0.125, "lr": 3e-3},
@@ -32,7 +38,13 @@ PROFILES = {
         datasets=("synthdigits", "scenes"),
         seeds=3,
         networks=("resnet18",),
-        recipe={"batch_size": 64, "schedule": "onecycle", "train_size": 3000, "test_size": 2500, "epochs": 3},
+        recipe={
+            "batch_size": 64,
+            "schedule": "onecycle",
+            "train_size": 3000,
+            "test_size": 2500,
+            "epochs": 3,
+        },
         by_network={
             "resnet18": {"width": 0.125, "lr": 0.1},
             "unet": {**ADAM, "width": 0.25, "lr": 3e-3, "epochs": 2},
@@ -41,8 +53,8 @@ PROFILES = {
         },
         holdout=1000,
     ),
-    # Few images, and for them a long schedule: longer training then gains little, which is what a fair comparison with
-    # the compute of teacher and student asks for, on two CPU cores.
+    # Few images, and for them a long schedule: longer training then gains little, which is what a
+    # fair comparison with the compute of teacher and student asks for, on two CPU cores.
     "cpu": Settings(
         profile="cpu",
         datasets=("cifar10", "scenes"),

@@ -1,9 +1,11 @@
-"""Are the features of a teacher trained on noisy images like those of a teacher trained on clean ones?
+"""Are the features of a teacher trained on noisy images like those of a teacher trained on clean
+ones?
 
-The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al., ICIP 2023) answer with
-pictures: "Quality of noisy teacher is comparable to that of clean teacher". What they show and how it was made is not
-known. A run of this method keeps such pictures, and beside them a number for every layer that needs no eye, with
-controls; numbers and controls are ours.
+The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al.,
+ICIP 2023) answer with pictures: "Quality of noisy teacher is comparable to that of clean teacher".
+What they show and how it was made is not known. A run of this method keeps such pictures, and
+beside them a number for every layer that needs no eye, with controls; numbers and controls are
+ours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,16 +22,20 @@ from paperlib.runs import Run
 
 REFERENCE = "network_clean"  # what all else is compared with
 COMPARED = ("other_noisy", "again_clean", "network_noisy", "other_clean", "untrained_clean")
-AT_ONCE = 256  # images a Gram matrix, at most: its cost an image grows with them, what it tells hardly does
-SHOWN, PICTURE, MAP = 6, 64, 32  # images; pixels a side to which their pictures and maps are averaged down
+# images a Gram matrix, at most: its cost an image grows with them, what it tells hardly does
+AT_ONCE = 256
+# images; pixels a side to which their pictures and maps are averaged down
+SHOWN, PICTURE, MAP = 6, 64, 32
 
 
 class Similarity(Method):
-    """Compares two trained classifiers of one architecture, layer by layer; trains nothing, takes test images.
+    """Compares two trained classifiers of one architecture, layer by layer; trains nothing, takes
+    test images.
 
-    Needs epochs=0 and uses={"network": Run(...), "other": Run(...), "again": Run(...)}: the teacher that was trained on
-    clean images, the one that was trained on noisy ones, and a second one trained on clean images, from another seed.
-    The run's `degrade` is the noise. All is computed in float32.
+    Needs epochs=0 and uses={"network": Run(...), "other": Run(...), "again": Run(...)}: the teacher
+    that was trained on clean images, the one that was trained on noisy ones, and a second one
+    trained on clean images, from another seed. The run's `degrade` is the noise. All is computed in
+    float32.
 
     What is compared is named after the network and the images that it sees, always with "network_clean":
     - "other_noisy": the claim, a noisy teacher's features of noisy images are those of a clean one of clean images;
@@ -38,27 +44,41 @@ class Similarity(Method):
     - "other_clean": what the two differ in on the same clean images: training alone;
     - "untrained_clean": "other" as it was before training. Layers that are alike here are so without learning.
 
-    Two networks that start from the same random weights are alike for that reason already. For the others to differ
-    from "network" in the same way, "other" and "again" should have one seed, and not that of "network".
+    Two networks that start from the same random weights are alike for that reason already. For the
+    others to differ from "network" in the same way, "other" and "again" should have one seed, and
+    not that of "network".
 
     Args:
-        layer: whose maps are kept as pictures; by default the first one behind the stem, see `taps`.
+        layer: whose maps are kept as pictures; by default the first one behind the stem, see
+            `taps`.
     """
 
-    def __init__(self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, layer: str = "") -> None:
+    def __init__(
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, layer: str = ""
+    ) -> None:
         if run.epochs or run.evaluate or run.holdout:
-            raise UserError("similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout")
-        network, *others = (classifier_of(run, parents, role) for role in ("network", "other", "again"))
+            raise UserError(
+                "similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout"
+            )
+        network, *others = (
+            classifier_of(run, parents, role) for role in ("network", "other", "again")
+        )
         if any(own.head.out_features != task.classes for own in (network, *others)):
             raise UserError("similarity compares networks with the classes of the run's data set")
         super().__init__(run, task, parents)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.uses["other"].seed)
             untrained = Supervised.build(run.uses["other"], task).eval().requires_grad_(False)
-        self.parents["untrained"] = untrained.to(network.mean.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.taps = {role: Taps(self.parents[role]) for role in ("network", "other", "again", "untrained")}
+        self.parents["untrained"] = untrained.to(
+            network.mean.device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        self.taps = {
+            role: Taps(self.parents[role]) for role in ("network", "other", "again", "untrained")
+        }
         self.layers = self.taps["network"].names
-        self.layer = choose("layer", layer or self.layers[min(1, len(self.layers) - 1)], self.layers)
+        self.layer = choose(
+            "layer", layer or self.layers[min(1, len(self.layers) - 1)], self.layers
+        )
         self.has_cams = averages(network)
 
     @staticmethod
@@ -67,7 +87,8 @@ class Similarity(Method):
         return nn.Identity()
 
     def look(self, view: str, batch: Batch) -> dict[str, Tensor]:
-        """By layer the features (B, C, h, w) float32, behind their ReLU, of `REFERENCE` or one of `COMPARED`."""
+        """By layer the features (B, C, h, w) float32, behind their ReLU, of `REFERENCE` or one of
+        `COMPARED`."""
         role, images = view.split("_")
         with torch.autocast(batch.clean.device.type, enabled=False):
             maps = self.taps[role].maps(batch.clean if images == "clean" else batch.degraded)
@@ -80,8 +101,10 @@ class Similarity(Method):
         - "cka@<layer>/<compared>": linear CKA of the layer's flattened maps, debiased, see `paperlib.papers.ssdl.cka`;
         - "cosine@<layer>/network_noisy": the mean cosine, over images, of one network's features of the clean and of
           the noisy image. There is none between two networks: their channels have no common order;
-        - "cam/other_noisy" and "cam/network_noisy": the mean correlation, over positions, of the class-activation maps
-          of the true class; only of networks with global average pooling, and maps of more than one position.
+        - "cam/other_noisy" and "cam/network_noisy": the mean correlation, over positions, of the
+        class-activation maps
+          of the true class; only of networks with global average pooling, and maps of more than one
+          position.
 
         Raises:
             UserError: fewer than four test images, or noisy images of another size.
@@ -97,13 +120,19 @@ class Similarity(Method):
             for name, score in scores.items():
                 sums[name] = sums.get(name, 0) + score.double().sum()
             count += len(batch.labels)
-        out = {f"cka@{layer}/{view}": v for layer, own in ckas.items() for (_, view), v in own.values().items()}
+        out = {
+            f"cka@{layer}/{view}": v
+            for layer, own in ckas.items()
+            for (_, view), v in own.values().items()
+        }
         return out | {name: float(value) / count for name, value in sums.items()}
 
     def _compare(self, batch: Batch) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
         """Gram matrices by layer and view, and one value an image by name of the metric."""
         if batch.clean.shape != batch.degraded.shape:
-            raise UserError("similarity compares layers of one shape: the degradation must keep the image's size")
+            raise UserError(
+                "similarity compares layers of one shape: the degradation must keep the image's size"
+            )
         clean = self.look(REFERENCE, batch)
         grams = {layer: {REFERENCE: gram(features)} for layer, features in clean.items()}
         scores = {}
@@ -114,7 +143,10 @@ class Similarity(Method):
                 if view == "network_noisy":
                     scores[f"cosine@{layer}/{view}"] = cosine(clean[layer], features)
             if view.endswith("_noisy") and self.has_cams and features[0, 0].numel() > 1:
-                ours, theirs = (self._cam(v, maps, batch.labels) for v, maps in ((REFERENCE, clean), (view, seen)))
+                ours, theirs = (
+                    self._cam(v, maps, batch.labels)
+                    for v, maps in ((REFERENCE, clean), (view, seen))
+                )
                 scores[f"cam/{view}"] = correlation(ours, theirs)
         return grams, scores
 
@@ -125,9 +157,10 @@ class Similarity(Method):
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """Pictures of the first 6 test images, and of what the networks make of them.
 
-        "images.clean" and "images.noisy" (n, 3, H, W) uint8, at most 64 pixels a side; "maps.<view>" (n, h, w) float16,
-        means over the channels of `layer`, at most 32 a side, of "network_clean", "network_noisy" and "other_noisy";
-        "cams.<view>" (n, h, w) float16, the maps of the true class, of networks with global average pooling.
+        "images.clean" and "images.noisy" (n, 3, H, W) uint8, at most 64 pixels a side;
+        "maps.<view>" (n, h, w) float16, means over the channels of `layer`, at most 32 a side, of
+        "network_clean", "network_noisy" and "other_noisy"; "cams.<view>" (n, h, w) float16, the
+        maps of the true class, of networks with global average pooling.
         """
         batch = Batch(batch.clean[:SHOWN], batch.degraded[:SHOWN], batch.labels[:SHOWN])
         out: dict[str, Tensor] = {}
@@ -137,7 +170,9 @@ class Similarity(Method):
             seen = self.look(view, batch)
             out[f"maps.{view}"] = shrunk(seen[self.layer], MAP).mean(1).half()
             if self.has_cams:
-                out[f"cams.{view}"] = shrunk(self._cam(view, seen, batch.labels)[:, None], MAP)[:, 0].half()
+                out[f"cams.{view}"] = shrunk(self._cam(view, seen, batch.labels)[:, None], MAP)[
+                    :, 0
+                ].half()
         return out
 
 
@@ -145,5 +180,7 @@ def _parts(batches: Iterable[Batch]) -> Iterator[Batch]:
     """The batches in about equal parts of at most `AT_ONCE` images."""
     for batch in batches:
         count = -(-len(batch.labels) // AT_ONCE)
-        parts = (tensor.tensor_split(count) for tensor in (batch.clean, batch.degraded, batch.labels))
+        parts = (
+            tensor.tensor_split(count) for tensor in (batch.clean, batch.degraded, batch.labels)
+        )
         yield from map(Batch, *parts)

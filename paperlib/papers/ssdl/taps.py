@@ -1,4 +1,5 @@
-"""Feature maps of a classifier at several depths, from one pass: stem and stages, or what lies between two poolings."""
+"""Feature maps of a classifier at several depths, from one pass: stem and stages, or what lies
+between two poolings."""
 
 from collections.abc import Iterator
 
@@ -13,13 +14,14 @@ POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
 class Taps:
     """Runs a classifier's body in parts and hands out what each part puts out.
 
-    ResNet-18, -50 and ResNeXt-101: "stem" (behind its ReLU, before the max-pool of large images) and "stage1" to
-    "stage4". Plain-10: the same; the small CNN: "stem", "middle". VGG-16 and AlexNet, which have no named stages:
-    before each pooling, by the number of the layer ("5", "12", ...), and the last layer. A part without a convolution
-    is no part of its own.
+    ResNet-18, -50 and ResNeXt-101: "stem" (behind its ReLU, before the max-pool of large images)
+    and "stage1" to "stage4". Plain-10: the same; the small CNN: "stem", "middle". VGG-16 and
+    AlexNet, which have no named stages: before each pooling, by the number of the layer ("5", "12",
+    ...), and the last layer. A part without a convolution is no part of its own.
 
-    The parts share their modules with the classifier: training or frozen, moved or given other weights, both stay the
-    same network. Nothing is hooked, so there is nothing to remove, and a compiler sees plain layers.
+    The parts share their modules with the classifier: training or frozen, moved or given other
+    weights, both stay the same network. Nothing is hooked, so there is nothing to remove, and a
+    compiler sees plain layers.
 
     Attributes:
         names: of the taps, in order of depth.
@@ -30,19 +32,24 @@ class Taps:
 
     def __init__(self, network: nn.Module) -> None:
         if not isinstance(network, Classifier):
-            raise UserError(f"feature maps are tapped from a classifier, not from a {type(network).__name__}")
+            raise UserError(
+                f"feature maps are tapped from a classifier, not from a {type(network).__name__}"
+            )
         self.network = network
         layers = list(_layers(network.body))
         ends = _ends(layers)
         starts = [0, *ends[:-1]]
         self.names = _names([layers[end - 1][0] for end in ends])
         modules = [module for _, module in layers]
-        self._parts = [nn.Sequential(*modules[start:end]) for start, end in zip(starts, ends, strict=True)]
+        self._parts = [
+            nn.Sequential(*modules[start:end]) for start, end in zip(starts, ends, strict=True)
+        ]
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps (N, C, h, w) by tap, of float images (N, 3, H, W) in [0, 1].
 
-        All are behind their ReLU but the last, which is what `Classifier.maps` returns and `classify` takes.
+        All are behind their ReLU but the last, which is what `Classifier.maps` returns and
+        `classify` takes.
         """
         x = (images - self.network.mean.view(3, 1, 1)) / self.network.std.view(3, 1, 1)
         out = {}
@@ -62,7 +69,8 @@ def _layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Modul
 
 
 def _ends(layers: list[tuple[str, nn.Module]]) -> list[int]:
-    """Where the parts end: before poolings and behind stages, if there has been a convolution since the last end."""
+    """Where the parts end: before poolings and behind stages, if there has been a convolution since
+    the last end."""
     stages = [path.partition(".")[0] if "." in path else "" for path, _ in layers]
     ends: list[int] = []
     for i in range(1, len(layers) + 1):
@@ -82,4 +90,7 @@ def _convolves(module: nn.Module) -> bool:
 def _names(paths: list[str]) -> tuple[str, ...]:
     """Each part's stage, if it is that stage's only part, or else the path of its last layer."""
     stages = [path.partition(".")[0] for path in paths]
-    return tuple(stage if stages.count(stage) == 1 else path for stage, path in zip(stages, paths, strict=True))
+    return tuple(
+        stage if stages.count(stage) == 1 else path
+        for stage, path in zip(stages, paths, strict=True)
+    )

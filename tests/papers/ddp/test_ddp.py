@@ -1,4 +1,5 @@
-"""Deep degradation prior as a method: no labels, a frozen network, modules that move from data set to data set."""
+"""Deep degradation prior as a method: no labels, a frozen network, modules that move from data set
+to data set."""
 
 import dataclasses
 
@@ -17,7 +18,11 @@ from paperlib.papers.ddp.module import FeatureDeDrifting
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 FOG = {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}
 CONTRAST = {**FOG, "corruption": "contrast"}
-BLIND = {"name": "random_corruption", "table": "cifar-c", "corruptions": "fog,contrast,gaussian_noise"}
+BLIND = {
+    "name": "random_corruption",
+    "table": "cifar-c",
+    "corruptions": "fog,contrast,gaussian_noise",
+}
 
 
 @pytest.fixture
@@ -26,7 +31,11 @@ def run(tiny):
 
     def make(**fields):
         network, width = fields.get("network", "resnet18"), fields.get("width", 0.125)
-        own = {"uses": {"frozen": tiny(network=network, width=width, epochs=1)}, "width": 0.125, "degrade": CONTRAST}
+        own = {
+            "uses": {"frozen": tiny(network=network, width=width, epochs=1)},
+            "width": 0.125,
+            "degrade": CONTRAST,
+        }
         recipe = {"optimizer": "adam", "lr": 1e-2, "weight_decay": 0.0}
         return tiny(**{"method": "ddp", **own, **recipe, **fields})
 
@@ -46,7 +55,9 @@ class Forbidden:
     def __getattribute__(self, name):
         raise AssertionError(f"the labels were asked for {name}")
 
-    __array__ = __len__ = __iter__ = __getitem__ = __index__ = __bool__ = property(lambda self: self.touched)
+    __array__ = __len__ = __iter__ = __getitem__ = __index__ = __bool__ = property(
+        lambda self: self.touched
+    )
 
 
 @pytest.fixture
@@ -79,7 +90,9 @@ def test_the_loss_by_hand(make, batch, norm, power):
     method = make(network="vgg16", options={"norm": norm, "residual": False})
     network = method.parents["frozen"]
     before, _ = split(network, "5")
-    clean, degraded = ((x - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1) for x in batch[:2])
+    clean, degraded = (
+        (x - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1) for x in batch[:2]
+    )
     error = method.network(before(degraded), degraded) - before(clean)
     torch.testing.assert_close(method.loss(batch)["loss"], error.abs().pow(power).mean())
 
@@ -95,12 +108,15 @@ def test_only_the_module_is_trained(make, run):
     assert sum(p.numel() for p in DDP.build(own, TASK).parameters()) == 117_472
 
 
-@pytest.mark.parametrize(("name", "size"), [("alexnet", 32), ("vgg16", 32), ("resnet50", 32), ("resnet18", 224)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("alexnet", 32), ("vgg16", 32), ("resnet50", 32), ("resnet18", 224)]
+)
 def test_the_example_fits_the_network(run, name, size):
     own, task = run(network=name), TASK._replace(size=size)
     state = torch.get_rng_state()
     example = DDP.example(own, task)
-    assert torch.equal(torch.get_rng_state(), state)  # runs of one seed start alike, whatever the architecture
+    # runs of one seed start alike, whatever the architecture
+    assert torch.equal(torch.get_rng_state(), state)
     assert DDP.build(own, task)(*example).shape == example[0].shape
     assert example[1].shape == (1, 3, size, size)
     assert sweep.flops(name, 0.125, "ddp", 32) > 0
@@ -128,7 +144,9 @@ def test_an_untrained_residual_module_scores_as_the_frozen_network(make, batch):
     method = make().eval()
     frozen = method.parents["frozen"]
     scores = method.scores(batch)
-    expected = torch.nn.functional.cross_entropy(frozen(batch.degraded).logits, batch.labels, reduction="none")
+    expected = torch.nn.functional.cross_entropy(
+        frozen(batch.degraded).logits, batch.labels, reduction="none"
+    )
     torch.testing.assert_close(scores["cross_entropy"], expected)
     torch.testing.assert_close(scores["drift_left"], scores["drift"])
     torch.testing.assert_close(scores["drift"].mean(), method.loss(batch)["loss"])
@@ -169,7 +187,9 @@ def test_parents_that_do_not_fit(make, run, tiny, batch):
 
 
 @pytest.mark.parametrize("degradation", [CONTRAST, BLIND])
-def test_training_lowers_the_drift_and_leaves_the_network_alone(run, cpu, store, degradation, monkeypatch):
+def test_training_lowers_the_drift_and_leaves_the_network_alone(
+    run, cpu, store, degradation, monkeypatch
+):
     own = run(degrade=degradation, evaluate=(FOG,), epochs=15)
     sweep.train(own.uses["frozen"], store, None, cpu)
     parents, place = [], sweep.load_network
@@ -187,7 +207,9 @@ def test_training_lowers_the_drift_and_leaves_the_network_alone(run, cpu, store,
     weights = store.weights(own.uses["frozen"])
     after = parents[0].state_dict()
     assert after.keys() == {name.removeprefix("network.") for name in weights}
-    assert all(torch.equal(after[name.removeprefix("network.")], value) for name, value in weights.items())
+    assert all(
+        torch.equal(after[name.removeprefix("network.")], value) for name, value in weights.items()
+    )
     assert not parents[0].training
 
 
@@ -201,7 +223,9 @@ def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
             for i in range(each):
                 Image.fromarray(next(images)).save(folder / f"{i}.png")
     noise = {**FOG, "corruption": "gaussian_noise", "severity": 5}
-    learned = run(dataset="pets@32", train_size=10, test_size=0, batch_size=10, epochs=60, degrade=noise)
+    learned = run(
+        dataset="pets@32", train_size=10, test_size=0, batch_size=10, epochs=60, degrade=noise
+    )
     plugged = run(uses={**learned.uses, "init": learned}, epochs=0, degrade=noise)
     bare = dataclasses.replace(plugged, uses=learned.uses)
     records = sweep.Sweep(store, tmp_path, cpu, bar=False)([learned, plugged, bare])
@@ -216,5 +240,7 @@ def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
     # Without a module: what the frozen network makes of the degraded images by itself.
     frozen = dataclasses.replace(learned.uses["frozen"], epochs=1, evaluate=(noise,))
     direct = sweep.train(frozen, store, tmp_path, cpu).metrics
-    assert without["cross_entropy"] == pytest.approx(direct["cross_entropy@gaussian_noise-5"], rel=1e-4)
+    assert without["cross_entropy"] == pytest.approx(
+        direct["cross_entropy@gaussian_noise-5"], rel=1e-4
+    )
     assert datasets.load("pets@32", tmp_path).classes == ("cat", "dog", "owl")

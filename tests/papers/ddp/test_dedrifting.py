@@ -34,7 +34,8 @@ def test_parameters_of_the_published_module():
 
 
 def test_layers_of_the_published_module():
-    """Recomputed from its parameters by hand: three pairs, side by side, a 1x1 convolution, a ReLU, nothing added."""
+    """Recomputed from its parameters by hand: three pairs, side by side, a 1x1 convolution, a ReLU,
+    nothing added."""
     module = FeatureDeDrifting(8, residual=False)
     maps, images = noise(2, 8, 6, 6), noise(2, 3, 6, 6, seed=1)
     x, seen = torch.cat([maps, images], 1), []
@@ -86,7 +87,9 @@ def test_few_channels_leave_a_channel_for_every_pair():
 # Classifiers in two parts
 
 
-@pytest.mark.parametrize(("name", "size"), [("alexnet", 32), ("vgg16", 32), ("resnet18", 32), ("resnet50", 128)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("alexnet", 32), ("vgg16", 32), ("resnet18", 32), ("resnet50", 128)]
+)
 @torch.inference_mode()
 def test_wherever_it_is_split_the_network_computes_the_same(name, size):
     network = make(name, size, 0.0625)
@@ -95,9 +98,13 @@ def test_wherever_it_is_split_the_network_computes_the_same(name, size):
     normalised = (images - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1)
     for at in plug_points(network):
         before, after = split(network, at)
-        torch.testing.assert_close(network.classify(after(before(normalised))).logits, expected, msg=at)
+        torch.testing.assert_close(
+            network.classify(after(before(normalised))).logits, expected, msg=at
+        )
         own = {id(m) for part in (before, after) for m in part.modules()}
-        layers = {id(m) for m in network.body.modules() if not list(m.children()) and list(m.parameters())}
+        layers = {
+            id(m) for m in network.body.modules() if not list(m.children()) and list(m.parameters())
+        }
         assert layers <= own  # shared, and none is lost
 
 
@@ -126,9 +133,16 @@ def test_other_networks_are_split_behind_their_first_relu():
 def test_what_cannot_be_negative():
     network = make("resnet18", 128)
     ends = {at: rectified(split(network, at)[0]) for at in plug_points(network)}
-    assert [at for at, positive in ends.items() if not positive] == ["stem.0", "stem.1", "stage4", "stage4.1"]
+    assert [at for at, positive in ends.items() if not positive] == [
+        "stem.0",
+        "stem.1",
+        "stage4",
+        "stage4.1",
+    ]
 
 
 def test_a_plug_point_that_is_none():
-    with pytest.raises(UserError, match=r"^unknown plug point 'stage1.0.relu1'; choose from: stem, stem.0, [^\n]*$"):
+    with pytest.raises(
+        UserError, match=r"^unknown plug point 'stage1.0.relu1'; choose from: stem, stem.0, [^\n]*$"
+    ):
         split(make("resnet18"), "stage1.0.relu1")

@@ -31,8 +31,17 @@ def run(tiny):
     """Makes runs of drift, with a network to look at; any field may be changed."""
 
     def make(**fields):
-        options = {"control": "gaussian_noise,fog,brightness", "clusters": 4, **fields.pop("options", {})}
-        own = {"uses": {"network": tiny(width=0.125, epochs=1)}, "width": 0.125, "degrade": CONTRAST, "epochs": 0}
+        options = {
+            "control": "gaussian_noise,fog,brightness",
+            "clusters": 4,
+            **fields.pop("options", {}),
+        }
+        own = {
+            "uses": {"network": tiny(width=0.125, epochs=1)},
+            "width": 0.125,
+            "degrade": CONTRAST,
+            "epochs": 0,
+        }
         return tiny(**{"method": "drift", "options": options, **own, **fields})
 
     return make
@@ -77,7 +86,9 @@ def test_kmeans_finds_clusters():
 
 
 def test_concentration_by_hand():
-    fan = torch.tensor([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0], [0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [5.0, 0.0]])
+    fan = torch.tensor(
+        [[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0], [0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [5.0, 0.0]]
+    )
     out = concentration(fan, torch.tensor([0, 0, 0, 0, 1, 1, 2]))
     assert out["resultant"] == pytest.approx((3 * 1 / 3 + 2 * 1) / 5, rel=1e-5)
     assert out["cosine"] == pytest.approx((3 * (0 - 1 + 0) / 3 + 2 * 1) / 5, abs=1e-6)
@@ -90,7 +101,10 @@ def test_directions_without_order_have_no_concentration():
 
 
 def test_explained_and_alignment_by_hand():
-    drift, prediction = torch.tensor([[3.0, 4.0], [0.0, 5.0]]), torch.tensor([[3.0, 0.0], [0.0, 10.0]])
+    drift, prediction = (
+        torch.tensor([[3.0, 4.0], [0.0, 5.0]]),
+        torch.tensor([[3.0, 0.0], [0.0, 10.0]]),
+    )
     assert explained(drift, prediction) == pytest.approx(1 - (16 + 25) / 50)
     assert alignment(drift, prediction) == pytest.approx((0.6 + 1) / 2)
 
@@ -99,8 +113,12 @@ def test_wrong_pairs_keep_the_margins_of_their_groups():
     group, vectors = gathered(lambda g, c: noise(400, 8, seed=2), lambda g, c: c)
     wrong = shuffled(vectors, group, seed=0)
     for i in range(4):
-        torch.testing.assert_close(wrong[group == i].mean(0), vectors.drift[group == i].mean(0), atol=1e-5, rtol=0)
-        partner = torch.cdist(wrong[group == i] + vectors.clean[group == i], vectors.clean + vectors.drift).argmin(1)
+        torch.testing.assert_close(
+            wrong[group == i].mean(0), vectors.drift[group == i].mean(0), atol=1e-5, rtol=0
+        )
+        partner = torch.cdist(
+            wrong[group == i] + vectors.clean[group == i], vectors.clean + vectors.drift
+        ).argmin(1)
         assert (group[partner] == i).all()
         assert len(partner.unique()) == 100
         assert (partner == torch.nonzero(group == i)[:, 0]).float().mean() < 0.1
@@ -115,9 +133,11 @@ def test_one_margin_a_cluster_is_found_and_the_controls_are_not():
     assert out["cosine_clusters"] > 0.99
     assert out["resultant_clusters"] > 0.99
     assert out["alignment_clusters"] > 0.99
-    assert out["cosine_overall"] == pytest.approx(0.25, abs=0.02)  # one direction in four is the same
+    # one direction in four is the same
+    assert out["cosine_overall"] == pytest.approx(0.25, abs=0.02)
     assert out["explained_overall"] == pytest.approx(0.25, abs=0.02)
-    assert out["explained_clusters_mismatched"] == pytest.approx(1 - 5, abs=0.1)  # at right angles, twice as long
+    # at right angles, twice as long
+    assert out["explained_clusters_mismatched"] == pytest.approx(1 - 5, abs=0.1)
     assert abs(out["alignment_clusters_mismatched"]) < 0.02
     assert out["size"] == pytest.approx(0.1, rel=0.05)
     assert len(groups.unique()) == 4
@@ -126,9 +146,15 @@ def test_one_margin_a_cluster_is_found_and_the_controls_are_not():
 def test_without_a_margin_nothing_is_explained():
     _, vectors = gathered(lambda g, c: noise(400, 8, seed=4), lambda g, c: noise(400, 8, seed=5))
     out, _ = summary(vectors, 4, seed=0)
-    for name in ("explained_clusters", "explained_overall", "cosine_clusters", "explained_clusters_mismatched"):
+    for name in (
+        "explained_clusters",
+        "explained_overall",
+        "cosine_clusters",
+        "explained_clusters_mismatched",
+    ):
         assert abs(out[name]) < 0.05, name
-    assert out["explained_clusters"] < 0  # learned on other images: chance explains less than nothing
+    # learned on other images: chance explains less than nothing
+    assert out["explained_clusters"] < 0
 
 
 def test_wrong_pairs_lose_what_correspondence_gives():
@@ -136,13 +162,16 @@ def test_wrong_pairs_lose_what_correspondence_gives():
     _, vectors = gathered(lambda g, c: torch.ones(400, 8), lambda g, c: c, spread=1.0)
     out, _ = summary(vectors, 4, seed=0)
     assert out["explained_clusters"] == pytest.approx(1)
-    assert out["explained_clusters_shuffled"] == pytest.approx(1 / 3, abs=0.05)  # 1 of 1 + 2 * spread^2
+    # 1 of 1 + 2 * spread^2
+    assert out["explained_clusters_shuffled"] == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_arrows_lie_in_the_plane_of_the_drifts():
     flat = torch.zeros(8)
     flat[2:4] = 1
-    group, vectors = gathered(lambda g, c: noise(400, 8) * flat, lambda g, c: 0.01 * noise(400, 8, seed=1) * flat)
+    group, vectors = gathered(
+        lambda g, c: noise(400, 8) * flat, lambda g, c: 0.01 * noise(400, 8, seed=1) * flat
+    )
     out = arrows(vectors, group)
     assert out["start"].shape == out["drift"].shape == out["control"].shape == (4 * 24, 2)
     assert out["plane"].tolist() == pytest.approx([1, 1])
@@ -158,12 +187,15 @@ def test_images_are_sampled_alike_in_whatever_batches(make):
     method = make(options={"patch": 3})
     (batch,) = batches(lambda x: 0.5 * x, 1)
     whole = method.vectors(batch, torch.arange(8))
-    half = method.vectors(Batch(batch.clean[3:5], batch.degraded[3:5], batch.labels[3:5]), torch.arange(3, 5))
+    half = method.vectors(
+        Batch(batch.clean[3:5], batch.degraded[3:5], batch.labels[3:5]), torch.arange(3, 5)
+    )
     rows = slice(3 * 16, 5 * 16)
     for name, part, all_of_it in zip(Vectors._fields, half, whole, strict=True):
         torch.testing.assert_close(part, all_of_it[rows], msg=name)
     assert whole.patch.shape == (128, 9 * 8)
-    assert torch.equal(whole.patch[:, 4 * 8 : 5 * 8], whole.clean)  # the middle of the neighbourhood
+    # the middle of the neighbourhood
+    assert torch.equal(whole.patch[:, 4 * 8 : 5 * 8], whole.clean)
 
 
 def test_features_at_the_same_positions_are_compared(make):

@@ -24,7 +24,13 @@ def samples():
     draw = torch.Generator().manual_seed(0)
     start, drift, control = (torch.randn(60, 2, generator=draw) for _ in range(3))
     plane = torch.tensor([0.75, 0.5])
-    return {"start": start, "drift": drift, "control": control, "cluster": torch.arange(60) % 3, "plane": plane}
+    return {
+        "start": start,
+        "drift": drift,
+        "control": control,
+        "cluster": torch.arange(60) % 3,
+        "plane": plane,
+    }
 
 
 def quivers(ax):
@@ -36,7 +42,10 @@ def test_arrows_of_both_conditions_and_their_margins():
     figure = figures_ddp.drift_arrows(given, "fog-3")
     assert figure.get_dpi() == DPI
     for ax, name, title in zip(
-        figure.axes, ("drift", "control"), ("fog-3 (75 %", "mismatched conditions (50 %"), strict=True
+        figure.axes,
+        ("drift", "control"),
+        ("fog-3 (75 %", "mismatched conditions (50 %"),
+        strict=True,
     ):
         assert ax.get_title().startswith(title)
         thin, *thick = quivers(ax)
@@ -47,7 +56,9 @@ def test_arrows_of_both_conditions_and_their_margins():
         for number, margin in enumerate(thick):
             own = given["cluster"] == number
             assert np.allclose([margin.U[0], margin.V[0]], given[name][own].mean(0).numpy())
-            assert np.allclose(margin.get_facecolor()[0, :3], thin.get_facecolor()[number, :3] * 0.6)
+            assert np.allclose(
+                margin.get_facecolor()[0, :3], thin.get_facecolor()[number, :3] * 0.6
+            )
 
 
 def metrics(base):
@@ -56,7 +67,11 @@ def metrics(base):
 
 
 def test_prior_has_a_dot_a_number():
-    rows = {"fog": metrics(0.3), "contrast": metrics(0.1), "noise": {**metrics(0.0), "explained_clusters": -7.0}}
+    rows = {
+        "fog": metrics(0.3),
+        "contrast": metrics(0.1),
+        "noise": {**metrics(0.0), "explained_clusters": -7.0},
+    }
     figure = figures_ddp.prior(rows)
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == list(rows)
     for ax, kinds in zip(figure.axes, (figures_ddp.COSINES, figures_ddp.SHARES), strict=True):
@@ -77,6 +92,10 @@ def test_gains_with_and_without_intervals():
     bars = [segment for item in ax.containers for segment in item[2][0].get_segments()]
     assert [tuple(segment[:, 1]) for segment in bars] == [(4.0, 6.0), (1.5, 2.5), (2.75, 3.25)]
     assert [round(segment[0, 0]) for segment in bars] == [0, 1, 2]
-    hollow = [line for line in ax.get_lines() if line.get_markerfacecolor() == "none" and len(line.get_xdata())]
+    hollow = [
+        line
+        for line in ax.get_lines()
+        if line.get_markerfacecolor() == "none" and len(line.get_xdata())
+    ]
     assert [line.get_ydata().tolist() for line in hollow] == [[-1.0]]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(series)

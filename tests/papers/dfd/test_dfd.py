@@ -9,7 +9,12 @@ from paperlib import degrade
 from paperlib.errors import UserError
 from paperlib.evaluation import classification
 from paperlib.methods import Batch, Task, build, build_network
-from paperlib.papers.dfd.method import distillation_loss, probabilities, recognition_loss, total_loss
+from paperlib.papers.dfd.method import (
+    distillation_loss,
+    probabilities,
+    recognition_loss,
+    total_loss,
+)
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 
@@ -27,7 +32,9 @@ def make(tiny):
     def make(network="resnet18", **options):
         torch.manual_seed(0)
         run = tiny(method="dfd", network=network, width=0.125, options=options)
-        teacher = build_network(tiny(network=network, width=0.125), TASK).eval().requires_grad_(False)
+        teacher = (
+            build_network(tiny(network=network, width=0.125), TASK).eval().requires_grad_(False)
+        )
         return build(run, TASK, {"teacher": teacher})
 
     return make
@@ -55,7 +62,8 @@ def test_equation_1_is_summed_in_float32():
     student = torch.full((2, 1000), 0.1, dtype=torch.bfloat16)
     loss = distillation_loss(student, torch.zeros_like(student))
     assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(0.5 * 1000 * student[0, 0].item() ** 2, rel=1e-5)  # bf16 sums to 1 % at best
+    # bf16 sums to 1 % at best
+    assert loss.item() == pytest.approx(0.5 * 1000 * student[0, 0].item() ** 2, rel=1e-5)
 
 
 def test_equation_2():
@@ -68,8 +76,11 @@ def test_equation_2():
 
 def test_equation_3():
     logits = torch.tensor([[math.log(2), math.log(3)]]).expand(2, 2)  # probabilities 0.4 and 0.6
-    assert recognition_loss(logits[:1], torch.tensor([0])).item() == pytest.approx(0.9162907)  # -log 0.4
-    assert recognition_loss(logits, torch.tensor([0, 1])).item() == pytest.approx((0.9162907 + 0.5108256) / 2)
+    # -log 0.4
+    assert recognition_loss(logits[:1], torch.tensor([0])).item() == pytest.approx(0.9162907)
+    assert recognition_loss(logits, torch.tensor([0, 1])).item() == pytest.approx(
+        (0.9162907 + 0.5108256) / 2
+    )
 
 
 def test_equation_4():
@@ -80,7 +91,9 @@ def test_equations_2_and_3_are_the_loss_that_trains(make, batch):
     student = make().eval()
     logits, feature = student.network(batch.degraded)
     p = probabilities(feature, student.network.head.weight.T, student.network.head.bias)
-    torch.testing.assert_close(recognition_loss(logits, batch.labels), -p[range(6), batch.labels].log().mean())
+    torch.testing.assert_close(
+        recognition_loss(logits, batch.labels), -p[range(6), batch.labels].log().mean()
+    )
 
 
 # The student
@@ -114,7 +127,9 @@ def test_each_option_changes_the_distillation_alone(make, batch, options):
 
 
 def test_the_sum_is_d_times_the_mean(make, batch):
-    whole, mean = (make(reduction=name).eval().loss(batch)["distillation"] for name in ("sum", "mean"))
+    whole, mean = (
+        make(reduction=name).eval().loss(batch)["distillation"] for name in ("sum", "mean")
+    )
     torch.testing.assert_close(whole, 64 * mean)  # d = 512 / 8
 
 
@@ -130,7 +145,8 @@ def test_a_step_leaves_the_teacher_as_it_was(make, batch):
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
     student.loss(batch)["loss"].backward()
     assert not teacher.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())  # batch norm, too
+    # batch norm, too
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
     assert all(p.grad is None for p in teacher.parameters())
     assert all(p.grad is not None for p in student.parameters())
 
@@ -154,7 +170,9 @@ def test_init_gives_the_first_weights(make, tiny):
     torch.manual_seed(1)
     student = build(tiny(method="dfd", width=0.125), TASK, {"teacher": teacher, "init": teacher})
     expected = teacher.state_dict()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in student.network.state_dict().items())
+    assert all(
+        torch.equal(tensor, expected[name]) for name, tensor in student.network.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +195,8 @@ def test_a_student_needs_a_teacher(tiny):
 
 def test_unknown_method(tiny):
     with pytest.raises(
-        UserError, match="unknown method 'sgd'; choose from: supervised, dfd, super_resolution, srgan, fq"
+        UserError,
+        match="unknown method 'sgd'; choose from: supervised, dfd, super_resolution, srgan, fq",
     ):
         build(tiny(method="sgd"), TASK, {})
 

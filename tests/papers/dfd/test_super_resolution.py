@@ -17,7 +17,9 @@ from paperlib.papers.dfd.networks import SUPER_RESOLVERS, Discriminator, build
 from paperlib.runs import Run
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-RUN = Run("super_resolution", "cifar10", "espcn", degrade={"name": "lowres", "factor": 4, "up": "none"})
+RUN = Run(
+    "super_resolution", "cifar10", "espcn", degrade={"name": "lowres", "factor": 4, "up": "none"}
+)
 SMALL = {"vdsr": (0.25, 4), "espcn": (0.5, 3), "srresnet": (0.125, 2)}
 
 
@@ -31,7 +33,8 @@ def conv(channels: int, out: int, size: int = 3, bias: bool = True) -> int:
 
 
 def make_batch(count: int = 16) -> Batch:
-    """Smooth colour patterns with an edge each: something that can be enlarged better than by bicubic."""
+    """Smooth colour patterns with an edge each: something that can be enlarged better than by
+    bicubic."""
     generator = torch.Generator().manual_seed(0)
     clean = F.interpolate(torch.rand(count, 3, 4, 4, generator=generator), 32, mode="bilinear")
     clean[..., 13:] = 1 - clean[..., 13:]
@@ -42,7 +45,12 @@ def make_batch(count: int = 16) -> Batch:
 def make_run(name: str, **options: float) -> Run:
     width, depth = SMALL[name]
     return Run(
-        "super_resolution", "cifar10", name, width=width, degrade=RUN.degrade, options={"depth": depth, **options}
+        "super_resolution",
+        "cifar10",
+        name,
+        width=width,
+        degrade=RUN.degrade,
+        options={"depth": depth, **options},
     )
 
 
@@ -86,7 +94,9 @@ def test_parameter_counts_at_full_width() -> None:
 
 def test_parameter_count_of_the_discriminator() -> None:
     widths = (64, 64, 128, 128, 256, 256, 512, 512)
-    convolutions = conv(3, 64) + sum(conv(a, b, bias=False) + 2 * b for a, b in itertools.pairwise(widths))
+    convolutions = conv(3, 64) + sum(
+        conv(a, b, bias=False) + 2 * b for a, b in itertools.pairwise(widths)
+    )
     assert parameters(Discriminator()) == convolutions + 512 * 1024 + 1024 + 1024 + 1 == 5_213_569
 
 
@@ -94,7 +104,11 @@ def test_published_depths_are_the_defaults() -> None:
     def convolutions(network: nn.Module) -> int:
         return sum(isinstance(m, nn.Conv2d) for m in network.modules())
 
-    assert [convolutions(build(name)) for name in ("vdsr", "espcn", "srresnet")] == [20, 3, 1 + 2 * 16 + 1 + 1 + 1]
+    assert [convolutions(build(name)) for name in ("vdsr", "espcn", "srresnet")] == [
+        20,
+        3,
+        1 + 2 * 16 + 1 + 1 + 1,
+    ]
     assert [convolutions(build(name, 0.25, 5)) for name in ("vdsr", "espcn")] == [5, 5]
 
 
@@ -122,7 +136,10 @@ def test_vdsr_learns_a_residual_of_bicubic() -> None:
 
 
 def test_mistakes_are_one_line() -> None:
-    with pytest.raises(UserError, match="unknown super-resolution network 'edsr'; choose from: vdsr, espcn, srresnet"):
+    with pytest.raises(
+        UserError,
+        match="unknown super-resolution network 'edsr'; choose from: vdsr, espcn, srresnet",
+    ):
         build("edsr")
     with pytest.raises(UserError, match="depth is 1; it must be at least 2"):
         build("vdsr", depth=1)
@@ -134,10 +151,13 @@ def test_mistakes_are_one_line() -> None:
 
 
 def test_losses_by_hand() -> None:
-    zero, logits = torch.zeros(2), torch.tensor([math.log(3.0), math.log(3.0)])  # D = 1/2 and D = 3/4
+    # D = 1/2 and D = 3/4
+    zero, logits = torch.zeros(2), torch.tensor([math.log(3.0), math.log(3.0)])
     assert sr.pixel_loss(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.5)).item() == 0.25
     assert sr.adversarial_loss(zero).item() == pytest.approx(math.log(2))
-    assert sr.discriminator_loss(logits, zero).item() == pytest.approx(-math.log(0.75) - math.log(0.5))
+    assert sr.discriminator_loss(logits, zero).item() == pytest.approx(
+        -math.log(0.75) - math.log(0.5)
+    )
 
 
 def test_target_is_what_the_degradation_gives_at_half_its_factor() -> None:
@@ -225,13 +245,20 @@ def test_what_srgan_saves_and_hands_on() -> None:
     assert {name.split(".")[0] for name in gan.state_dict()} == {"network", "discriminator"}
     before = {name: value.clone() for name, value in gan.discriminator.state_dict().items()}
     gan.loss(make_batch())
-    assert all(torch.equal(value, before[name]) for name, value in gan.discriminator.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in gan.discriminator.state_dict().items()
+    )
 
 
 def test_srgan_starts_from_its_parent() -> None:
     gan, parent = make_gan(), build("srresnet", *SMALL["srresnet"])
-    again = sr.SRGAN(make_run("srresnet"), TASK, {**gan.parents, "init": parent}, depth=SMALL["srresnet"][1])
-    assert all(torch.equal(a, b) for a, b in zip(again.network.parameters(), parent.parameters(), strict=True))
+    again = sr.SRGAN(
+        make_run("srresnet"), TASK, {**gan.parents, "init": parent}, depth=SMALL["srresnet"][1]
+    )
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.network.parameters(), parent.parameters(), strict=True)
+    )
 
 
 # Running

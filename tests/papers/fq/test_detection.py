@@ -27,7 +27,12 @@ HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg
 def drawn():
     """A data set of 48 training and 16 test scenes."""
     train_images, train_labels, test_images, test_labels = scenes.make(0, 48, 16)
-    return Dataset("scenes", Split(train_images, train_labels), Split(test_images, test_labels), tuple("0123456789"))
+    return Dataset(
+        "scenes",
+        Split(train_images, train_labels),
+        Split(test_images, test_labels),
+        tuple("0123456789"),
+    )
 
 
 @pytest.fixture
@@ -42,7 +47,13 @@ def few(drawn, monkeypatch):
 @pytest.fixture
 def make_run(tiny):
     """Makes tiny runs of the method on all the scenes; any field may be changed."""
-    own = {"method": "detection", "dataset": "scenes", "network": "plain10", "train_size": 0, "test_size": 0}
+    own = {
+        "method": "detection",
+        "dataset": "scenes",
+        "network": "plain10",
+        "train_size": 0,
+        "test_size": 0,
+    }
     return partial(tiny, **own, batch_size=16, optimizer="adam", lr=2e-3, crop=0, flip=False)
 
 
@@ -66,13 +77,18 @@ def make(make_run):
 # The detector
 
 
-@pytest.mark.parametrize(("name", "stages", "stride"), [("plain10", 1, 4), ("plain10", 3, 16), ("resnet18", 2, 8)])
+@pytest.mark.parametrize(
+    ("name", "stages", "stride"), [("plain10", 1, 4), ("plain10", 3, 16), ("resnet18", 2, 8)]
+)
 def test_backbones(name, stages, stride):
     network = detector.build(name, 4, 0.0625, stages, "20").eval()
     image = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     maps = network.backbone(image)
     assert abs(maps.shape[-1] - 96 / stride) <= 1
-    assert not any(isinstance(list(network.backbone.modules())[-1], kind) for kind in (nn.Conv2d, nn.BatchNorm2d))
+    assert not any(
+        isinstance(list(network.backbone.modules())[-1], kind)
+        for kind in (nn.Conv2d, nn.BatchNorm2d)
+    )
     assert maps.min() >= 0  # the backbone ends behind a ReLU
     found = network(image)
     assert found.boxes.shape == (*found.labels.shape, 4)
@@ -112,7 +128,9 @@ def test_mistakes_about_detectors(build, message):
 def test_boxes_stay_float32_under_autocast(make, batch):
     method = make(options={"kind": "pow"})
     seen = []
-    method.network.backbone.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    method.network.backbone.register_forward_hook(
+        lambda module, inputs, output: seen.append(output.dtype)
+    )
     with torch.autocast("cpu", torch.bfloat16):
         losses = method.loss(batch)
         found = method.eval().network(batch.clean)
@@ -128,11 +146,19 @@ def test_boxes_stay_float32_under_autocast(make, batch):
 
 def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base(make, batch):
     base, power = make(), make(options={"kind": "pow"})
-    assert sorted(alphas(power.network)) == [f"backbone.stage{i}.{j}" for i in (1, 2) for j in (0, 3)]
-    assert not any(isinstance(module, QuantizedConv2d) for module in power.network.proposals.modules())
+    assert sorted(alphas(power.network)) == [
+        f"backbone.stage{i}.{j}" for i in (1, 2) for j in (0, 3)
+    ]
+    assert not any(
+        isinstance(module, QuantizedConv2d) for module in power.network.proposals.modules()
+    )
     expected = base.network.state_dict()
-    assert {k: v for k, v in power.network.state_dict().items() if "alpha" not in k}.keys() == expected.keys()
-    assert all(torch.equal(power.network.state_dict()[name], value) for name, value in expected.items())
+    assert {
+        k: v for k, v in power.network.state_dict().items() if "alpha" not in k
+    }.keys() == expected.keys()
+    assert all(
+        torch.equal(power.network.state_dict()[name], value) for name, value in expected.items()
+    )
     torch.manual_seed(1)
     first = base.loss(batch)["loss"]
     torch.manual_seed(1)
@@ -142,7 +168,10 @@ def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base
 
 
 def test_the_other_kinds(make):
-    of = {kind: make(options={"kind": kind, **more}).network for kind, more in (("sf", {"beta": 10.0}), ("hpow", {}))}
+    of = {
+        kind: make(options={"kind": kind, **more}).network
+        for kind, more in (("sf", {"beta": 10.0}), ("hpow", {}))
+    }
     assert sum(isinstance(module, SF) for module in of["sf"].modules()) == 4
     assert sum(isinstance(module, HPOW) for module in of["hpow"].modules()) == 4
 
@@ -154,7 +183,9 @@ def test_the_loss_is_the_sum_of_its_terms_and_reaches_everything(make, batch):
             alpha += 0.1
     losses = method.loss(batch)
     assert set(losses) == {"loss", "objectness", "proposal", "class", "box", "penalty"}
-    assert losses["loss"].item() == pytest.approx(sum(v.item() for k, v in losses.items() if k != "loss"), rel=1e-5)
+    assert losses["loss"].item() == pytest.approx(
+        sum(v.item() for k, v in losses.items() if k != "loss"), rel=1e-5
+    )
     count = sum(alpha.numel() for alpha in alphas(method.network).values())
     assert losses["penalty"].item() == pytest.approx(0.5 / 2 * 0.01 * count, rel=1e-4)
     losses["loss"].backward()
@@ -199,7 +230,8 @@ def test_a_few_steps_find_the_objects(make, batch):
     with torch.inference_mode():
         assert method.eval().measure([two])["map50"] > 80
         assert make().eval().measure([two])["map50"] < 10
-        dark = two._replace(degraded=torch.zeros_like(two.clean))  # what the network sees is measured
+        # what the network sees is measured
+        dark = two._replace(degraded=torch.zeros_like(two.clean))
         assert method.measure([dark])["map50"] < 10
 
 
@@ -208,7 +240,10 @@ def test_a_few_steps_find_the_objects(make, batch):
     [
         ({"crop": 4}, "crop=0, flip=False, not 4, False"),
         ({"flip": True}, "crop=0, flip=False, not 0, True"),
-        ({"options": {"kind": "power"}}, "unknown kind 'power'; choose from: none, sf, pow, hpow, sf-pow"),
+        (
+            {"options": {"kind": "power"}},
+            "unknown kind 'power'; choose from: none, sf, pow, hpow, sf-pow",
+        ),
         ({"options": {"beta": 10.0}}, "a detector of kind 'none' takes no option beta"),
         ({"options": {"kind": "pow", "penalty": "l3"}}, "unknown penalty 'l3'"),
         ({"options": {"kind": "sf", "bet": 10.0}}, "non-linearity 'sf'"),
@@ -248,13 +283,26 @@ def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, 
     trained = make_run(options={"kind": "pow"}, evaluate=(HEAVY,), batch_size=8)
     (record,) = sweep.Sweep(store, None, cpu)([trained])
     assert set(record.metrics) == {"map50", "map", "map50@distortion_chain", "map@distortion_chain"}
-    assert set(record.history[0]) == {"lr", "loss", "objectness", "proposal", "class", "box", "penalty"}
+    assert set(record.history[0]) == {
+        "lr",
+        "loss",
+        "objectness",
+        "proposal",
+        "class",
+        "box",
+        "penalty",
+    }
 
-    heavy = dataclasses.replace(trained, epochs=0, degrade=HEAVY, evaluate=(), uses={"init": trained})
+    heavy = dataclasses.replace(
+        trained, epochs=0, degrade=HEAVY, evaluate=(), uses={"init": trained}
+    )
     (tested,) = sweep.Sweep(store, None, cpu)([heavy])
     assert tested.history == ()
     assert tested.metrics["map50"] == pytest.approx(record.metrics["map50@distortion_chain"])
-    assert all(torch.equal(tensor, store.weights(trained)[name]) for name, tensor in store.weights(heavy).items())
+    assert all(
+        torch.equal(tensor, store.weights(trained)[name])
+        for name, tensor in store.weights(heavy).items()
+    )
 
     kept = store.samples(heavy)
     network = sweep.load_network(trained, store, few, cpu)
@@ -270,7 +318,11 @@ def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, 
 
 
 def test_the_work_of_a_run_is_known_beforehand(few):
-    assert sweep.flops("plain10", 0.25, "detection", 96) > sweep.flops("plain10", 0.125, "detection", 96) > 1e6
+    assert (
+        sweep.flops("plain10", 0.25, "detection", 96)
+        > sweep.flops("plain10", 0.125, "detection", 96)
+        > 1e6
+    )
 
 
 @pytest.mark.gpu
@@ -291,7 +343,10 @@ def test_the_figure_has_the_certain_boxes_with_class_and_confidence():
         "labels": torch.tensor([[7, 2], [7, -1], [3, 2]]),
         "scores": torch.tensor([[0.98, 0.2], [0.75, 0.0], [0.3, 0.1]]),
     }
-    rows = {"original": {"base": samples, "+POW-1": samples}, "heavy": {"base": samples, "+POW-1": samples}}
+    rows = {
+        "original": {"base": samples, "+POW-1": samples},
+        "heavy": {"base": samples, "+POW-1": samples},
+    }
     figure = detections(rows, tuple("0123456789"), scenes=(0, 1))
     pictures = [ax for ax in figure.axes if ax.images]
     assert len(pictures) == 2 * 2 * 2

@@ -34,7 +34,9 @@ def normal(n, scale=1.0, seed=0):
 
 
 def heights(ax):
-    return np.array([bar.get_height() for bar in ax.patches if bar.get_width() < np.ptp(ax.get_xlim()) / 30])
+    return np.array(
+        [bar.get_height() for bar in ax.patches if bar.get_width() < np.ptp(ax.get_xlim()) / 30]
+    )
 
 
 # Fig. 1
@@ -67,7 +69,10 @@ def test_a_heavy_tail_does_not_stretch_the_axis():
     assert above.get_xlim()[1] < 5
     outside = 100 * (values > above.get_xlim()[1]).double().mean().item()
     assert 3 <= outside <= 5
-    assert f"outside {outside + 100 * (values < above.get_xlim()[0]).double().mean().item():.1f} %" in above.get_title()
+    assert (
+        f"outside {outside + 100 * (values < above.get_xlim()[0]).double().mean().item():.1f} %"
+        in above.get_title()
+    )
     assert heights(above)[-1] >= 3  # in the last bin
     assert heights(below)[0] >= 3
     assert heights(above).sum() == pytest.approx(100)
@@ -75,7 +80,9 @@ def test_a_heavy_tail_does_not_stretch_the_axis():
 
 def test_constant_neurons_are_left_out():
     values = torch.tensor([1.0, torch.nan, 3.0, 2.0])
-    figure = figures_fq.moment_shifts({"a": (values, values), "b": (values * torch.nan, values)}, unit="channels")
+    figure = figures_fq.moment_shifts(
+        {"a": (values, values), "b": (values * torch.nan, values)}, unit="channels"
+    )
     assert "median +2.00" in figure.axes[0].get_title()
     assert "all constant" in figure.axes[1].get_title()
     assert "channels" in figure.axes[0].get_ylabel()
@@ -97,7 +104,9 @@ def test_alpha_histograms_has_a_panel_a_layer_on_one_axis():
         assert heights(ax).sum() == pytest.approx(100)
         assert name in texts(ax)
         share = 100 * (alpha.abs() < 0.05).double().mean().item()
-        assert f"|α| < 0.05: {share:.1f} %" in texts(ax) or f"|α| < 0.05: {share:.0f} %" in texts(ax)
+        assert f"|α| < 0.05: {share:.1f} %" in texts(ax) or f"|α| < 0.05: {share:.0f} %" in texts(
+            ax
+        )
         median = np.median(alpha.numpy())
         assert f"median {median:+.3f}".replace("-", "−") in texts(ax)
 
@@ -132,7 +141,9 @@ def test_strength_curves_has_a_panel_a_distortion_and_a_line_a_model():
         assert base.get_ydata().tolist() == [60, 40 + i, 20]
         assert power.get_ydata().tolist() == [65, 50, 30]
         assert base.get_color() == panels[0].get_lines()[0].get_color() != power.get_color()
-        bands = [np.concatenate([path.vertices for path in band.get_paths()]) for band in ax.collections]
+        bands = [
+            np.concatenate([path.vertices for path in band.get_paths()]) for band in ax.collections
+        ]
         assert bands[0][:, 1].min() == 38 + i  # of 1.0, which has one value, there is no band
         assert bands[1][:, 1].min() == 28
     assert {line.get_color() for line in figure.legends[0].get_lines()} == {
@@ -145,10 +156,16 @@ def test_strength_curves_has_a_panel_a_distortion_and_a_line_a_model():
 def test_a_model_that_misses_a_distortion_keeps_its_colour():
     curves = {
         "blur": {"base": {0.1: Estimate(1, 1, 2)}, "hpow": {0.1: Estimate(2, 1, 2)}},
-        "noise": {"base": {0.1: Estimate(1, 1, 2)}, "sf": {0.1: Estimate(3, 1, 2)}, "hpow": {0.1: Estimate(2, 1, 2)}},
+        "noise": {
+            "base": {0.1: Estimate(1, 1, 2)},
+            "sf": {0.1: Estimate(3, 1, 2)},
+            "hpow": {0.1: Estimate(2, 1, 2)},
+        },
     }
     figure = figures_fq.strength_curves(curves)
-    colors = [{line.get_label(): line.get_color() for line in ax.get_lines()} for ax in visible(figure)]
+    colors = [
+        {line.get_label(): line.get_color() for line in ax.get_lines()} for ax in visible(figure)
+    ]
     assert colors[0]["hpow"] == colors[1]["hpow"] != colors[1]["sf"]
     assert len(figure.legends[0].get_texts()) == 3
 
@@ -162,12 +179,18 @@ def test_nonlinearities_draws_the_functions_themselves():
     curves = [ax.get_lines()[1].get_xydata() for ax in axes[0]]
     names = [ax.get_title() for ax in axes[0]]
     assert names[0] == "SF-10"
-    np.testing.assert_allclose(curves[0][:, 1], floor(torch.tensor(curves[0][:, 0]).float(), 10).numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        curves[0][:, 1], floor(torch.tensor(curves[0][:, 0]).float(), 10).numpy(), atol=1e-6
+    )
     for name, curve in zip(names[1:], curves[1:], strict=True):
         p = float(name.rpartition("p = ")[2])
         u = curve[np.abs(curve[:, 0]) > 0.2]
-        np.testing.assert_allclose(u[:, 1], np.sign(u[:, 0]) * np.abs(u[:, 0]) ** p, rtol=0.02, atol=0.02)
-        assert math.exp(float(name.split("α = ")[1].split(",")[0].replace("−", "-"))) == pytest.approx(p, abs=0.01)
+        np.testing.assert_allclose(
+            u[:, 1], np.sign(u[:, 0]) * np.abs(u[:, 0]) ** p, rtol=0.02, atol=0.02
+        )
+        assert math.exp(
+            float(name.split("α = ")[1].split(",")[0].replace("−", "-"))
+        ) == pytest.approx(p, abs=0.01)
 
 
 def test_nonlinearities_says_what_becomes_of_the_kurtosis():

@@ -1,4 +1,5 @@
-"""Feature quantization as a method: the penalty on alpha, what weight decay leaves alone, the calibration."""
+"""Feature quantization as a method: the penalty on alpha, what weight decay leaves alone, the
+calibration."""
 
 import dataclasses
 
@@ -39,7 +40,9 @@ def make(tiny):
 # The penalty
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("none", 0.0), ("l1", 0.1 * 32 * 0.5), ("l2", 0.05 * 32 * 0.25)])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("none", 0.0), ("l1", 0.1 * 32 * 0.5), ("l2", 0.05 * 32 * 0.25)]
+)
 def test_the_penalty_by_hand(make, kind, expected):
     network = make(kind="pow").network  # two layers of 16 channels
     for sign, alpha in zip((1, -1), alphas(network).values(), strict=True):
@@ -104,7 +107,9 @@ def trainer(run, cpu):
 
 def test_weight_decay_leaves_alpha_alone(tiny, cpu):
     """With no gradient, weights decay and alphas do not."""
-    own, learned = trainer(tiny(method="fq", network="smallcnn", width=0.25, options=POW, weight_decay=0.1), cpu)
+    own, learned = trainer(
+        tiny(method="fq", network="smallcnn", width=0.25, options=POW, weight_decay=0.1), cpu
+    )
     for parameter in own.parameters:
         torch.nn.init.constant_(parameter, 1.0)
         parameter.grad = torch.zeros_like(parameter)
@@ -122,7 +127,15 @@ def test_without_parameters_apart_the_optimizer_is_as_ever(tiny):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resumed_with_parameters_apart_is_uninterrupted(tiny, cpu, optimizer):
-    run = tiny(method="fq", network="smallcnn", width=0.25, options=POW, optimizer=optimizer, lr=0.01, epochs=3)
+    run = tiny(
+        method="fq",
+        network="smallcnn",
+        width=0.25,
+        options=POW,
+        optimizer=optimizer,
+        lr=0.01,
+        epochs=3,
+    )
     whole, _ = trainer(run, cpu)
     for _ in range(3):
         whole.epoch()
@@ -146,7 +159,9 @@ def test_a_run_without_epochs_tests_the_network_of_another(tiny, cpu, store):
     first = train(trained, store, None, cpu)
     second = train(tested, store, None, cpu)
     assert second.metrics["top1"] == first.metrics["top1"]
-    assert set(second.metrics) == set(first.metrics) | {f"{n}@salt_and_pepper=0.5" for n in first.metrics}
+    assert set(second.metrics) == set(first.metrics) | {
+        f"{n}@salt_and_pepper=0.5" for n in first.metrics
+    }
     assert not second.history
     kept = store.samples(tested)
     assert {name: value.shape for name, value in kept.items()} == {
@@ -157,7 +172,12 @@ def test_a_run_without_epochs_tests_the_network_of_another(tiny, cpu, store):
 
 def test_names_of_metrics():
     assert degrade.label({"name": "lowres", "factor": 4}) == "lowres"
-    assert degrade.label({"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}) == "fog-3"
+    assert (
+        degrade.label(
+            {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}
+        )
+        == "fog-3"
+    )
     spec = {"name": "distortion", "distortion": "jpeg_compression", "strength": 0.25}
     assert degrade.label(spec) == "jpeg_compression=0.25"
 
@@ -188,7 +208,11 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
 def calibration(tiny, **fields):
     sizes = {"train_size": 1500, "holdout": 300, "test_size": 100}
     trained = tiny(width=0.125, lr=0.1, epochs=3, schedule="onecycle", crop=0, flip=False, **sizes)
-    fields = {"options": {"salt_and_pepper": 0.5, "ngrn_noise": 0.7}, "uses": {"init": trained}, **fields}
+    fields = {
+        "options": {"salt_and_pepper": 0.5, "ngrn_noise": 0.7},
+        "uses": {"init": trained},
+        **fields,
+    }
     return dataclasses.replace(trained, **{"method": "calibration", "epochs": 0, **fields})
 
 
@@ -201,11 +225,20 @@ def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
     for name, share in run.options.items():
         assert 0 < metrics[f"validation_strength@{name}"] < 1
         assert metrics[f"validation_kept@{name}"] == pytest.approx(share, abs=0.05)
-        # Measured again on the held-out images by the evaluation of another run: the same share, but for other draws.
-        spec = {"name": "distortion", "distortion": name, "strength": metrics[f"validation_strength@{name}"]}
+        # Measured again on the held-out images by the evaluation of another run: the same share,
+        # but for other draws.
+        spec = {
+            "name": "distortion",
+            "distortion": name,
+            "strength": metrics[f"validation_strength@{name}"],
+        }
         network = build_network(run, TASK)
         network.load_state_dict(
-            {k.removeprefix("network."): v for k, v in store.weights(run).items() if k.startswith("network.")}
+            {
+                k.removeprefix("network."): v
+                for k, v in store.weights(run).items()
+                if k.startswith("network.")
+            }
         )
         held = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[1]
         images = degrade.build(spec)(held.images.float() / 255)
@@ -218,7 +251,9 @@ def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
 @pytest.mark.parametrize("fields", [{"epochs": 1}, {"uses": {}}, {"holdout": 0}])
 def test_a_calibration_that_cannot_be(tiny, fields):
     run = calibration(tiny, **fields)
-    with pytest.raises(UserError, match=r"calibration needs epochs=0, uses=\{'init': Run\(...\)\} and a holdout"):
+    with pytest.raises(
+        UserError, match=r"calibration needs epochs=0, uses=\{'init': Run\(...\)\} and a holdout"
+    ):
         built(run, TASK)
 
 

@@ -44,7 +44,8 @@ def test_every_network_takes_them(name, blocks, everywhere):
 
 
 def test_the_middle_block_of_smallcnn_has_them():
-    assert layers(insert(network("smallcnn"), "pow").body) == ["middle.0", "middle.3"]  # Table 2 of the supplement
+    # Table 2 of the supplement
+    assert layers(insert(network("smallcnn"), "pow").body) == ["middle.0", "middle.3"]
 
 
 def test_a_pattern_chooses_layers():
@@ -53,7 +54,8 @@ def test_a_pattern_chooses_layers():
 
 
 @pytest.mark.parametrize(
-    ("after", "expected"), [("conv", ["conv1", "conv2"]), ("bn", ["bn1", "bn2"]), ("relu", ["relu1", "relu2"])]
+    ("after", "expected"),
+    [("conv", ["conv1", "conv2"]), ("bn", ["bn1", "bn2"]), ("relu", ["relu1", "relu2"])],
 )
 def test_where_in_a_block_they_go(after, expected):
     quantized = insert(network(), "sf", after=after, where="stage[14]*", beta=2)
@@ -120,7 +122,9 @@ def test_the_rest_of_the_network_is_the_same(kind, after):
     assert all(torch.equal(state[name], value) for name, value in plain.state_dict().items())
     extra = set(state) - set(plain.state_dict())
     assert all(".nonlinearity." in name for name in extra)
-    assert all(torch.equal(value, state[name]) for name, value in built(kind)[0].state_dict().items())
+    assert all(
+        torch.equal(value, state[name]) for name, value in built(kind)[0].state_dict().items()
+    )
     assert not quantized.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
     quantized(images()).logits.sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in quantized.parameters())
@@ -166,7 +170,8 @@ def test_alphas_by_layer():
     found = alphas(quantized)
     assert list(found) == ["body.middle.0", "body.middle.3"]
     assert all(
-        alpha is dict(quantized.named_parameters())[name + ".nonlinearity.power.alpha"] for name, alpha in found.items()
+        alpha is dict(quantized.named_parameters())[name + ".nonlinearity.power.alpha"]
+        for name, alpha in found.items()
     )
     assert alphas(insert(network(), "hpow")) == {}
     # A penalty on them is a loss like any other.
@@ -189,7 +194,8 @@ def test_compiled_values_and_gradients_are_the_same(kind, options):
 
 
 def test_no_graph_of_another_network_is_run():
-    # Forward hooks would fail here: dynamo does not look at them, and runs the graph compiled for the plain network.
+    # Forward hooks would fail here: dynamo does not look at them, and runs the graph compiled for
+    # the plain network.
     class Method(nn.Module):
         def __init__(self, network):
             super().__init__()
@@ -198,8 +204,13 @@ def test_no_graph_of_another_network_is_run():
         def loss(self, batch):
             return self.network(batch).logits.square().sum()
 
-    plain, quantized = Method(network("smallcnn")), Method(insert(network("smallcnn"), "sf", beta=2))
-    compiled = [torch.compile(method.loss, backend="eager")(images()) for method in (plain, quantized)]
+    plain, quantized = (
+        Method(network("smallcnn")),
+        Method(insert(network("smallcnn"), "sf", beta=2)),
+    )
+    compiled = [
+        torch.compile(method.loss, backend="eager")(images()) for method in (plain, quantized)
+    ]
     torch.testing.assert_close(compiled, [plain.loss(images()), quantized.loss(images())])
     assert not torch.isclose(*compiled, rtol=1e-3)
 
@@ -209,18 +220,33 @@ def test_no_graph_of_another_network_is_run():
     [
         ({"kind": "dorefa"}, r"unknown non-linearity 'dorefa'; choose from: sf, pow, hpow, sf-pow"),
         ({"kind": "pow", "after": "pool"}, r"unknown after 'pool'; choose from: conv, bn, relu"),
-        ({"kind": "pow", "split": "rows"}, r"unknown split 'rows'; choose from: inputs, cells, channels"),
-        ({"kind": "pow", "exponent": "log"}, r"unknown exponent 'log'; choose from: exp, linear, direct"),
+        (
+            {"kind": "pow", "split": "rows"},
+            r"unknown split 'rows'; choose from: inputs, cells, channels",
+        ),
+        (
+            {"kind": "pow", "exponent": "log"},
+            r"unknown exponent 'log'; choose from: exp, linear, direct",
+        ),
         ({"kind": "pow", "splits": 0}, r"splits is 0; it must be at least 1"),
-        ({"kind": "pow", "splits": 2, "after": "bn"}, r"inputs can be split after 'conv' only, not after 'bn'"),
+        (
+            {"kind": "pow", "splits": 2, "after": "bn"},
+            r"inputs can be split after 'conv' only, not after 'bn'",
+        ),
         (
             {"kind": "pow", "where": "block*"},
             r"no convolution is called 'block\*'; choose from: blocks, all, 0, 3, 6, 8, 10",
         ),
         ({"kind": "pow", "after": "bn"}, r"no convolution has a layer 'bn' behind it"),
         ({"kind": "sf"}, r"non-linearity 'sf': .*missing 1 required positional argument: 'beta'"),
-        ({"kind": "sf-pow", "beta": 10, "first": "pow"}, r"unknown first 'pow'; choose from: floor, power"),
-        ({"kind": "hpow", "splits": 2}, r"non-linearity 'hpow': .*unexpected keyword argument 'splits'"),
+        (
+            {"kind": "sf-pow", "beta": 10, "first": "pow"},
+            r"unknown first 'pow'; choose from: floor, power",
+        ),
+        (
+            {"kind": "hpow", "splits": 2},
+            r"non-linearity 'hpow': .*unexpected keyword argument 'splits'",
+        ),
     ],
 )
 def test_mistakes_are_named_and_change_nothing(arguments, message):

@@ -1,4 +1,5 @@
-"""Streamed moments against scipy's, however the samples come; and the recorder that streams features to them."""
+"""Streamed moments against scipy's, however the samples come; and the recorder that streams
+features to them."""
 
 import functools
 import operator
@@ -13,13 +14,22 @@ from torch import nn
 
 from paperlib import networks
 from paperlib.errors import UserError
-from paperlib.papers.fq.central_moments import BLOCKS, CentralMoments, Recorder, chosen, convolutions, of_features
+from paperlib.papers.fq.central_moments import (
+    BLOCKS,
+    CentralMoments,
+    Recorder,
+    chosen,
+    convolutions,
+    of_features,
+)
 from paperlib.papers.fq.insertion import insert
 
 
 def skewed(*shape, seed=0, dtype=torch.float64):
     """Samples with skewness 2 and excess kurtosis 6."""
-    return torch.empty(shape, dtype=dtype).exponential_(generator=torch.Generator().manual_seed(seed))
+    return torch.empty(shape, dtype=dtype).exponential_(
+        generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def check(moments, x, rtol=1e-9):
@@ -35,7 +45,9 @@ def check(moments, x, rtol=1e-9):
     assert moments.count == len(x)
     for name, values in expected.items():
         # A skewness that happens to be near 0 is a sum of larger terms.
-        torch.testing.assert_close(getattr(moments, name), torch.as_tensor(values), rtol=rtol, atol=rtol)
+        torch.testing.assert_close(
+            getattr(moments, name), torch.as_tensor(values), rtol=rtol, atol=rtol
+        )
 
 
 # Moments of values
@@ -79,7 +91,8 @@ def test_float32_and_bfloat16_are_summed_in_float64():
 def test_a_normal_distribution_has_neither_skewness_nor_kurtosis():
     x = torch.randn(5000, 2000, generator=torch.Generator().manual_seed(0))
     moments = CentralMoments.of(x)
-    assert moments.skewness.std().item() == pytest.approx((6 / 5000) ** 0.5, rel=0.06)  # the docstring's errors
+    # the docstring's errors
+    assert moments.skewness.std().item() == pytest.approx((6 / 5000) ** 0.5, rel=0.06)
     assert moments.kurtosis.std().item() == pytest.approx((24 / 5000) ** 0.5, rel=0.06)
     assert moments.skewness.mean().abs() < 0.003
     assert moments.kurtosis.mean().abs() < 0.006
@@ -103,19 +116,27 @@ def test_chunks_of_uneven_size_make_the_whole():
 def test_neither_order_nor_grouping_of_the_chunks_matters(chunks, shift, random):
     values = [[value + shift for value in chunk] for chunk in chunks]
     parts = [CentralMoments.of(torch.tensor(chunk, dtype=torch.float64)) for chunk in values]
-    whole = CentralMoments.of(torch.tensor([x for chunk in values for x in chunk], dtype=torch.float64))
+    whole = CentralMoments.of(
+        torch.tensor([x for chunk in values for x in chunk], dtype=torch.float64)
+    )
     random.shuffle(parts)
     while len(parts) > 1:
-        parts.append(parts.pop(random.randrange(len(parts))) + parts.pop(random.randrange(len(parts))))
+        parts.append(
+            parts.pop(random.randrange(len(parts))) + parts.pop(random.randrange(len(parts)))
+        )
     (merged,) = parts
     assert merged.count == whole.count
     if not whole.count:
         return
-    spread = max(abs(value - whole.mean.item()) for chunk in values for value in chunk) + 1e-9 * abs(shift)
+    spread = max(
+        abs(value - whole.mean.item()) for chunk in values for value in chunk
+    ) + 1e-9 * abs(shift)
     assert merged.mean.item() == pytest.approx(whole.mean.item(), abs=1e-10 * (spread + abs(shift)))
     for p, name in ((2, "m2"), (3, "m3"), (4, "m4")):
         error = 1e-8 * whole.count * spread**p + 1e-300
-        assert getattr(merged, name).item() == pytest.approx(getattr(whole, name).item(), rel=0, abs=error)
+        assert getattr(merged, name).item() == pytest.approx(
+            getattr(whole, name).item(), rel=0, abs=error
+        )
 
 
 def test_a_single_image_has_a_mean_and_no_shape():
@@ -140,7 +161,8 @@ def test_a_constant_is_constant_whatever_its_value(dtype):
     x[500] *= 1.001
     changed = CentralMoments.of(x)
     assert not changed.constant.any()
-    assert changed.skewness.tolist() == pytest.approx([998**0.5 - 998**-0.5] * 3, rel=1e-3)  # one in 999
+    # one in 999
+    assert changed.skewness.tolist() == pytest.approx([998**0.5 - 998**-0.5] * 3, rel=1e-3)
 
 
 def test_a_constant_has_no_variance_at_all_before_it_is_merged():
@@ -182,7 +204,10 @@ def test_channels_are_the_neurons_pooled():
 
 def test_an_affine_map_is_one_of_the_values():
     x = skewed(200, 3, 4)
-    scale, offset = torch.tensor([2.0, -3.0, 0.5]).view(3, 1), torch.tensor([1.0, 2.0, -7.0]).view(3, 1)
+    scale, offset = (
+        torch.tensor([2.0, -3.0, 0.5]).view(3, 1),
+        torch.tensor([1.0, 2.0, -7.0]).view(3, 1),
+    )
     mapped = CentralMoments.of(x).affine(scale, offset)
     check(mapped, x * scale + offset)
     before = CentralMoments.of(x)
@@ -205,7 +230,9 @@ def hooks(network):
 
 def test_vggs_layers_have_the_names_of_its_paper(vgg):
     layers = convolutions(vgg)
-    expected = [f"conv{block}_{i}" for block, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
+    expected = [
+        f"conv{block}_{i}" for block, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)
+    ]
     assert list(layers) == expected
     assert all(isinstance(layer, nn.Conv2d) for layer in layers.values())
     for at in ("bn", "relu"):
@@ -220,13 +247,16 @@ def test_vggs_layers_have_the_names_of_its_paper(vgg):
 def test_other_networks_have_the_names_of_their_modules():
     assert "stage3.1.conv2" in convolutions(networks.build("resnet18", 10, width=0.0625))
     alexnet = networks.build("alexnet", 10, width=0.0625)
-    assert convolutions(alexnet, "relu") == convolutions(alexnet)  # no batch norm: the convolution is rectified
+    # no batch norm: the convolution is rectified
+    assert convolutions(alexnet, "relu") == convolutions(alexnet)
     with pytest.raises(UserError, match="no layer 'bn'"):
         chosen(alexnet, "conv1_1", "bn")
 
 
 def test_an_unknown_layer_place_or_unit_names_the_valid_ones(vgg):
-    with pytest.raises(UserError, match=r"unknown layer 'conv6_1'; choose from: conv1_1, conv1_2, .*conv5_3"):
+    with pytest.raises(
+        UserError, match=r"unknown layer 'conv6_1'; choose from: conv1_1, conv1_2, .*conv5_3"
+    ):
         chosen(vgg, "conv1_1, conv6_1")
     with pytest.raises(UserError, match="unknown place 'fc'; choose from: conv, bn, relu"):
         chosen(vgg, "conv1_1", "fc")
@@ -251,7 +281,9 @@ def test_a_recorder_streams_what_layers_put_out(vgg):
         convs += isinstance(module, nn.Conv2d)
         name = {1: "conv1_1", 6: "conv3_2", 13: "conv5_3"}.get(convs)
         if isinstance(module, nn.Conv2d) and name:
-            torch.testing.assert_close(recorder.moments[name].mean, x.double().mean(0), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                recorder.moments[name].mean, x.double().mean(0), rtol=1e-4, atol=1e-5
+            )
             torch.testing.assert_close(
                 recorder.moments[name].m2, 9 * x.double().var(0, correction=0), rtol=1e-3, atol=1e-5
             )
@@ -269,9 +301,11 @@ def test_behind_the_batch_norm_and_behind_the_relu(vgg):
         with Recorder(chosen(vgg, "conv2_2", at), rectify=at == "relu") as recorder:
             vgg(images(20))
         seen[at] = recorder.moments["conv2_2"]
-    torch.testing.assert_close(seen["bn"].skewness, seen["conv"].skewness, rtol=1e-3, atol=1e-4)  # an affine map
+    # an affine map
+    torch.testing.assert_close(seen["bn"].skewness, seen["conv"].skewness, rtol=1e-3, atol=1e-4)
     x = (images(20) - vgg.mean.view(3, 1, 1)) / vgg.std.view(3, 1, 1)
-    rectified = vgg.body[:13](x)  # conv, BN, ReLU | conv, BN, ReLU, pool | conv, BN, ReLU | conv, BN, ReLU
+    # conv, BN, ReLU | conv, BN, ReLU, pool | conv, BN, ReLU | conv, BN, ReLU
+    rectified = vgg.body[:13](x)
     assert isinstance(vgg.body[12], nn.ReLU)
     torch.testing.assert_close(seen["relu"].mean, rectified.double().mean(0), rtol=1e-4, atol=1e-6)
 

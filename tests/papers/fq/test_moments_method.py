@@ -1,4 +1,5 @@
-"""The method "moments": shifts of features between clean and distorted images, from the trained run to its record."""
+"""The method "moments": shifts of features between clean and distorted images, from the trained run
+to its record."""
 
 import pytest
 import torch
@@ -20,9 +21,17 @@ def run():
     """Makes runs of the method on a narrow VGG-16; any field may be changed."""
 
     def run(**fields):
-        init = fields.pop("init", Run("supervised", "synthdigits", "vgg16", width=0.0625, train_size=64, epochs=1))
+        init = fields.pop(
+            "init", Run("supervised", "synthdigits", "vgg16", width=0.0625, train_size=64, epochs=1)
+        )
         noise = {"name": "distortion", "distortion": "ngrn_noise", "strength": 0.3}
-        own = {"epochs": 0, "test_size": 40, "train_size": 64, "uses": {"init": init}, "degrade": noise}
+        own = {
+            "epochs": 0,
+            "test_size": 40,
+            "train_size": 64,
+            "uses": {"init": init},
+            "degrade": noise,
+        }
         return Run("moments", "synthdigits", init.network, **{"width": init.width, **own, **fields})
 
     return run
@@ -45,12 +54,16 @@ def batches(count=2, size=12):
     for _ in range(count):
         clean = torch.rand(size, 3, 32, 32, generator=generator)
         yield Batch(
-            clean, (clean + 0.4 * torch.randn(clean.shape, generator=generator)).clamp(0, 1), torch.arange(size) % 10
+            clean,
+            (clean + 0.4 * torch.randn(clean.shape, generator=generator)).clamp(0, 1),
+            torch.arange(size) % 10,
         )
 
 
 def values(n=400, shape=(3, 4), seed=0):
-    return torch.empty(n, *shape, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(seed))
+    return torch.empty(n, *shape, dtype=torch.float64).exponential_(
+        generator=torch.Generator().manual_seed(seed)
+    )
 
 
 # Shifts
@@ -61,8 +74,12 @@ def test_shifts_are_differences_and_the_clean_deviation_is_the_unit():
     signs = torch.tensor([[1.0], [-2.0], [1.0]])
     clean, degraded = CentralMoments.of(x), CentralMoments.of(x * signs + 5)
     shift = shifts(clean, degraded)
-    torch.testing.assert_close(shift["mean"], ((x * signs + 5).mean(0) - x.mean(0)) / x.std(0, correction=0))
-    torch.testing.assert_close(shift["deviation"], torch.tensor([[0.0], [1.0], [0.0]]).double().expand(3, 4))
+    torch.testing.assert_close(
+        shift["mean"], ((x * signs + 5).mean(0) - x.mean(0)) / x.std(0, correction=0)
+    )
+    torch.testing.assert_close(
+        shift["deviation"], torch.tensor([[0.0], [1.0], [0.0]]).double().expand(3, 4)
+    )
     torch.testing.assert_close(shift["skewness"][1], -2 * clean.skewness[1])  # mirrored
     torch.testing.assert_close(shift["kurtosis"], torch.zeros(3, 4).double())
 
@@ -77,18 +94,24 @@ def test_constant_neurons_have_no_shift_and_are_counted():
     numbers = summary(CentralMoments.of(clean), CentralMoments.of(degraded))
     assert numbers["variables"] == 12
     assert numbers["constant"] == pytest.approx(5 / 12)
-    assert numbers["skewness_median"] == shift["skewness"][~shift["skewness"].isnan()].abs().median()
+    assert (
+        numbers["skewness_median"] == shift["skewness"][~shift["skewness"].isnan()].abs().median()
+    )
     dead = summary(CentralMoments.of(torch.ones(9, 2)), CentralMoments.of(values(9, (2,))))
     assert dead == {"variables": 2, "constant": 1}  # a record holds no NaN
 
 
 def test_a_batch_norm_of_its_own_undoes_mean_and_deviation_of_channels_only():
-    clean, degraded = of_features(values(300, (3, 5, 5))), of_features(values(300, (3, 5, 5), seed=1).pow(1.5) - 2)
+    clean, degraded = (
+        of_features(values(300, (3, 5, 5))),
+        of_features(values(300, (3, 5, 5), seed=1).pow(1.5) - 2),
+    )
     after = renormalised(clean, degraded)
     torch.testing.assert_close(after.pooled().mean, clean.pooled().mean)
     torch.testing.assert_close(after.pooled().deviation, clean.pooled().deviation)
     before_shift, after_shift = shifts(clean, degraded), shifts(clean, after)
-    torch.testing.assert_close(after_shift["skewness"], before_shift["skewness"])  # nothing is undone
+    # nothing is undone
+    torch.testing.assert_close(after_shift["skewness"], before_shift["skewness"])
     torch.testing.assert_close(after_shift["kurtosis"], before_shift["kurtosis"])
     assert after_shift["mean"].abs().median() < 0.1 * before_shift["mean"].abs().median()
     assert after_shift["mean"].abs().median() > 0.01  # a neuron is not its channel
@@ -124,7 +147,9 @@ def test_thinned_values_keep_the_distribution():
     assert kept.dtype == torch.float32
     assert (kept.diff() >= 0).all()
     for share in (0.001, 0.1, 0.5, 0.9, 0.999):
-        assert kept.quantile(share).item() == pytest.approx(x[100:].quantile(share).item(), rel=0.05, abs=1e-3)
+        assert kept.quantile(share).item() == pytest.approx(
+            x[100:].quantile(share).item(), rel=0.05, abs=1e-3
+        )
     few = torch.tensor([3.0, torch.nan, -1.0, 2.0])
     assert thinned(few).tolist() == [-1, 2, 3]
 
@@ -141,12 +166,19 @@ def test_it_measures_clean_and_degraded_in_one_pass(make, run):
         data = [batch._replace(labels=network(batch.clean).logits.argmax(1)) for batch in batches()]
         metrics = method.measure(iter(data))
         assert metrics["clean_top1"] == 100
-        hits = torch.cat([network(batch.degraded).logits.argmax(1) == batch.labels for batch in data])
+        hits = torch.cat(
+            [network(batch.degraded).logits.argmax(1) == batch.labels for batch in data]
+        )
         assert metrics["top1"] == pytest.approx(100 * hits.double().mean().item())
         assert metrics["top1"] < 100
         first = network.body[0]
         sides = [
-            torch.cat([(getattr(b, s) - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1) for b in data])
+            torch.cat(
+                [
+                    (getattr(b, s) - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1)
+                    for b in data
+                ]
+            )
             for s in ("clean", "degraded")
         ]
         expected = summary(*(of_features(first(side)) for side in sides))
@@ -177,7 +209,9 @@ def test_samples_are_the_shifts(make, run):
     with torch.inference_mode():
         metrics = method.measure(batches())
         samples = method.samples(next(batches()))
-    assert list(samples) == [f"{layer}/{name}" for layer in LAYERS.split(",") for name in ("skewness", "kurtosis")]
+    assert list(samples) == [
+        f"{layer}/{name}" for layer in LAYERS.split(",") for name in ("skewness", "kurtosis")
+    ]
     assert samples["conv1_1/skewness"].abs().median().item() == pytest.approx(
         metrics["conv1_1/skewness_median"], rel=0.01
     )
@@ -195,7 +229,8 @@ def test_units_and_places(make, run):
     assert seen["unit", "channels"]["conv2_2/variables"] == 8
     behind, before = seen["at", "bn"], seen["unit", "neurons"]
     for name in ("skewness_median", "kurtosis_p95", "mean_median", "deviation_renormalised"):
-        assert behind[f"conv2_2/{name}"] == pytest.approx(before[f"conv2_2/{name}"], rel=1e-2)  # an affine map
+        # an affine map
+        assert behind[f"conv2_2/{name}"] == pytest.approx(before[f"conv2_2/{name}"], rel=1e-2)
     assert seen["at", "relu"]["conv2_2/kurtosis_p95"] > 2 * before["conv2_2/kurtosis_p95"]
 
 
@@ -208,7 +243,13 @@ def test_float32_inside_autocast(make, run):
 
 
 def test_networks_with_power_functions(make, run):
-    init = Run("fq", "synthdigits", "vgg16", width=0.0625, options={"kind": "sf", "beta": 1.0, "where": "3"})
+    init = Run(
+        "fq",
+        "synthdigits",
+        "vgg16",
+        width=0.0625,
+        options={"kind": "sf", "beta": 1.0, "where": "3"},
+    )
     method = make(run(init=init))
     with torch.inference_mode():
         method.measure(batches())

@@ -7,7 +7,17 @@ from torch import nn
 from torch.autograd import gradcheck
 
 from paperlib.errors import UserError
-from paperlib.papers.fq.quantization import EXPONENTS, HPOW, POW, SF, SFPOW, SPLITS, exponent, floor, power
+from paperlib.papers.fq.quantization import (
+    EXPONENTS,
+    HPOW,
+    POW,
+    SF,
+    SFPOW,
+    SPLITS,
+    exponent,
+    floor,
+    power,
+)
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -106,7 +116,8 @@ def test_gradients_of_power(shape):
 def test_second_derivatives_are_refused():
     u = torch.randn(3, requires_grad=True)
     (slope,) = torch.autograd.grad(power(u, torch.tensor(0.5)).sum(), u, create_graph=True)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):  # not left out in silence
+    # not left out in silence
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         (slope + u).sum().backward()
 
 
@@ -118,7 +129,9 @@ def test_frozen_exponents_get_no_gradient():
 def test_only_the_features_are_kept_for_the_backward_pass():
     u, p = torch.randn(2, 3, 4, 4, requires_grad=True), torch.ones(3, 1, 1, requires_grad=True)
     kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.data_ptr()) or t, lambda t: t
+    ):
         power(u, p)
         floor(u, 10)
     assert kept == [u.data_ptr(), p.data_ptr()]
@@ -138,7 +151,10 @@ def test_exponent_maps(kind):
 
 
 def test_opposite_alphas_are_inverse_functions():
-    u, alpha = torch.cat([torch.linspace(-3, -0.1, 30), torch.linspace(0.1, 3, 30)]), torch.tensor(0.7)
+    u, alpha = (
+        torch.cat([torch.linspace(-3, -0.1, 30), torch.linspace(0.1, 3, 30)]),
+        torch.tensor(0.7),
+    )
     back = power(power(u, exponent(alpha), 1e-6), exponent(-alpha), 1e-6)
     torch.testing.assert_close(back, u, rtol=1e-4, atol=1e-5)
 
@@ -171,10 +187,14 @@ def test_input_parts_have_their_own_exponents():
     with torch.no_grad():
         module.alpha.uniform_(-1, 1)
     for part in (0, 1):
-        torch.testing.assert_close(module(u, part=part), power(u, module.alpha[part].exp()[:, None, None]))
+        torch.testing.assert_close(
+            module(u, part=part), power(u, module.alpha[part].exp()[:, None, None])
+        )
 
 
-@pytest.mark.parametrize(("splits", "grid"), [(2, (1, 2)), (4, (2, 2)), (8, (2, 4)), (16, (4, 4)), (3, (1, 3))])
+@pytest.mark.parametrize(
+    ("splits", "grid"), [(2, (1, 2)), (4, (2, 2)), (8, (2, 4)), (16, (4, 4)), (3, (1, 3))]
+)
 def test_cells_have_their_own_exponents(splits, grid):
     module = POW(5, splits, "cells")
     with torch.no_grad():
@@ -193,7 +213,9 @@ def test_groups_of_channels_share_an_exponent():
     with torch.no_grad():
         module.alpha.copy_(torch.tensor([-0.5, 0.0, 0.5]))
     found = module(torch.full((1, 6, 2, 2), 2.0))[0, :, 0, 0].log2().log()
-    torch.testing.assert_close(found, torch.tensor([-0.5, -0.5, 0.0, 0.0, 0.5, 0.5]), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        found, torch.tensor([-0.5, -0.5, 0.0, 0.0, 0.5, 0.5]), atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", EXPONENTS)
@@ -202,7 +224,9 @@ def test_hpow_starts_as_the_identity_and_its_gradient_is_right(kind):
     x, u = features(2, 3, 4, 4).requires_grad_(), features(2, 5, 4, 4).requires_grad_()
     assert torch.equal(module(u, x), u)
     names = [name for name, _ in module.named_parameters()]
-    values = [(p + 0.3 * torch.randn_like(p)).detach().requires_grad_() for p in module.parameters()]
+    values = [
+        (p + 0.3 * torch.randn_like(p)).detach().requires_grad_() for p in module.parameters()
+    ]
 
     def apply(u, x, *parameters):
         return torch.func.functional_call(module, dict(zip(names, parameters, strict=True)), (u, x))
@@ -217,7 +241,8 @@ def test_hpow_reads_mean_and_deviation_of_every_image_by_itself():
     alpha = module.alpha(x)
     assert alpha.shape == (4, 5)
     u = torch.randn(4, 5, 6, 6)
-    torch.testing.assert_close(module(u[1:2], x[1:2]), module(u, x)[1:2])  # the batch does not matter
+    # the batch does not matter
+    torch.testing.assert_close(module(u[1:2], x[1:2]), module(u, x)[1:2])
     shuffled = x.flatten(2)[:, :, torch.randperm(36)].view_as(x)
     torch.testing.assert_close(module.alpha(shuffled), alpha)  # nor do positions
     same_mean = x.mean((2, 3), keepdim=True) + 2 * (x - x.mean((2, 3), keepdim=True))
@@ -228,7 +253,8 @@ def test_hpow_reads_mean_and_deviation_of_every_image_by_itself():
 def test_hpow_of_flat_maps_has_a_gradient():
     module = HPOW(3, 3)
     nn.init.normal_(module.hyper[-1].weight)
-    x = torch.zeros(2, 3, 1, 1, requires_grad=True)  # no deviation: a square root would have an infinite slope
+    # no deviation: a square root would have an infinite slope
+    x = torch.zeros(2, 3, 1, 1, requires_grad=True)
     module(x, x).sum().backward()
     assert x.grad.isfinite().all()
     assert all(p.grad.isfinite().all() for p in module.parameters())
@@ -242,10 +268,14 @@ def test_sfpow_is_one_behind_the_other(first):
     p = module.power.alpha.exp().view(1, 4, 1, 1)
     u = torch.randn(2, 4, 5, 5, requires_grad=True)
     y = module(u)
-    epsilon = 0.05 if first == "floor" else 1e-3  # rounded to 0, features are as steep as at half a step
-    expected = power(floor(u, 10), p, epsilon) if first == "floor" else floor(power(u, p, epsilon), 10)
+    # rounded to 0, features are as steep as at half a step
+    epsilon = 0.05 if first == "floor" else 1e-3
+    expected = (
+        power(floor(u, 10), p, epsilon) if first == "floor" else floor(power(u, p, epsilon), 10)
+    )
     assert torch.equal(y, expected)
-    # Straight through the floor: the slope of the power function at the rounded feature, or at the feature.
+    # Straight through the floor: the slope of the power function at the rounded feature, or at the
+    # feature.
     inner = (floor(u, 10) if first == "floor" else u).detach().requires_grad_()
     power(inner, p, epsilon).sum().backward()
     y.sum().backward()
@@ -259,7 +289,9 @@ def test_sfpow_has_the_options_of_pow():
     assert SFPOW(4, beta=100, rescale=False).power.epsilon == 0.5
 
 
-@pytest.mark.parametrize("make", [lambda: SF(10), lambda: POW(4), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)])
+@pytest.mark.parametrize(
+    "make", [lambda: SF(10), lambda: POW(4), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)]
+)
 def test_float32_inside_autocast(make):
     module, u = perturbed(make()), torch.randn(2, 4, 5, 5)
     expected = module(u, u)
@@ -271,7 +303,9 @@ def test_float32_inside_autocast(make):
     assert torch.equal(found, module(half.float(), half.float()).bfloat16())
 
 
-@pytest.mark.parametrize("make", [lambda: SF(10), lambda: POW(4, 4, "cells"), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)])
+@pytest.mark.parametrize(
+    "make", [lambda: SF(10), lambda: POW(4, 4, "cells"), lambda: HPOW(4, 4), lambda: SFPOW(4, 10)]
+)
 def test_memory_stays_channels_last(make):
     u = torch.randn(2, 4, 6, 6).to(memory_format=torch.channels_last)
     assert make()(u, u).is_contiguous(memory_format=torch.channels_last)

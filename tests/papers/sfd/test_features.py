@@ -1,4 +1,5 @@
-"""The method "features": what a corruption does to a network's features, from the trained run to its record."""
+"""The method "features": what a corruption does to a network's features, from the trained run to
+its record."""
 
 import dataclasses
 
@@ -37,15 +38,21 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with the untrained network of a run (or a given one); keyword arguments are its options."""
+    """Makes the method with the untrained network of a run (or a given one); keyword arguments are
+    its options."""
 
     def make(parent=None, network=None, plug=None, **options):
         parent = parent or tiny(network="smallcnn", width=0.25)
-        run = tiny(method="features", epochs=0, degrade=FOG, uses={"network": parent}, options=options)
+        run = tiny(
+            method="features", epochs=0, degrade=FOG, uses={"network": parent}, options=options
+        )
         torch.manual_seed(0)
         parents = {"network": build_network(parent, TASK).eval() if network is None else network}
         if plug is not None:
-            run, parents["plug"] = dataclasses.replace(run, uses={**run.uses, "plug": plug[0]}), plug[1]
+            run, parents["plug"] = (
+                dataclasses.replace(run, uses={**run.uses, "plug": plug[0]}),
+                plug[1],
+            )
         return methods.build(run, TASK, parents).eval()
 
     return make
@@ -65,15 +72,17 @@ def test_scatter_by_hand():
     assert scatter_ratio(points, labels) == pytest.approx(4 * 25 / 4)
     means = centroids(points, labels)
     assert means[2].tolist() == [11, 0]
-    assert at_own_centroid(torch.tensor([[5.0, 0], [7, 0], [0, 0]]), torch.tensor([0, 0, 0]), means) == pytest.approx(
-        200 / 3
-    )
+    assert at_own_centroid(
+        torch.tensor([[5.0, 0], [7, 0], [0, 0]]), torch.tensor([0, 0, 0]), means
+    ) == pytest.approx(200 / 3)
 
 
 def test_principal_axes_keep_distances_that_they_can():
     generator = torch.Generator().manual_seed(0)
     flat = torch.randn(30, 3, generator=generator) @ torch.randn(3, 80, generator=generator) + 5
-    torch.testing.assert_close(torch.pdist(principal(flat, 3)), torch.pdist(flat), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        torch.pdist(principal(flat, 3)), torch.pdist(flat), rtol=1e-4, atol=1e-4
+    )
     assert (torch.pdist(principal(flat, 2)) <= torch.pdist(flat) + 1e-4).all()
     assert principal(flat, 80) is flat
 
@@ -139,14 +148,22 @@ def test_distances_are_those_of_the_features(make, batches):
     metrics, samples = measured(method, batches)
     network = method.parents["network"]
     with torch.inference_mode():
-        z, estimate = (torch.cat([network.maps(b[i]).relu() for b in batches]).double() for i in (0, 1))
+        z, estimate = (
+            torch.cat([network.maps(b[i]).relu() for b in batches]).double() for i in (0, 1)
+        )
     assert metrics["mse"] == pytest.approx((z - estimate).square().mean().item(), rel=1e-5)
-    assert metrics["relative_mse"] == pytest.approx(((z - estimate).square().sum() / z.square().sum()).item(), rel=1e-5)
+    assert metrics["relative_mse"] == pytest.approx(
+        ((z - estimate).square().sum() / z.square().sum()).item(), rel=1e-5
+    )
     assert samples["points.labels"].tolist() == [3, 3, 1, 1]
-    torch.testing.assert_close(samples["points.degraded"][2], estimate.mean((2, 3))[1].half(), rtol=2e-3, atol=1e-3)
+    torch.testing.assert_close(
+        samples["points.degraded"][2], estimate.mean((2, 3))[1].half(), rtol=2e-3, atol=1e-3
+    )
     error = (z - estimate)[0].square().mean(0) / z[0].square().mean()
     torch.testing.assert_close(samples["maps.error"][0], error.half(), rtol=2e-3, atol=1e-3)
-    assert torch.equal(samples["images.degraded"], (255 * batches[0].degraded[:8]).round().to(torch.uint8))
+    assert torch.equal(
+        samples["images.degraded"], (255 * batches[0].degraded[:8]).round().to(torch.uint8)
+    )
     assert not any("theta" in name for name in [*metrics, *samples])
 
 
@@ -160,11 +177,17 @@ def test_a_network_with_uncertainty(make, tiny, batches, variant, uncertainty):
     with torch.inference_mode():
         z = torch.cat([network.classifier.maps(b.clean).relu() for b in batches])
         estimate = torch.cat([network.features(b.degraded) for b in batches])
-        theta = torch.cat([(network.log_variance(b.degraded) / 2).exp().expand_as(z[:12]) for b in batches])
+        theta = torch.cat(
+            [(network.log_variance(b.degraded) / 2).exp().expand_as(z[:12]) for b in batches]
+        )
     assert metrics["mse"] == pytest.approx((z - estimate).square().mean().item(), rel=1e-5)
     assert metrics["theta_mean"] == pytest.approx(theta.mean().item(), rel=1e-5)
-    assert metrics["calibration"] == pytest.approx(((z - estimate) / theta).square().mean().item(), rel=1e-4)
-    torch.testing.assert_close(samples["maps.theta"], theta[:8].mean(1).half(), rtol=2e-3, atol=1e-3)
+    assert metrics["calibration"] == pytest.approx(
+        ((z - estimate) / theta).square().mean().item(), rel=1e-4
+    )
+    torch.testing.assert_close(
+        samples["maps.theta"], theta[:8].mean(1).half(), rtol=2e-3, atol=1e-3
+    )
 
 
 def test_a_network_without_uncertainty_has_no_theta(make, tiny, batches):
@@ -182,7 +205,8 @@ def test_a_plugged_module_leaves_the_clean_features(make, tiny, batches):
     module = build_network(ddp, TASK).eval()
     without = measured(make(plain, frozen), batches)
     identity = measured(make(plain, frozen, (ddp, module)), batches)
-    assert identity[0]["mse"] == pytest.approx(without[0]["mse"], rel=1e-5)  # a residual module starts as the identity
+    # a residual module starts as the identity
+    assert identity[0]["mse"] == pytest.approx(without[0]["mse"], rel=1e-5)
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(1))
     changed = measured(make(plain, frozen, (ddp, module)), batches)
@@ -200,10 +224,14 @@ def test_another_layer(make, tiny, batches):
     samples = measured(make(tiny(), network, layer="body.stage1"), batches)[1]
     with torch.inference_mode():
         first = network.body.stage1(
-            network.body.stem((batches[0].clean - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1))
+            network.body.stem(
+                (batches[0].clean - network.mean.view(3, 1, 1)) / network.std.view(3, 1, 1)
+            )
         )
     assert samples["maps.clean"].shape == (8, 32, 32)
-    torch.testing.assert_close(samples["maps.clean"], first[:8].mean(1).half(), rtol=2e-3, atol=1e-3)
+    torch.testing.assert_close(
+        samples["maps.clean"], first[:8].mean(1).half(), rtol=2e-3, atol=1e-3
+    )
     assert not any(module._forward_hooks for module in network.modules())
 
 
@@ -235,7 +263,11 @@ def test_wrong_runs(make, tiny, fields, message):
 def test_from_a_trained_run_to_its_record(tiny, store, cpu):
     parent = tiny(method="sfd", network="smallcnn", width=0.125, epochs=1, degrade=FOG)
     run = dataclasses.replace(
-        parent, method="features", epochs=0, uses={"network": parent}, options={"classes": "0,1", "per_class": 3}
+        parent,
+        method="features",
+        epochs=0,
+        uses={"network": parent},
+        options={"classes": "0,1", "per_class": 3},
     )
     trained = train(parent, store, None, cpu)
     record = train(run, store, None, cpu)

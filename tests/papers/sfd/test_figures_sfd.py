@@ -71,8 +71,13 @@ def test_tsne_shows_the_chosen_classes(points):
 
 
 def test_theta_histograms_mark_the_modes():
-    lines = {f"severity {s}": histogram(0.3 + 0.05 * s, spike) for s, spike in ((1, 0.4), (3, 0.0), (5, 0.0))}
-    figure = figures_sfd.theta_histograms({"gaussian noise": lines, "fog": {"severity 1": histogram(0.9)}})
+    lines = {
+        f"severity {s}": histogram(0.3 + 0.05 * s, spike)
+        for s, spike in ((1, 0.4), (3, 0.0), (5, 0.0))
+    }
+    figure = figures_sfd.theta_histograms(
+        {"gaussian noise": lines, "fog": {"severity 1": histogram(0.9)}}
+    )
     ax = figure.axes[0]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts[0] == f"severity 1: mode {mode(*lines['severity 1']):.3f}, 40 % at 0"
@@ -85,7 +90,10 @@ def test_theta_histograms_mark_the_modes():
 
 
 def test_theta_modes_have_intervals():
-    curves = {"P": {5: Estimate(0.5, 0.02, 3), 1: Estimate(0.3, 0.05, 3)}, "C": {1: Estimate(0.2, math.inf, 1)}}
+    curves = {
+        "P": {5: Estimate(0.5, 0.02, 3), 1: Estimate(0.3, 0.05, 3)},
+        "C": {1: Estimate(0.2, math.inf, 1)},
+    }
     figure = figures_sfd.theta_modes(curves)
     (ax,) = figure.axes
     assert ax.lines[0].get_ydata().tolist() == [0.3, 0.5]  # by severity
@@ -103,20 +111,36 @@ def test_theta_maps_share_one_scale():
     maps = {"severity 1": torch.rand(3, 2, 2), "severity 5": 2 * torch.rand(3, 2, 2)}
     figure = figures_sfd.theta_maps({"clean": images, "degraded": images}, maps)
     axes = np.array(figure.axes[:12]).reshape(4, 3)
-    assert {ax.images[0].get_clim() for ax in axes[2:].flat} == {(0.0, maps["severity 5"].max().item())}
+    assert {ax.images[0].get_clim() for ax in axes[2:].flat} == {
+        (0.0, maps["severity 5"].max().item())
+    }
     assert np.array_equal(axes[1][2].images[0].get_array(), images[2].permute(1, 2, 0))
     assert np.array_equal(axes[3][1].images[0].get_array(), maps["severity 5"][1])
-    assert [line[0].texts[0].get_text() for line in axes] == ["clean", "degraded", "severity 1", "severity 5"]
+    assert [line[0].texts[0].get_text() for line in axes] == [
+        "clean",
+        "degraded",
+        "severity 1",
+        "severity 5",
+    ]
 
 
 def test_feature_maps_compare_errors_on_one_scale():
     image = torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)
-    columns = {name: (i * torch.rand(4, 4), torch.rand(4, 4), i * torch.rand(4, 4)) for i, name in ((1, "a"), (9, "b"))}
+    columns = {
+        name: (i * torch.rand(4, 4), torch.rand(4, 4), i * torch.rand(4, 4))
+        for i, name in ((1, "a"), (9, "b"))
+    }
     figure = figures_sfd.feature_maps((image, 255 - image), columns, share=1.0)
     axes = np.array(figure.axes[:9]).reshape(3, 3)
-    assert [ax.images[0].get_clim() for ax in axes[2][1:]] == [pytest.approx((0, columns["b"][2].max().item()))] * 2
+    assert [ax.images[0].get_clim() for ax in axes[2][1:]] == [
+        pytest.approx((0, columns["b"][2].max().item()))
+    ] * 2
     for ax, (clean, *_) in zip(axes.T[1:], columns.values(), strict=True):
-        assert ax[0].images[0].get_clim() == ax[1].images[0].get_clim() == (clean.min().item(), clean.max().item())
+        assert (
+            ax[0].images[0].get_clim()
+            == ax[1].images[0].get_clim()
+            == (clean.min().item(), clean.max().item())
+        )
     assert [ax.get_title() for ax in axes[0]] == ["image", "a", "b"]
     assert not axes[2][0].axison
 

@@ -7,7 +7,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from paperlib import networks, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.papers.sfd.baselines.invertible import Coupling, Invertible, SpaceToDepth, Standardise, invertible
+from paperlib.papers.sfd.baselines.invertible import (
+    Coupling,
+    Invertible,
+    SpaceToDepth,
+    Standardise,
+    invertible,
+)
 
 
 def disturbed(width=0.0625, size=32, dtype=torch.float32):
@@ -50,7 +56,9 @@ def test_the_body_does_more_than_move_pixels():
     assert (network.inverse(maps) - images).abs().mean() > 0.1
 
 
-@pytest.mark.parametrize("module", [Coupling(6, 8), Coupling(6, 8, first=True), SpaceToDepth(2), Standardise(6)])
+@pytest.mark.parametrize(
+    "module", [Coupling(6, 8), Coupling(6, 8, first=True), SpaceToDepth(2), Standardise(6)]
+)
 def test_every_module_has_its_inverse(module):
     module = module.double()
     torch.manual_seed(0)
@@ -75,7 +83,8 @@ def test_it_starts_as_a_permutation_of_pixels():
     network = invertible(10, 0.0625).eval()
     images = torch.rand(2, 3, 32, 32)
     sort = [values.flatten(1).sort().values for values in (network.maps(images), images)]
-    torch.testing.assert_close(sort[0], sort[1], rtol=1e-4, atol=1e-5)  # up to the eps of batch norm
+    # up to the eps of batch norm
+    torch.testing.assert_close(sort[0], sort[1], rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_pass_through_the_inverse():
@@ -85,8 +94,12 @@ def test_gradients_pass_through_the_inverse():
     (gradient,) = torch.autograd.grad((network.inverse(maps) * weights).sum(), maps)
     direction = torch.randn_like(maps)
     with torch.no_grad():
-        ends = [(network.inverse(maps + step * direction) * weights).sum() for step in (1e-6, -1e-6)]
-    torch.testing.assert_close((gradient * direction).sum(), (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-6)
+        ends = [
+            (network.inverse(maps + step * direction) * weights).sum() for step in (1e-6, -1e-6)
+        ]
+    torch.testing.assert_close(
+        (gradient * direction).sum(), (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_inverse_is_computed_in_float32_under_autocast():
@@ -99,7 +112,9 @@ def test_the_inverse_is_computed_in_float32_under_autocast():
     assert (back - images).abs().max() < 2e-4
 
 
-@pytest.mark.parametrize(("size", "shape"), [(32, (192, 4, 4)), (64, (192, 8, 8)), (224, (3072, 7, 7))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [(32, (192, 4, 4)), (64, (192, 8, 8)), (224, (3072, 7, 7))]
+)
 @pytest.mark.parametrize("width", [0.0625, 0.125])
 def test_the_shape_of_the_maps_is_the_images_alone(size, shape, width):
     with torch.device("meta"):
@@ -137,7 +152,14 @@ def test_images_of_a_wrong_size():
 
 
 def test_a_run_learns_and_is_still_invertible(tiny, cpu, store):
-    fields = {"train_size": 512, "test_size": 256, "lr": 0.1, "schedule": "onecycle", "crop": 0, "flip": False}
+    fields = {
+        "train_size": 512,
+        "test_size": 256,
+        "lr": 0.1,
+        "schedule": "onecycle",
+        "crop": 0,
+        "flip": False,
+    }
     run = tiny(network="invertible", width=0.0625, epochs=8, **fields)
     assert sweep.train(run, store, None, cpu).metrics["top1"] > 40  # chance is 10
     dataset = load(run.dataset)

@@ -24,7 +24,8 @@ def batch():
 
 @pytest.fixture
 def make(tiny):
-    """Makes an encoder with a frozen decoder that is no mere permutation; keyword arguments are options."""
+    """Makes an encoder with a frozen decoder that is no mere permutation; keyword arguments are
+    options."""
 
     def make(network="resnet18", **options):
         torch.manual_seed(0)
@@ -42,7 +43,9 @@ def make(tiny):
 def double(method, batch):
     """All of it in float64, eval mode: for finite differences."""
     method.parents["decoder"].double()
-    return method.double().eval(), batch._replace(clean=batch.clean.double(), degraded=batch.degraded.double())
+    return method.double().eval(), batch._replace(
+        clean=batch.clean.double(), degraded=batch.degraded.double()
+    )
 
 
 def test_the_reconstruction_by_hand():
@@ -62,7 +65,9 @@ def test_the_loss_is_the_sum_of_its_terms(make, batch, clean):
     torch.testing.assert_close(losses["recognition"], torch.stack(recognition).mean())
     reconstruction = torch.stack([(images - batch.clean).abs().mean() for images in decoded]).mean()
     torch.testing.assert_close(losses["reconstruction"], reconstruction)
-    torch.testing.assert_close(losses["loss"], losses["recognition"] + 0.3 * losses["reconstruction"])
+    torch.testing.assert_close(
+        losses["loss"], losses["recognition"] + 0.3 * losses["reconstruction"]
+    )
 
 
 def test_the_reconstruction_alone_trains_the_encoder_and_leaves_the_decoder_alone(make, batch):
@@ -70,7 +75,9 @@ def test_the_reconstruction_alone_trains_the_encoder_and_leaves_the_decoder_alon
     decoder = method.parents["decoder"]
     before = {name: value.clone() for name, value in decoder.state_dict().items()}
     method.loss(batch)["reconstruction"].backward()
-    encoder = {name: p.grad for name, p in method.network.named_parameters() if not name.startswith("head")}
+    encoder = {
+        name: p.grad for name, p in method.network.named_parameters() if not name.startswith("head")
+    }
     assert all(gradient is not None and gradient.abs().max() > 0 for gradient in encoder.values())
     assert method.projection.weight.grad.abs().max() > 0
     assert all(p.grad is None for p in decoder.parameters())
@@ -84,7 +91,9 @@ def test_the_encoders_gradient_agrees_with_finite_differences(make, batch, name,
     method, batch = double(make(), batch)
     weight = method.network.get_parameter(name)
     (gradient,) = torch.autograd.grad(method.loss(batch)["reconstruction"], weight)
-    direction = torch.randn(weight.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    direction = torch.randn(
+        weight.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
     start, ends = weight.detach().clone(), []
     with torch.no_grad():
         for step in (1e-7, -1e-7):
@@ -130,14 +139,18 @@ def test_degraded_images_of_another_size(make, batch):
 @pytest.mark.parametrize("network", [None, "resnet18"])
 def test_a_decoder_that_is_none(tiny, network):
     parents = {} if network is None else {"decoder": build_network(tiny(network=network), TASK)}
-    with pytest.raises(UserError, match=r"qualnet needs an invertible decoder: uses=\{'decoder': Run\(..., network"):
+    with pytest.raises(
+        UserError, match=r"qualnet needs an invertible decoder: uses=\{'decoder': Run\(..., network"
+    ):
         methods.build(tiny(method="qualnet"), TASK, parents)
 
 
 def test_a_run_learns_both_and_is_reproduced(tiny, cpu, store, tmp_path):
     first = tiny(network="invertible", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 2, "table": "cifar-c"}
-    run = dataclasses.replace(first, method="qualnet", network="resnet18", degrade=noise, uses={"decoder": first})
+    run = dataclasses.replace(
+        first, method="qualnet", network="resnet18", degrade=noise, uses={"decoder": first}
+    )
     again = type(store)(tmp_path / "again")
     for place in (store, again):
         sweep.train(first, place, None, cpu)

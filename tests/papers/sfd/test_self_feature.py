@@ -21,7 +21,11 @@ from paperlib.papers.sfd.network import (
     theta,
 )
 
-ALL = [(variant, kind) for variant in ("poster", "code") for kind in ("element", "image", "channel", "none")]
+ALL = [
+    (variant, kind)
+    for variant in ("poster", "code")
+    for kind in ("element", "image", "channel", "none")
+]
 
 
 @pytest.fixture
@@ -42,7 +46,8 @@ def count(*modules):
 
 
 def test_the_size_of_the_released_network():
-    """Added up from the list of layers of UEM.py: 2048 channels, 512 inside the blocks, a bias everywhere."""
+    """Added up from the list of layers of UEM.py: 2048 channels, 512 inside the blocks, a bias
+    everywhere."""
     upsample = 2048 * 2048 * 2 * 2 + 2048
     block = (2048 * 512 + 512) + (9 * 512 * 512 + 512) + (512 * 2048 + 2048)
     with torch.device("meta"):
@@ -75,7 +80,8 @@ def test_the_uem_costs_nothing_at_test_time(images):
 
 
 def test_the_cost_of_the_released_network():
-    """6.28 GMAC in addition at 7x7 positions: the transposed convolution, six blocks at 14x14, one head at 7x7."""
+    """6.28 GMAC in addition at 7x7 positions: the transposed convolution, six blocks at 14x14, one
+    head at 7x7."""
     block = 2048 * 512 * 2 + 9 * 512 * 512
     expected = 49 * 4 * 2048 * 2048 + 6 * 196 * block + 49 * block
     with torch.device("meta"):
@@ -90,7 +96,8 @@ def test_the_cost_of_the_released_network():
 @pytest.mark.parametrize("network", ["alexnet", "vgg16", "resnet18", "resnet50", "smallcnn"])
 @pytest.mark.parametrize("variant", ["poster", "code"])
 def test_any_classifier(network, variant, images):
-    """Also those with several values a channel in front of the head, and maps of 2x2 or 16x16 pixels."""
+    """Also those with several values a channel in front of the head, and maps of 2x2 or 16x16
+    pixels."""
     found = make(variant, network=network, width=0.125)
     maps = found.classifier.maps(images)
     assert found.features(images).shape == found.log_variance(images).shape == maps.shape
@@ -103,7 +110,12 @@ def test_maps_of_any_size(size):
     features = torch.rand(2, 8, *size)
     network = FENet(8)
     trunk = network(features)
-    assert trunk.shape == network.mu(trunk).shape == NegatedLogVariance(8)(trunk).shape == features.shape
+    assert (
+        trunk.shape
+        == network.mu(trunk).shape
+        == NegatedLogVariance(8)(trunk).shape
+        == features.shape
+    )
     assert FreeLogVariance(8)(features).shape == features.shape
 
 
@@ -111,12 +123,16 @@ def test_fe_net_by_hand():
     torch.manual_seed(0)
     network = FENet(8, blocks=2)
     x = torch.rand(2, 8, 3, 3)
-    y = nn.functional.conv_transpose2d(x, network.upsample[0].weight, network.upsample[0].bias, stride=2).relu()
+    y = nn.functional.conv_transpose2d(
+        x, network.upsample[0].weight, network.upsample[0].bias, stride=2
+    ).relu()
     assert y.shape == (2, 8, 6, 6)
     for block in network.blocks:
         first, _, second, _, third = block.branch
         y = y + third(second(first(y).relu()).relu()).relu()
-    torch.testing.assert_close(network(x), x + y.unflatten(3, (3, 2)).unflatten(2, (3, 2)).mean((3, 5)))
+    torch.testing.assert_close(
+        network(x), x + y.unflatten(3, (3, 2)).unflatten(2, (3, 2)).mean((3, 5))
+    )
 
 
 def test_the_poster_network_is_the_classifier(images):
@@ -195,12 +211,15 @@ def test_the_variance_of_a_channel_is_a_softplus():
 
 
 def test_theta():
-    torch.testing.assert_close(theta(torch.tensor([0.0, 2.0, -7.0])), torch.tensor([1.0, math.e, math.exp(-3.5)]))
+    torch.testing.assert_close(
+        theta(torch.tensor([0.0, 2.0, -7.0])), torch.tensor([1.0, math.e, math.exp(-3.5)])
+    )
 
 
 @pytest.mark.parametrize("make_uem", [FreeLogVariance, NegatedLogVariance])
 def test_theta_learns_where_residuals_are_large(make_uem):
-    """Two kinds of features, strong ones with small residuals and weak ones with large residuals."""
+    """Two kinds of features, strong ones with small residuals and weak ones with large
+    residuals."""
     torch.manual_seed(0)
     uem = make_uem(8)
     optimizer = torch.optim.Adam(uem.parameters(), 1e-2)
@@ -215,12 +234,15 @@ def test_theta_learns_where_residuals_are_large(make_uem):
         optimizer.step()
     found = theta(uem(estimate))
     assert found[hard].mean() > 2 * found[~hard].mean()
-    torch.testing.assert_close(found[hard].mean(), torch.tensor(0.5**0.5), rtol=0.15, atol=0)  # theta^2 is r^2 / 2
+    # theta^2 is r^2 / 2
+    torch.testing.assert_close(found[hard].mean(), torch.tensor(0.5**0.5), rtol=0.15, atol=0)
 
 
 def test_wrong_names():
     classifier = build("resnet18", 10, 0.0625)
     with pytest.raises(UserError, match="unknown variant 'paper'; choose from: poster, code"):
         SelfFeature(classifier, "paper")
-    with pytest.raises(UserError, match="unknown uncertainty 'pixel'; choose from: element, image, channel, none"):
+    with pytest.raises(
+        UserError, match="unknown uncertainty 'pixel'; choose from: element, image, channel, none"
+    ):
         SelfFeature(classifier, uncertainty="pixel")

@@ -1,4 +1,5 @@
-"""Self-feature distillation as a method: its options, what it trains, and whole runs. Losses: test_sfd_losses.py."""
+"""Self-feature distillation as a method: its options, what it trains, and whole runs. Losses:
+test_sfd_losses.py."""
 
 import dataclasses
 
@@ -46,16 +47,22 @@ def test_the_loss_is_the_sum_of_its_terms(make, batch, variant, uncertainty):
     method = make(variant=variant, uncertainty=uncertainty, lambda_=0.1)
     terms = method.loss(batch)
     assert set(terms) == {"loss", "clean", "degraded", "distillation"}
-    torch.testing.assert_close(terms["loss"], terms["clean"] + terms["degraded"] + 0.1 * terms["distillation"])
+    torch.testing.assert_close(
+        terms["loss"], terms["clean"] + terms["degraded"] + 0.1 * terms["distillation"]
+    )
     terms["loss"].backward()
     assert all(p.grad is not None for p in method.parameters())  # nothing idle is trained
 
 
 @pytest.mark.parametrize("variant", ["poster", "code"])
 def test_what_the_distillation_compares(make, batch, variant):
-    method = make(variant=variant).eval()  # batch norm with fixed statistics: one forward is as another
+    # batch norm with fixed statistics: one forward is as another
+    method = make(variant=variant).eval()
     clean = method.network.classifier.maps(batch.clean).relu()
-    estimate, s = method.network.features(batch.degraded), method.network.log_variance(batch.degraded)
+    estimate, s = (
+        method.network.features(batch.degraded),
+        method.network.log_variance(batch.degraded),
+    )
     torch.testing.assert_close(method.loss(batch)["distillation"], ulfd(clean, estimate, s))
     without = make(variant=variant, uncertainty="none").eval()
     torch.testing.assert_close(without.loss(batch)["distillation"], mse(clean, estimate))
@@ -68,11 +75,15 @@ def test_the_degraded_images_go_first(make, batch):
     conv = method.network.classifier.body.stem[0]
 
     def mean(images):
-        normalised = (images - torch.tensor(TASK.mean).view(3, 1, 1)) / torch.tensor(TASK.std).view(3, 1, 1)
+        normalised = (images - torch.tensor(TASK.mean).view(3, 1, 1)) / torch.tensor(TASK.std).view(
+            3, 1, 1
+        )
         return conv(normalised).mean((0, 2, 3))
 
     method.loss(batch)
-    torch.testing.assert_close(norm.running_mean, 0.9 * 0.1 * mean(batch.degraded) + 0.1 * mean(batch.clean))
+    torch.testing.assert_close(
+        norm.running_mean, 0.9 * 0.1 * mean(batch.degraded) + 0.1 * mean(batch.clean)
+    )
 
 
 @pytest.mark.parametrize("detach", [False, True])
@@ -81,7 +92,9 @@ def test_detach_stops_the_gradient_into_the_clean_features(make, batch, detach):
     clean = batch.clean.clone().requires_grad_()
     degraded = batch.degraded.clone().requires_grad_()
     terms = method.loss(Batch(clean, degraded, batch.labels))
-    into_clean, into_degraded = torch.autograd.grad(terms["distillation"], (clean, degraded), allow_unused=True)
+    into_clean, into_degraded = torch.autograd.grad(
+        terms["distillation"], (clean, degraded), allow_unused=True
+    )
     assert (into_clean is None) == detach
     assert into_degraded.abs().max() > 0
 
@@ -92,9 +105,14 @@ def test_increasing_weights_leave_the_uncertainty_apart(make, batch):
     uem, weight = method.network.uncertainty, method.network.classifier.body.stem[0].weight
     torch.nn.init.constant_(uem.gain, 1.0)
     clean = method.network.classifier.maps(batch.clean).relu()
-    estimate, s = method.network.features(batch.degraded), method.network.log_variance(batch.degraded)
+    estimate, s = (
+        method.network.features(batch.degraded),
+        method.network.log_variance(batch.degraded),
+    )
     theta2 = s.detach().exp()
-    (expected,) = torch.autograd.grad((theta2 / theta2.mean() * (clean - estimate).square()).mean(), weight)
+    (expected,) = torch.autograd.grad(
+        (theta2 / theta2.mean() * (clean - estimate).square()).mean(), weight
+    )
     method.loss(batch)["distillation"].backward()
     torch.testing.assert_close(weight.grad, expected)
     assert uem.gain.grad.abs().max() > 0
@@ -121,14 +139,22 @@ def test_what_the_optimizer_sees(make, tiny, cpu):
     method = make()
     decayed, undecayed = trained_by_optimizer(method, tiny, cpu)
     assert len(decayed["params"]) == len(group["params"])
-    assert set(map(id, undecayed["params"])) == set(map(id, method.network.uncertainty.parameters()))
+    assert set(map(id, undecayed["params"])) == set(
+        map(id, method.network.uncertainty.parameters())
+    )
     assert undecayed["weight_decay"] == 0
 
 
 def test_every_form_starts_from_the_same_classifier(make, tiny):
     torch.manual_seed(0)
     expected = Supervised(tiny(), TASK, {}).network.state_dict()
-    for options in ({}, {"uncertainty": "none"}, {"uncertainty": "channel"}, {"variant": "code"}, {"lambda_": 0}):
+    for options in (
+        {},
+        {"uncertainty": "none"},
+        {"uncertainty": "channel"},
+        {"variant": "code"},
+        {"lambda_": 0},
+    ):
         found = make(**options).network.classifier.state_dict()
         assert all(torch.equal(found[name], tensor) for name, tensor in expected.items()), options
 
@@ -152,10 +178,19 @@ def test_initial_weights_of_a_parent(make, tiny):
     ("options", "message"),
     [
         ({"variant": "paper"}, "unknown variant 'paper'; choose from: poster, code"),
-        ({"uncertainty": "pixel", "lambda_": 0}, "unknown uncertainty 'pixel'; choose from: element, image, chan"),
-        ({"weighting": "falling"}, "unknown weighting 'falling'; choose from: likelihood, increasing"),
+        (
+            {"uncertainty": "pixel", "lambda_": 0},
+            "unknown uncertainty 'pixel'; choose from: element, image, chan",
+        ),
+        (
+            {"weighting": "falling"},
+            "unknown weighting 'falling'; choose from: likelihood, increasing",
+        ),
         ({"lambda_": -1}, "lambda_ is -1; it must be at least 0"),
-        ({"uncertainty": "none", "weighting": "increasing"}, "weighting 'increasing' needs an uncertainty"),
+        (
+            {"uncertainty": "none", "weighting": "increasing"},
+            "weighting 'increasing' needs an uncertainty",
+        ),
         ({"gamma": 1}, "gamma"),
     ],
 )
@@ -180,7 +215,9 @@ def test_scores_do_not_depend_on_the_batch(make, batch, variant):
     for name, scores in whole.items():
         torch.testing.assert_close(scores, torch.cat([single[name] for single in singles]))
     # The scores are those of the degraded images.
-    assert torch.equal(whole["cross_entropy"], method.scores(batch._replace(clean=batch.degraded))["cross_entropy"])
+    assert torch.equal(
+        whole["cross_entropy"], method.scores(batch._replace(clean=batch.degraded))["cross_entropy"]
+    )
 
 
 # Whole runs
@@ -188,26 +225,54 @@ def test_scores_do_not_depend_on_the_batch(make, batch, variant):
 
 @pytest.mark.parametrize("options", [{}, {"variant": "code"}, {"weighting": "increasing"}])
 def test_training_lowers_the_loss(tiny, cpu, store, options):
-    recipe = {"train_size": 32, "epochs": 10, "schedule": "constant", "optimizer": "adam", "lr": 5e-3, "crop": 0}
-    history = train(tiny(method="sfd", options=options, degrade=NOISE, **recipe), store, None, cpu).history
+    recipe = {
+        "train_size": 32,
+        "epochs": 10,
+        "schedule": "constant",
+        "optimizer": "adam",
+        "lr": 5e-3,
+        "crop": 0,
+    }
+    history = train(
+        tiny(method="sfd", options=options, degrade=NOISE, **recipe), store, None, cpu
+    ).history
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]
     assert {"lr", "loss", "clean", "degraded", "distillation"} == set(history[0])
 
 
 def test_a_network_that_is_handed_on(tiny, cpu, store):
-    """From a clean-trained classifier to sfd, to a run that only tests it; the weights come back whole."""
+    """From a clean-trained classifier to sfd, to a run that only tests it; the weights come back
+    whole."""
     first = tiny(epochs=1)
-    run = tiny(method="sfd", options={"uncertainty": "channel"}, degrade=NOISE, uses={"init": first}, epochs=1)
-    spec = {"name": "corruption", "corruption": "fog,contrast", "severity": "1,5", "table": "cifar-c"}
-    tested = dataclasses.replace(run, epochs=0, uses={"init": run}, evaluate=(spec, {"name": "none"}))
+    run = tiny(
+        method="sfd",
+        options={"uncertainty": "channel"},
+        degrade=NOISE,
+        uses={"init": first},
+        epochs=1,
+    )
+    spec = {
+        "name": "corruption",
+        "corruption": "fog,contrast",
+        "severity": "1,5",
+        "table": "cifar-c",
+    }
+    tested = dataclasses.replace(
+        run, epochs=0, uses={"init": run}, evaluate=(spec, {"name": "none"})
+    )
     records = [train(each, store, None, cpu) for each in (first, run, tested)]
     assert records[2].metrics["top1"] == records[1].metrics["top1"]
-    assert {f"top1@{name}" for name in ("fog-1", "fog-5", "contrast-1", "contrast-5", "none")} < set(records[2].metrics)
+    assert {
+        f"top1@{name}" for name in ("fog-1", "fog-5", "contrast-1", "contrast-5", "none")
+    } < set(records[2].metrics)
     network = load_network(run, store, load(run.dataset), cpu)
     assert isinstance(network, SelfFeature)
     saved = store.weights(run)
     assert {f"network.{name}" for name in network.state_dict()} == set(saved)
-    assert all(torch.equal(tensor, saved[f"network.{name}"]) for name, tensor in network.state_dict().items())
+    assert all(
+        torch.equal(tensor, saved[f"network.{name}"])
+        for name, tensor in network.state_dict().items()
+    )
 
 
 def test_resumed_is_uninterrupted(tiny, cpu, store, monkeypatch):
@@ -225,4 +290,6 @@ def test_resumed_is_uninterrupted(tiny, cpu, store, monkeypatch):
     resumed = train(run, store, None, cpu)
     whole = train(run, type(store)(store.root.parent / "other"), None, cpu)
     assert resumed.metrics == whole.metrics
-    assert [epoch["loss"] for epoch in resumed.history] == [epoch["loss"] for epoch in whole.history]
+    assert [epoch["loss"] for epoch in resumed.history] == [
+        epoch["loss"] for epoch in whole.history
+    ]

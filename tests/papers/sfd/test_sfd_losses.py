@@ -10,7 +10,10 @@ from paperlib.papers.sfd.method import increasing, mse, ulfd
 def triple():
     """z, z^ and s in float64, with gradients."""
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(3)]
+    return [
+        torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.float64).requires_grad_()
+        for _ in range(3)
+    ]
 
 
 def test_ulfd_by_hand():

@@ -1,4 +1,5 @@
-"""URIE: the enhancer by its sizes and its modules, and what is trained before the frozen classifier."""
+"""URIE: the enhancer by its sizes and its modules, and what is trained before the frozen
+classifier."""
 
 import shutil
 
@@ -46,7 +47,8 @@ def enhancer(**options):
 
 
 def selective(channels, out):
-    """A module's parameters by hand: two convolutions, batch norm, attention over 16 cells with 16 times fewer."""
+    """A module's parameters by hand: two convolutions, batch norm, attention over 16 cells with 16
+    times fewer."""
     return 2 * 9 * channels * out + 2 * channels + 16 * out * out + 2 * 16 * out * (out + 1)
 
 
@@ -103,7 +105,10 @@ def test_attention_shares_out_every_channel_in_every_cell():
     assert weights.shape == (2, 2, 8, 10, 12)
     torch.testing.assert_close(weights.sum(0), torch.ones_like(maps))
     assert weights[0].amax((2, 3)).sub(weights[0].amin((2, 3))).min() > 0  # cells differ
-    assert torch.equal(weights[..., :2, :3].flatten(3).amin(3), weights[..., :2, :3].flatten(3).amax(3))  # one cell
+    # one cell
+    assert torch.equal(
+        weights[..., :2, :3].flatten(3).amin(3), weights[..., :2, :3].flatten(3).amax(3)
+    )
 
 
 @pytest.mark.parametrize("branch", [0, 1])
@@ -114,7 +119,10 @@ def test_a_module_mixes_its_two_branches(branch):
     torch.nn.init.zeros_(module.attention.score.weight)
     module.attention.score.bias.data.view(2, -1)[branch] = 100.0
     x = 3 + 2 * torch.randn(2, 4, 8, 8)
-    norm, conv = [(module.batch_norm, module.batch_conv), (module.instance_norm, module.instance_conv)][branch]
+    norm, conv = [
+        (module.batch_norm, module.batch_conv),
+        (module.instance_norm, module.instance_conv),
+    ][branch]
     expected = conv(torch.nn.functional.leaky_relu(norm(x)))
     torch.testing.assert_close(module(x), expected)
     other = module(5 * x + 1)  # contrast and brightness are nothing to the branch of instance norm
@@ -129,7 +137,8 @@ def test_it_starts_with_the_accuracy_of_the_classifier(make, batch):
     alone = method.parents["frozen"](batch.degraded).logits
     assert torch.equal(method.logits(batch.degraded), alone)
     torch.testing.assert_close(
-        method.scores(batch)["cross_entropy"].mean(), torch.nn.functional.cross_entropy(alone, batch.labels)
+        method.scores(batch)["cross_entropy"].mean(),
+        torch.nn.functional.cross_entropy(alone, batch.labels),
     )
 
 
@@ -139,7 +148,10 @@ def test_the_gradient_passes_through_the_classifier_and_leaves_it_alone(make, ba
     method.loss(batch)["loss"].backward()
     assert all(p.grad.abs().max() > 0 for p in method.parameters())
     assert all(p.grad is None for p in method.parents["frozen"].parameters())
-    assert all(torch.equal(value, before[name]) for name, value in method.parents["frozen"].state_dict().items())
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in method.parents["frozen"].state_dict().items()
+    )
     assert all(name.startswith("network.") for name in method.state_dict())
 
 
@@ -167,7 +179,13 @@ def test_wrong_runs(tiny, fields, message):
 def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
     classifier = tiny(train_size=256, epochs=3, lr=0.1, schedule="onecycle", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 4, "table": "cifar-c"}
-    fields = {"method": "urie", "network": "urie", "width": 0.0625, "degrade": noise, "uses": {"frozen": classifier}}
+    fields = {
+        "method": "urie",
+        "network": "urie",
+        "width": 0.0625,
+        "degrade": noise,
+        "uses": {"frozen": classifier},
+    }
     run = tiny(**fields, epochs=3, lr=0.003, optimizer="adam", crop=0, flip=False, train_size=128)
     sweep.train(classifier, store, None, cpu)
     shutil.copytree(store.root, tmp_path / "again")
@@ -184,4 +202,6 @@ def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
     assert (network(degraded) * 255 - images["output"]).abs().max() < 0.6  # rounded to 8 bits
     again = type(store)(tmp_path / "again")
     sweep.train(run, again, None, cpu)
-    assert all(torch.equal(value, again.weights(run)[name]) for name, value in store.weights(run).items())
+    assert all(
+        torch.equal(value, again.weights(run)[name]) for name, value in store.weights(run).items()
+    )

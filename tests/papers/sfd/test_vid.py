@@ -27,7 +27,9 @@ def make(tiny):
 
     def make(network="resnet18", teacher="resnet18", **options):
         torch.manual_seed(0)
-        parent = build_network(tiny(network=teacher, width=0.125), TASK).eval().requires_grad_(False)
+        parent = (
+            build_network(tiny(network=teacher, width=0.125), TASK).eval().requires_grad_(False)
+        )
         torch.manual_seed(1)
         run = tiny(method="vid", network=network, width=0.0625, options=options)
         return methods.build(run, TASK, {"teacher": parent})
@@ -41,9 +43,12 @@ def make(tiny):
 def test_the_likelihood_by_hand():
     mean = torch.tensor([[1.0, 2.0], [0.0, 0.0]]).view(2, 2, 1, 1)
     target = torch.tensor([[0.0, 2.0], [2.0, 4.0]]).view(2, 2, 1, 1)
-    # channel 0, variance 1: squares 1 and 4; channel 1, variance 4: squares 0 and 16, logarithms log 4 each
+    # channel 0, variance 1: squares 1 and 4; channel 1, variance 4: squares 0 and 16, logarithms
+    # log 4 each
     expected = 0.5 * (1 + 4 + 0 / 4 + 16 / 4 + 2 * math.log(4)) / 4
-    assert variational_loss(mean, target, torch.tensor([1.0, 4.0])).item() == pytest.approx(expected)
+    assert variational_loss(mean, target, torch.tensor([1.0, 4.0])).item() == pytest.approx(
+        expected
+    )
 
 
 def test_the_likelihood_is_highest_where_the_variance_is_the_mean_square():
@@ -80,10 +85,14 @@ def test_the_loss_is_the_sum_of_its_terms(make, batch):
     teacher = method.parents["teacher"].maps(batch.clean).relu()
     maps = method.network.maps(batch.degraded).relu()
     logits = method.network(batch.degraded).logits
-    torch.testing.assert_close(losses["recognition"], torch.nn.functional.cross_entropy(logits, batch.labels))
+    torch.testing.assert_close(
+        losses["recognition"], torch.nn.functional.cross_entropy(logits, batch.labels)
+    )
     expected = variational_loss(method.regressor(maps), teacher, method.variance)
     torch.testing.assert_close(losses["distillation"], expected)
-    torch.testing.assert_close(losses["loss"], losses["recognition"] + 0.25 * losses["distillation"])
+    torch.testing.assert_close(
+        losses["loss"], losses["recognition"] + 0.25 * losses["distillation"]
+    )
 
 
 class Fixed(torch.nn.Module):
@@ -101,7 +110,8 @@ class Fixed(torch.nn.Module):
 
 
 def test_maps_are_taken_behind_the_relu(make, batch):
-    """What is negative before the ReLU is nothing to the loss, in the student and in the teacher; the rest is."""
+    """What is negative before the ReLU is nothing to the loss, in the student and in the teacher;
+    the rest is."""
     torch.manual_seed(2)
     method = make().eval()
     own, target = torch.randn(6, 32, 4, 4), torch.randn(6, 64, 4, 4)
@@ -166,7 +176,9 @@ def test_map_shape_gathers_no_statistics():
 
 
 def test_an_initial_variance_that_cannot_be(make):
-    with pytest.raises(UserError, match=r"the initial variance is 0\.0; it must be more than 1e-05"):
+    with pytest.raises(
+        UserError, match=r"the initial variance is 0\.0; it must be more than 1e-05"
+    ):
         make(initial=0.0)
 
 
@@ -176,8 +188,15 @@ def test_without_a_teacher(tiny):
 
 
 def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path):
-    noise = {"name": "corruption", "corruption": "gaussian_noise", "severity": 2, "table": "cifar-c"}
-    run = tiny(method="vid", degrade=noise, uses={"teacher": tiny()}, optimizer="adam", lr=0.01, epochs=4)
+    noise = {
+        "name": "corruption",
+        "corruption": "gaussian_noise",
+        "severity": 2,
+        "table": "cifar-c",
+    }
+    run = tiny(
+        method="vid", degrade=noise, uses={"teacher": tiny()}, optimizer="adam", lr=0.01, epochs=4
+    )
     again = type(store)(tmp_path / "again")
     for place in (store, again):
         sweep.train(tiny(), place, None, cpu)

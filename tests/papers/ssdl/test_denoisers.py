@@ -16,7 +16,11 @@ def conv(kernel, channels, out):
 
 
 def bottleneck(channels, inner):
-    return batch_normed(1, channels, inner) + batch_normed(3, inner, inner) + batch_normed(1, inner, channels)
+    return (
+        batch_normed(1, channels, inner)
+        + batch_normed(3, inner, inner)
+        + batch_normed(1, inner, channels)
+    )
 
 
 def count(make):
@@ -25,7 +29,8 @@ def count(make):
 
 
 def test_sizes_of_the_u_net():
-    """Down, up beside maps of 48 channels, at full size beside the image; two more levels in the published one."""
+    """Down, up beside maps of 48 channels, at full size beside the image; two more levels in the
+    published one."""
     ends = conv(3, 3, 48) + conv(3, 96 + 3, 64) + conv(3, 64, 32) + conv(3, 32, 3)
     lowest, level = conv(3, 48 + 48, 96) + conv(3, 96, 96), conv(3, 96 + 48, 96) + conv(3, 96, 96)
     small = ends + 4 * conv(3, 48, 48) + lowest + level
@@ -35,19 +40,35 @@ def test_sizes_of_the_u_net():
 
 def test_size_of_lius_network():
     down = conv(3, 64, 128) + 2 * 128 + conv(3, 128, 128) + 2 * 128 + 2 * bottleneck(128, 32)
-    up = conv(4, 128, 32) + conv(3, 128 + 32, 256) + 2 * 256 + bottleneck(256, 64) + conv(4, 256, 64)
+    up = (
+        conv(4, 128, 32) + conv(3, 128 + 32, 256) + 2 * 256 + bottleneck(256, 64) + conv(4, 256, 64)
+    )
     assert count(Liu) == conv(5, 3, 64) + down + up + conv(3, 64 + 64, 3) == 1_033_443
 
 
 def test_layers_of_lius_network():
     """Kernels, strides and channels in the order of the authors' file."""
     layers = [m for m in Liu().modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    shown = [(type(m).__name__[4:6], m.kernel_size[0], m.stride[0], m.out_channels, m.bias is not None) for m in layers]
+    shown = [
+        (type(m).__name__[4:6], m.kernel_size[0], m.stride[0], m.out_channels, m.bias is not None)
+        for m in layers
+    ]
     assert shown == [
         ("2d", 5, 1, 64, True),
-        *[("2d", 3, 2, 128, True), ("2d", 1, 1, 32, False), ("2d", 3, 1, 32, False), ("2d", 1, 1, 128, False)] * 2,
+        *[
+            ("2d", 3, 2, 128, True),
+            ("2d", 1, 1, 32, False),
+            ("2d", 3, 1, 32, False),
+            ("2d", 1, 1, 128, False),
+        ]
+        * 2,
         ("Tr", 4, 2, 32, True),
-        *[("2d", 3, 1, 256, True), ("2d", 1, 1, 64, False), ("2d", 3, 1, 64, False), ("2d", 1, 1, 256, False)],
+        *[
+            ("2d", 3, 1, 256, True),
+            ("2d", 1, 1, 64, False),
+            ("2d", 3, 1, 64, False),
+            ("2d", 1, 1, 256, False),
+        ],
         ("Tr", 4, 2, 64, True),
         ("2d", 3, 1, 3, True),
     ]

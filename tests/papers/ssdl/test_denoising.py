@@ -1,4 +1,5 @@
-"""Denoisers trained by themselves, from noisy or from clean targets, and what others see through them."""
+"""Denoisers trained by themselves, from noisy or from clean targets, and what others see through
+them."""
 
 import dataclasses
 
@@ -38,7 +39,9 @@ def shifted(method, residual):
 
 @pytest.fixture
 def batch():
-    return Batch(torch.full((4, 3, 32, 32), 0.5), torch.full((4, 3, 32, 32), 0.4), torch.arange(4), images(4))
+    return Batch(
+        torch.full((4, 3, 32, 32), 0.5), torch.full((4, 3, 32, 32), 0.4), torch.arange(4), images(4)
+    )
 
 
 @pytest.mark.parametrize(("target", "pairs"), [("again", True), ("clean", False)])
@@ -60,7 +63,10 @@ def test_scores_are_decibels_of_the_clipped_image(denoiser, batch):
     torch.testing.assert_close(scores["psnr_noisy"], torch.full((4,), 20.0))  # off by 0.1
     torch.testing.assert_close(scores["psnr"], torch.full((4,), 40.0), atol=1e-3, rtol=0)  # by 0.01
     white = batch._replace(clean=torch.ones(4, 3, 32, 32))
-    assert shifted(methods.build(denoiser(), TASK, {}), 5.0).scores(white)["psnr"].tolist() == [100.0] * 4
+    assert (
+        shifted(methods.build(denoiser(), TASK, {}), 5.0).scores(white)["psnr"].tolist()
+        == [100.0] * 4
+    )
 
 
 def test_samples_are_eight_images_in_8_bits(denoiser):
@@ -71,20 +77,25 @@ def test_samples_are_eight_images_in_8_bits(denoiser):
     )
     assert torch.equal(shown["input"], images(9, seed=1)[:8].mul(255).round().to(torch.uint8))
     assert torch.equal(shown["clean"], images(9)[:8].mul(255).round().to(torch.uint8))
-    assert torch.equal(shown["output"], (images(9, seed=1)[:8] + 0.3).clamp(0, 1).mul(255).round().to(torch.uint8))
+    assert torch.equal(
+        shown["output"], (images(9, seed=1)[:8] + 0.3).clamp(0, 1).mul(255).round().to(torch.uint8)
+    )
 
 
 @pytest.mark.parametrize("target", ["again", "clean"])
 def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, target):
-    """With 128 steps on 256 noisy digits, either target gains more than two decibels on digits that were not seen."""
+    """With 128 steps on 256 noisy digits, either target gains more than two decibels on digits that
+    were not seen."""
     run = denoiser(target, train_size=256, epochs=8, batch_size=16, lr=5e-3)
     record = sweep.train(run, store, None, cpu)
-    assert record.metrics["psnr_noisy"] == pytest.approx(19, abs=1.5)  # 18.6 dB, and less noise where it is cut
+    # 18.6 dB, and less noise where it is cut
+    assert record.metrics["psnr_noisy"] == pytest.approx(19, abs=1.5)
     assert record.metrics["psnr"] > record.metrics["psnr_noisy"] + 2
     assert record.history[-1]["loss"] < record.history[0]["loss"]
     shown = store.samples(run)
     network = sweep.load_network(run, store, load(run.dataset), cpu)
-    assert (network(shown["input"] / 255) * 255 - shown["output"]).abs().max() < 0.51  # rounded to 8 bits
+    # rounded to 8 bits
+    assert (network(shown["input"] / 255) * 255 - shown["output"]).abs().max() < 0.51
 
 
 def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
@@ -109,7 +120,10 @@ def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
 
 def test_it_goes_on_from_another_denoiser(denoiser, tiny):
     other = methods.build_network(denoiser(), TASK)
-    assert torch.equal(methods.build(denoiser("clean"), TASK, {"init": other}).network.stem.weight, other.stem.weight)
+    assert torch.equal(
+        methods.build(denoiser("clean"), TASK, {"init": other}).network.stem.weight,
+        other.stem.weight,
+    )
     with pytest.raises(UserError, match="init must be a denoiser of the network and width"):
         methods.build(denoiser(width=0.25), TASK, {"init": other})
 

@@ -24,12 +24,18 @@ OWN = {"objectness", "proposal", "class", "box"}
 def drawn():
     """A data set of 8 training and 4 test scenes."""
     train_images, train_labels, test_images, test_labels = scenes.make(0, 8, 4)
-    return Dataset("scenes", Split(train_images, train_labels), Split(test_images, test_labels), tuple("0123456789"))
+    return Dataset(
+        "scenes",
+        Split(train_images, train_labels),
+        Split(test_images, test_labels),
+        tuple("0123456789"),
+    )
 
 
 @pytest.fixture
 def few(drawn, monkeypatch):
-    """The data set that runs get by the name "scenes" is the small one, and the method has its name."""
+    """The data set that runs get by the name "scenes" is the small one, and the method has its
+    name."""
     monkeypatch.setattr(scenes, "load", lambda seed=0: drawn)
     datasets._load.cache_clear()
     yield drawn
@@ -39,8 +45,16 @@ def few(drawn, monkeypatch):
 @pytest.fixture
 def base(tiny):
     """Makes tiny runs of "detection" on noisy scenes; any field may be changed."""
-    own = {"method": "detection", "dataset": "scenes", "network": "plain10", "train_size": 8, "test_size": 4}
-    return partial(tiny, **own, batch_size=4, optimizer="adam", lr=2e-3, crop=0, flip=False, degrade=NOISE)
+    own = {
+        "method": "detection",
+        "dataset": "scenes",
+        "network": "plain10",
+        "train_size": 8,
+        "test_size": 4,
+    }
+    return partial(
+        tiny, **own, batch_size=4, optimizer="adam", lr=2e-3, crop=0, flip=False, degrade=NOISE
+    )
 
 
 @pytest.fixture
@@ -55,7 +69,10 @@ def make(student):
 
     def make(teacher=None, **options):
         torch.manual_seed(1)
-        parents = {"teacher": teacher or Detection.build(student(options={}), TASK).eval().requires_grad_(False)}
+        parents = {
+            "teacher": teacher
+            or Detection.build(student(options={}), TASK).eval().requires_grad_(False)
+        }
         torch.manual_seed(0)
         return methods.build(student(options=options), TASK, parents)
 
@@ -105,14 +122,21 @@ def test_gradients_reach_the_student_only(make, batch):
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
     losses = method.train().loss(batch)
     backbone = list(method.network.backbone.parameters())
-    assert all(g.abs().sum() > 0 for g in torch.autograd.grad(losses["distillation"], backbone, retain_graph=True))
+    assert all(
+        g.abs().sum() > 0
+        for g in torch.autograd.grad(losses["distillation"], backbone, retain_graph=True)
+    )
     losses["loss"].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
     assert all(p.grad is None for p in teacher.parameters())
     assert {id(p) for p in teacher.parameters()}.isdisjoint(map(id, method.parameters()))
     assert not teacher.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
-    counted = {name: int(t) for name, t in method.state_dict().items() if name.endswith("num_batches_tracked")}
+    counted = {
+        name: int(t)
+        for name, t in method.state_dict().items()
+        if name.endswith("num_batches_tracked")
+    }
     assert counted  # the student's backbone has seen the batch, once
     assert set(counted.values()) == {1}
 
@@ -160,11 +184,15 @@ def test_with_the_noisy_view_training_keeps_no_clean_image(few, student, make, c
         seen.append(batch.clean)
         return method.loss(batch)
 
-    before = {name: tensor.clone() for name, tensor in method.parents["teacher"].state_dict().items()}
+    before = {
+        name: tensor.clone() for name, tensor in method.parents["teacher"].state_dict().items()
+    }
     trainer._loss = loss
     trainer.epoch()
     assert [clean is None for clean in seen] == [view == "noisy"] * 2
-    assert all(torch.equal(t, before[name]) for name, t in method.parents["teacher"].state_dict().items())
+    assert all(
+        torch.equal(t, before[name]) for name, t in method.parents["teacher"].state_dict().items()
+    )
 
 
 # Runs
@@ -172,15 +200,28 @@ def test_with_the_noisy_view_training_keeps_no_clean_image(few, student, make, c
 
 def test_without_lambda_it_is_the_detector_to_the_bit(few, base, student, store, cpu):
     alone, none, some = base(), student(options={"lambda_": 0.0}), student(options={"lambda_": 1.0})
-    records = dict(zip(("alone", "none", "some"), sweep.Sweep(store, None, cpu)([alone, none, some]), strict=True))
-    weights = {name: store.weights(run) for name, run in (("alone", alone), ("none", none), ("some", some))}
+    records = dict(
+        zip(
+            ("alone", "none", "some"),
+            sweep.Sweep(store, None, cpu)([alone, none, some]),
+            strict=True,
+        )
+    )
+    weights = {
+        name: store.weights(run) for name, run in (("alone", alone), ("none", none), ("some", some))
+    }
     assert weights["none"].keys() == weights["alone"].keys()  # and the teacher is not among them
-    assert all(torch.equal(tensor, weights["alone"][name]) for name, tensor in weights["none"].items())
-    assert not all(torch.equal(tensor, weights["alone"][name]) for name, tensor in weights["some"].items())
+    assert all(
+        torch.equal(tensor, weights["alone"][name]) for name, tensor in weights["none"].items()
+    )
+    assert not all(
+        torch.equal(tensor, weights["alone"][name]) for name, tensor in weights["some"].items()
+    )
     assert records["none"].metrics == records["alone"].metrics
     assert set(records["alone"].metrics) == {"map50", "map"}
     for mine, theirs in zip(records["none"].history, records["alone"].history, strict=True):
-        theirs = {name: value for name, value in theirs.items() if name != "penalty"}  # of exponents that it has not
+        # of exponents that it has not
+        theirs = {name: value for name, value in theirs.items() if name != "penalty"}
         assert mine == {**theirs, "distillation": mine["distillation"]}
         assert mine["distillation"] > 0.01
 
@@ -223,5 +264,7 @@ def test_mistakes_about_teachers(make, student, batch):
         DetectionSSDL(student(), TASK, {})
     with pytest.raises(UserError, match=r"the teacher must be a detector, not a Classifier$"):
         make(resnet.resnet18(10, 0.0625))
-    with pytest.raises(UserError, match=r"maps of student and teacher differ in shape, 8x12x12 and 4x23x23$"):
+    with pytest.raises(
+        UserError, match=r"maps of student and teacher differ in shape, 8x12x12 and 4x23x23$"
+    ):
         make(detector.build("plain10", 10, 0.0625, 1).eval()).loss(batch)

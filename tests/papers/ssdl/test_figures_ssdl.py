@@ -31,7 +31,10 @@ def lines(ax):
     for group in ax.containers:
         line, _, bars = group
         lengths = [np.ptp(segment[:, 1]) for segment in bars[-1].get_segments()]
-        out[group.get_label()] = (*(np.asarray(values).tolist() for values in line.get_data()), lengths)
+        out[group.get_label()] = (
+            *(np.asarray(values).tolist() for values in line.get_data()),
+            lengths,
+        )
     return out
 
 
@@ -40,7 +43,11 @@ def lines(ax):
 
 def test_noise_curves():
     curves = {
-        "noisy baseline": {60: Estimate(40, 1, 5), 15: Estimate(80, 2, 5), 30: Estimate(70, math.inf, 1)},
+        "noisy baseline": {
+            60: Estimate(40, 1, 5),
+            15: Estimate(80, 2, 5),
+            30: Estimate(70, math.inf, 1),
+        },
         "SSDL": {15: Estimate(82, 0.5, 5), 60: Estimate(45, 1.5, 5)},
     }
     figure = figures_ssdl.noise_curves(curves)
@@ -54,11 +61,15 @@ def test_noise_curves():
     assert ax.get_xticks().tolist() == [15, 30, 60]
     assert legend(figure) == list(curves)
     assert figure.get_dpi() == DPI
-    assert figures_ssdl.noise_curves({"one": {30: Estimate(50, 1, 3)}}).axes[0].get_xticks().tolist() == [30]
+    assert figures_ssdl.noise_curves({"one": {30: Estimate(50, 1, 3)}}).axes[
+        0
+    ].get_xticks().tolist() == [30]
 
 
 def test_gains_have_a_panel_and_the_colours_of_the_curves():
-    curves = {name: {15: Estimate(80, 1, 5), 30: Estimate(70, 1, 5)} for name in ("noisy", "STL", "SSDL")}
+    curves = {
+        name: {15: Estimate(80, 1, 5), 30: Estimate(70, 1, 5)} for name in ("noisy", "STL", "SSDL")
+    }
     gains = {"SSDL": {15: Estimate(1.5, 0.4, 5), 30: Estimate(-0.5, 0.6, 5)}}
     figure = figures_ssdl.noise_curves(curves, gains, "the noisy one")
     left, right = figure.axes
@@ -94,7 +105,9 @@ def test_ablations_share_the_scale_and_the_colours():
             "STL": {"stages": Estimate(62, 1, 3), "last": Estimate(60, 1, 3)},
             "SSDL": {"last": Estimate(59, 1, 3)},
         },
-        "teacher's epochs": {"SSDL": {0.5: Estimate(57, 1, 3), 1: Estimate(60, 1, 3), 2: Estimate(60.5, 1, 3)}},
+        "teacher's epochs": {
+            "SSDL": {0.5: Estimate(57, 1, 3), 1: Estimate(60, 1, 3), 2: Estimate(60.5, 1, 3)}
+        },
     }
     figure = figures_ssdl.ablations(panels, {"noisy baseline": Estimate(56, 1, 3)})
     first, second, third = figure.axes
@@ -107,7 +120,12 @@ def test_ablations_share_the_scale_and_the_colours():
     assert lines(second)["STL"][:2] == (pytest.approx([0, 1], abs=0.1), [62, 60])
     assert lines(second)["SSDL"][0] == pytest.approx([1], abs=0.1)
     assert lines(second)["SSDL"][0][0] != lines(second)["STL"][0][1]
-    colors = {group[0].get_color() for ax in figure.axes for group in ax.containers if group.get_label() == "SSDL"}
+    colors = {
+        group[0].get_color()
+        for ax in figure.axes
+        for group in ax.containers
+        if group.get_label() == "SSDL"
+    }
     assert len(colors) == 1
     assert [ax.get_xlabel() for ax in figure.axes] == list(panels)
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
@@ -121,7 +139,9 @@ def test_ablations_share_the_scale_and_the_colours():
 def make_samples(cams=True):
     generator = torch.Generator().manual_seed(0)
     samples = {
-        f"images.{name}": torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=generator)
+        f"images.{name}": torch.randint(
+            0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=generator
+        )
         for name in ("clean", "noisy")
     }
     for view in ("network_clean", "network_noisy", "other_noisy"):
@@ -162,12 +182,18 @@ def test_without_class_activation_maps_there_are_fewer_columns():
 
 def test_accuracy_and_psnr():
     figure = figures_ssdl.accuracy_and_psnr(
-        {"N2N": (Estimate(28, 0.2, 5), Estimate(60, 1, 5)), "joint": (Estimate(24, math.inf, 1), Estimate(66, 2, 5))},
+        {
+            "N2N": (Estimate(28, 0.2, 5), Estimate(60, 1, 5)),
+            "joint": (Estimate(24, math.inf, 1), Estimate(66, 2, 5)),
+        },
         {"noisy baseline": Estimate(64, 0.5, 5)},
         Estimate(18.6, 0.0, 5),
     )
     (ax,) = figure.axes
-    points = {group.get_label(): [float(values[0]) for values in group[0].get_data()] for group in ax.containers}
+    points = {
+        group.get_label(): [float(values[0]) for values in group[0].get_data()]
+        for group in ax.containers
+    }
     assert points == {"N2N": [28, 60], "joint": [24, 66]}
     across, up = ax.containers[0][2]
     assert np.ptp(across.get_segments()[0][:, 0]) == pytest.approx(0.4)
@@ -201,6 +227,16 @@ def test_equivalences():
         assert own[-1].get_marker() == marker
         assert (own[-1].get_markerfacecolor() == "none") == (row.n == 1)
     widths = {round(np.ptp(line.get_xdata()), 6): line.get_linewidth() for line in ax.lines}
-    assert widths[round(2 * rows["SSDL − STL"].half90, 6)] > widths[round(2 * rows["SSDL − STL"].half, 6)]
+    assert (
+        widths[round(2 * rows["SSDL − STL"].half90, 6)]
+        > widths[round(2 * rows["SSDL − STL"].half, 6)]
+    )
     assert [text.get_text() for text in ax.texts] == [row.text() for row in rows.values()]
-    assert legend(figure) == ["equivalent", "different", "undecided", "90 % interval", "95 % interval", "margin"]
+    assert legend(figure) == [
+        "equivalent",
+        "different",
+        "undecided",
+        "90 % interval",
+        "95 % interval",
+        "margin",
+    ]

@@ -23,14 +23,24 @@ def run(tiny):
     """Makes runs; keyword arguments are fields."""
 
     def make(**fields):
-        return tiny(**{"method": "joint", "network": "liu", "width": 0.125, "degrade": NOISE, **PIXELS, **fields})
+        return tiny(
+            **{
+                "method": "joint",
+                "network": "liu",
+                "width": 0.125,
+                "degrade": NOISE,
+                **PIXELS,
+                **fields,
+            }
+        )
 
     return make
 
 
 @pytest.fixture
 def make(run, tiny):
-    """Makes a denoiser that is no longer the identity before a frozen classifier; keyword arguments are options."""
+    """Makes a denoiser that is no longer the identity before a frozen classifier; keyword arguments
+    are options."""
 
     def make(**options):
         torch.manual_seed(0)
@@ -48,7 +58,8 @@ def batch():
 
 
 def test_the_weight_is_that_of_the_authors_file():
-    """5e-8 times half the sum over an image of 224 x 224 pixels on a scale of 255, in units of the mean on [0, 1]."""
+    """5e-8 times half the sum over an image of 224 x 224 pixels on a scale of 255, in units of the
+    mean on [0, 1]."""
     assert pytest.approx(5e-8 * 255**2 * 3 * 224**2 / 2, rel=0.03) == WEIGHT
 
 
@@ -79,7 +90,10 @@ def test_gradients_pass_through_the_classifier_and_leave_it_alone(make, batch):
     method.loss(batch)["loss"].backward()
     assert all(p.grad.abs().max() > 0 for p in method.parameters())
     assert all(p.grad is None for p in method.parents["frozen"].parameters())
-    assert all(torch.equal(value, before[name]) for name, value in method.parents["frozen"].state_dict().items())
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in method.parents["frozen"].state_dict().items()
+    )
     assert all(name.startswith("network.") for name in method.state_dict())
 
 
@@ -89,14 +103,19 @@ def test_scores_are_those_of_the_classifier_and_of_the_denoiser(make, batch):
     assert torch.equal(scores["psnr"], psnr(denoised, batch.clean))
     assert torch.equal(scores["psnr_noisy"], psnr(batch.degraded, batch.clean))
     logits = method.parents["frozen"](denoised).logits
-    torch.testing.assert_close(scores["cross_entropy"], F.cross_entropy(logits, batch.labels, reduction="none"))
+    torch.testing.assert_close(
+        scores["cross_entropy"], F.cross_entropy(logits, batch.labels, reduction="none")
+    )
     assert torch.equal(scores["top1"], 100.0 * (logits.argmax(1) == batch.labels))
 
 
 def test_it_starts_with_the_accuracy_of_the_classifier(make, batch):
     method = make().eval()
     nn.init.zeros_(method.network.last.weight)
-    assert torch.equal(method.logits(method.network(batch.degraded)), method.parents["frozen"](batch.degraded).logits)
+    assert torch.equal(
+        method.logits(method.network(batch.degraded)),
+        method.parents["frozen"](batch.degraded).logits,
+    )
 
 
 def test_it_compiles_without_a_break(make, batch):
@@ -106,20 +125,31 @@ def test_it_compiles_without_a_break(make, batch):
 
 
 def test_runs(run, tiny, store, cpu):
-    """A classifier, a denoiser by itself, both jointly, and another classifier behind the outcome."""
+    """A classifier, a denoiser by itself, both jointly, and another classifier behind the
+    outcome."""
     classifier = tiny(train_size=128, lr=0.1, schedule="onecycle", crop=0, flip=False)
     denoiser = run(method="denoising", options={"target": "clean"})
-    joint = run(uses={"frozen": classifier, "init": denoiser}, epochs=3, train_size=128, evaluate=({"name": "none"},))
+    joint = run(
+        uses={"frozen": classifier, "init": denoiser},
+        epochs=3,
+        train_size=128,
+        evaluate=({"name": "none"},),
+    )
     behind = tiny(degrade=NOISE, epochs=1, uses={"frontend": joint})
     records = [sweep.train(one, store, None, cpu) for one in (classifier, denoiser, joint, behind)]
     record = records[2]
     assert set(record.history[0]) == {"lr", "loss", "recognition", "reconstruction"}
     assert record.history[-1]["loss"] < record.history[0]["loss"]
-    assert {"top1", "top5", "cross_entropy", "psnr", "psnr_noisy", "psnr@none"} <= set(record.metrics)
+    assert {"top1", "top5", "cross_entropy", "psnr", "psnr_noisy", "psnr@none"} <= set(
+        record.metrics
+    )
     assert record.metrics["psnr"] > record.metrics["psnr_noisy"]
     assert record.metrics["psnr_noisy@none"] == 100
     assert set(store.samples(joint)) == {"input", "output", "clean"}
-    first, last = (sweep.load_network(one, store, load(one.dataset), cpu).state_dict() for one in (denoiser, joint))
+    first, last = (
+        sweep.load_network(one, store, load(one.dataset), cpu).state_dict()
+        for one in (denoiser, joint)
+    )
     assert not torch.equal(first["stem.weight"], last["stem.weight"])
     assert records[3].metrics["top1"] >= 0
 
@@ -127,7 +157,9 @@ def test_runs(run, tiny, store, cpu):
 def test_it_starts_from_a_denoiser(run, make):
     parents = {**make().parents, "init": make().network}
     start = methods.build(run(), TASK, parents).network.state_dict()
-    assert all(torch.equal(value, start[name]) for name, value in parents["init"].state_dict().items())
+    assert all(
+        torch.equal(value, start[name]) for name, value in parents["init"].state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(

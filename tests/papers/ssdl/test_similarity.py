@@ -1,4 +1,5 @@
-"""CKA, cosines and class-activation maps: against their definitions, and what must not change them."""
+"""CKA, cosines and class-activation maps: against their definitions, and what must not change
+them."""
 
 import itertools
 
@@ -29,14 +30,17 @@ def related():
     """Features (400, 6) and (400, 9) that share three factors."""
     factors = normal(400, 3)
     return tuple(
-        factors @ normal(3, d, seed=d) + 0.7 * normal(400, d, seed=10 + d) + normal(d, seed=20 + d) for d in (6, 9)
+        factors @ normal(3, d, seed=d) + 0.7 * normal(400, d, seed=10 + d) + normal(d, seed=20 + d)
+        for d in (6, 9)
     )
 
 
 def by_definition(k, l):
     """The U-statistic: the mean over all ordered choices of four different images."""
     choices = list(itertools.permutations(range(len(k)), 4))
-    values = [k[i, j] * l[i, j] + k[i, j] * l[q, r] - 2 * k[i, j] * l[i, q] for i, j, q, r in choices]
+    values = [
+        k[i, j] * l[i, j] + k[i, j] * l[q, r] - 2 * k[i, j] * l[i, q] for i, j, q, r in choices
+    ]
     return sum(values) / len(choices)
 
 
@@ -64,13 +68,16 @@ def test_the_unbiased_hsic_is_right_on_average():
         x = normal(6, 3, seed=seed)
         values.append(hsic(gram(x), gram(x @ mixing)))
     values = torch.stack(values)
-    assert values.mean().item() == pytest.approx(mixing.square().sum().item(), abs=4 * values.std().item() / 1000**0.5)
+    assert values.mean().item() == pytest.approx(
+        mixing.square().sum().item(), abs=4 * values.std().item() / 1000**0.5
+    )
 
 
 def test_of_many_images_cka_is_that_of_their_distribution():
     sds = torch.tensor([3.0, 1.0, 0.5], dtype=torch.float64)
     x = normal(1500, 3) * sds
-    expected = sds.square().sum() / (3**0.5 * sds.square().square().sum().sqrt())  # |Sxy|^2 / (|Sx| |Sy|)
+    # |Sxy|^2 / (|Sx| |Sy|)
+    expected = sds.square().sum() / (3**0.5 * sds.square().square().sum().sqrt())
     assert cka(x, x / sds) == pytest.approx(expected.item(), abs=0.03)
 
 
@@ -97,7 +104,8 @@ def test_what_does_change_cka(related):
 def test_independent_features_with_many_dimensions_are_not_alike():
     x, y = normal(40, 2000), normal(40, 2000, seed=1)
     k, l = ((z - z.mean(0)) @ (z - z.mean(0)).T for z in (x, y))
-    assert (k * l).sum() / (k.norm() * l.norm()) > 0.9  # the plain estimate, in which they look the same
+    # the plain estimate, in which they look the same
+    assert (k * l).sum() / (k.norm() * l.norm()) > 0.9
     assert abs(cka(x, y)) < 0.1
 
 
@@ -126,7 +134,9 @@ def test_batches_have_the_mean_of_their_hsic(related):
         gathered.add({"x": k, "y": l})
         sums += (end - start) * torch.stack([hsic(k, l), hsic(k, k), hsic(l, l)])
     values = gathered.values()
-    assert values["x", "y"] == pytest.approx((sums[0] / (sums[1] * sums[2]).sqrt()).item(), rel=1e-10)
+    assert values["x", "y"] == pytest.approx(
+        (sums[0] / (sums[1] * sums[2]).sqrt()).item(), rel=1e-10
+    )
     assert values["y", "y"] == pytest.approx(1, rel=1e-12)
 
 
@@ -141,7 +151,9 @@ def test_small_batches_estimate_the_same_as_one(related):
 
 def test_half_precision_features_are_multiplied_in_float32(related):
     x, y = (z.view(400, -1, 1, 3) for z in related)
-    assert cka(x.half(), y.bfloat16()) == pytest.approx(cka(x.half().double(), y.bfloat16().double()), rel=1e-5)
+    assert cka(x.half(), y.bfloat16()) == pytest.approx(
+        cka(x.half().double(), y.bfloat16().double()), rel=1e-5
+    )
 
 
 # Cosines
@@ -172,7 +184,9 @@ def test_a_class_activation_map_adds_up_to_the_logit(name, seeded):
         activation = class_activation_maps(network, maps, labels)
         logits = network.classify(maps).logits[torch.arange(3), labels]
     assert activation.shape == (3, *maps.shape[-2:])
-    torch.testing.assert_close(activation.mean((1, 2)) + network.head.bias[labels], logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        activation.mean((1, 2)) + network.head.bias[labels], logits, rtol=1e-4, atol=1e-4
+    )
     one = sum(network.head.weight[6, c] * maps[0, c].relu() for c in range(maps.shape[1]))
     torch.testing.assert_close(activation[0], one, rtol=1e-4, atol=1e-4)
 
@@ -182,7 +196,9 @@ def test_other_poolings_have_no_class_activation_map(name):
     network = networks.build(name, 10, 0.125)
     assert not averages(network)
     with pytest.raises(UserError, match="global average pooling; choose from: resnet18"):
-        class_activation_maps(network, torch.rand(1, network.head.in_features, 2, 2), torch.tensor([0]))
+        class_activation_maps(
+            network, torch.rand(1, network.head.in_features, 2, 2), torch.tensor([0])
+        )
 
 
 def test_correlation_of_maps():
@@ -190,4 +206,6 @@ def test_correlation_of_maps():
     maps = torch.cat([2 * x + 1, -x, torch.ones(1, 3, 4), x.flip(2)])
     ours = correlation(x.expand(4, 3, 4), maps)
     flipped = torch.corrcoef(torch.stack([x.flatten(), maps[3].flatten()]))[0, 1]
-    torch.testing.assert_close(ours, torch.tensor([1.0, -1, 0, flipped.item()], dtype=torch.float64))
+    torch.testing.assert_close(
+        ours, torch.tensor([1.0, -1, 0, flipped.item()], dtype=torch.float64)
+    )

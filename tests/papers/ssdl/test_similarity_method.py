@@ -23,7 +23,9 @@ STAGES = ["stem", "stage1", "stage2", "stage3", "stage4"]
 def batches():
     """24 and 9 images, of which the degraded ones are noisy."""
     generator = torch.Generator().manual_seed(0)
-    clean = torch.rand(33, 3, 32, 32, generator=generator) * torch.rand(33, 3, 1, 1, generator=generator)
+    clean = torch.rand(33, 3, 32, 32, generator=generator) * torch.rand(
+        33, 3, 1, 1, generator=generator
+    )
     noisy = (clean + 0.2 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
     labels = torch.arange(33) % 10
     return [Batch(clean[part], noisy[part], labels[part]) for part in (slice(0, 24), slice(24, 33))]
@@ -31,12 +33,15 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with untrained networks of seeds 1, 2 and 2; fields of the run may be changed."""
+    """Makes the method with untrained networks of seeds 1, 2 and 2; fields of the run may be
+    changed."""
 
     def make(network="resnet18", same=False, task=TASK, **fields):
         seeds = {"network": 1, "other": 2, "again": 2}
         uses = {role: tiny(network=network, seed=seed) for role, seed in seeds.items()}
-        run = tiny(**{"method": "similarity", "network": network, "epochs": 0, "uses": uses, **fields})
+        run = tiny(
+            **{"method": "similarity", "network": network, "epochs": 0, "uses": uses, **fields}
+        )
         parents = {}
         for role, parent in uses.items():
             torch.manual_seed(parent.seed)
@@ -66,7 +71,9 @@ def features(network, images):
 def test_layer_by_layer(make, batches):
     method = make()
     metrics, _ = measured(method, batches[:1])
-    network, other, again, untrained = (method.parents[r] for r in ("network", "other", "again", "untrained"))
+    network, other, again, untrained = (
+        method.parents[r] for r in ("network", "other", "again", "untrained")
+    )
     batch = batches[0]
     reference = features(network, batch.clean)
     compared = {
@@ -82,7 +89,12 @@ def test_layer_by_layer(make, batches):
             assert metrics[f"cka@{layer}/{view}"] == pytest.approx(expected, abs=1e-4)
         expected = cosine(reference[layer], compared["network_noisy"][layer]).mean().item()
         assert metrics[f"cosine@{layer}/network_noisy"] == pytest.approx(expected, rel=1e-4)
-    assert {name.split("@")[0] for name in metrics} == {"cka", "cosine", "cam/other_noisy", "cam/network_noisy"}
+    assert {name.split("@")[0] for name in metrics} == {
+        "cka",
+        "cosine",
+        "cam/other_noisy",
+        "cam/network_noisy",
+    }
     assert len(metrics) == len(STAGES) * (len(COMPARED) + 1) + 2
     assert all(type(value) is float for value in metrics.values())
 
@@ -99,7 +111,9 @@ def test_means_are_those_of_all_images(make, batches):
 def test_large_batches_are_taken_in_parts(make, batches, monkeypatch):
     method = make()
     whole = measured(method, [Batch(*(tensor[:20] for tensor in batches[0][:3]))])[0]
-    halves = measured(method, [Batch(*(tensor[i : i + 10] for tensor in batches[0][:3])) for i in (0, 10)])[0]
+    halves = measured(
+        method, [Batch(*(tensor[i : i + 10] for tensor in batches[0][:3])) for i in (0, 10)]
+    )[0]
     monkeypatch.setattr("paperlib.papers.ssdl.similarity.AT_ONCE", 19)
     parts = measured(method, [Batch(*(tensor[:20] for tensor in batches[0][:3]))])[0]
     assert parts == pytest.approx(halves, rel=1e-5)
@@ -113,7 +127,9 @@ def test_reduced_precision_around_it_changes_nothing(make, batches):
 
 
 def test_the_same_network_on_the_same_images(make, batches):
-    metrics, samples = measured(make(same=True), [Batch(b.clean, b.clean, b.labels) for b in batches])
+    metrics, samples = measured(
+        make(same=True), [Batch(b.clean, b.clean, b.labels) for b in batches]
+    )
     for name, value in metrics.items():
         if "untrained" not in name:
             assert value == pytest.approx(1, abs=1e-5), name
@@ -124,7 +140,10 @@ def test_the_same_network_on_the_same_images(make, batches):
 def test_the_untrained_network_is_what_the_other_started_from(make):
     method = make(seed=1)
     started = method.parents["other"].state_dict()  # not trained here
-    assert all(torch.equal(value, started[name]) for name, value in method.parents["untrained"].state_dict().items())
+    assert all(
+        torch.equal(value, started[name])
+        for name, value in method.parents["untrained"].state_dict().items()
+    )
     assert not torch.equal(method.parents["network"].head.weight, started["head.weight"])
     assert not method.state_dict()
 
@@ -134,9 +153,14 @@ def test_samples(make, batches):
     _, samples = measured(method, batches)
     batch, network, other = batches[0], method.parents["network"], method.parents["other"]
     assert torch.equal(samples["images.noisy"], (255 * batch.degraded[:6]).round().to(torch.uint8))
-    for view, images, source in (("network_clean", batch.clean, network), ("other_noisy", batch.degraded, other)):
+    for view, images, source in (
+        ("network_clean", batch.clean, network),
+        ("other_noisy", batch.degraded, other),
+    ):
         seen = features(source, images[:6])
-        torch.testing.assert_close(samples[f"maps.{view}"], seen["stem"].mean(1).half(), rtol=2e-3, atol=2e-3)
+        torch.testing.assert_close(
+            samples[f"maps.{view}"], seen["stem"].mean(1).half(), rtol=2e-3, atol=2e-3
+        )
         cams = torch.stack(
             [
                 F.relu(maps).mul(w.view(-1, 1, 1)).sum(0)
@@ -203,7 +227,11 @@ def test_images_of_another_size(make, batches):
 
 
 def test_from_trained_runs_to_a_record(tiny, store, cpu):
-    clean, noisy, again = tiny(epochs=1), tiny(epochs=1, degrade=NOISE, seed=1), tiny(epochs=1, seed=1)
+    clean, noisy, again = (
+        tiny(epochs=1),
+        tiny(epochs=1, degrade=NOISE, seed=1),
+        tiny(epochs=1, seed=1),
+    )
     uses = {"network": clean, "other": noisy, "again": again}
     run = dataclasses.replace(noisy, method="similarity", epochs=0, uses=uses)
     for parent in uses.values():

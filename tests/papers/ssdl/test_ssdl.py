@@ -1,4 +1,5 @@
-"""Student-teacher learning with and without clean images: what is compared, what is read, and what is not."""
+"""Student-teacher learning with and without clean images: what is compared, what is read, and what
+is not."""
 
 import dataclasses
 import gc
@@ -28,7 +29,11 @@ def make(tiny):
         own = tiny(degrade=NOISE)
         run = tiny(method=method, network=network, degrade=NOISE, options=options)
         torch.manual_seed(0)
-        parent = methods.build_network(dataclasses.replace(own, **(teacher or {})), TASK).eval().requires_grad_(False)
+        parent = (
+            methods.build_network(dataclasses.replace(own, **(teacher or {})), TASK)
+            .eval()
+            .requires_grad_(False)
+        )
         roles = {"joint": "frozen", "supervised": "init", "denoising": "unused"}
         return methods.build(run, TASK, {roles.get(method, "teacher"): parent})
 
@@ -86,7 +91,10 @@ def test_stages_are_compared_by_their_means_and_summed():
 
 @pytest.mark.parametrize("feature", ["post", "pre"])
 def test_the_loss_of_stages(make, feature):
-    method, batch = make("stl", taps="stages", feature=feature, lambda_=3.0).eval(), make_batch(images(8, seed=1))
+    method, batch = (
+        make("stl", taps="stages", feature=feature, lambda_=3.0).eval(),
+        make_batch(images(8, seed=1)),
+    )
     losses = method.loss(batch)
     expected = 0
     body, frozen = method.network.body, method.parents["teacher"].body
@@ -101,17 +109,24 @@ def test_the_loss_of_stages(make, feature):
     torch.testing.assert_close(losses["loss"], losses["recognition"] + 3 * losses["distillation"])
 
 
-@pytest.mark.parametrize("options", [{}, {"taps": "stages"}, {"draw": "independent", "taps": "stages"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"taps": "stages"}, {"draw": "independent", "taps": "stages"}]
+)
 def test_only_the_student_learns(make, options):
     method, batch = make("ssdl", **options), make_batch(again=images(8, seed=2))
     before = {name: value.clone() for name, value in method.parents["teacher"].state_dict().items()}
     method.loss(batch)["loss"].backward()
     assert all(p.grad.abs().max() > 0 for p in method.parameters())
-    assert all(torch.equal(v, before[name]) for name, v in method.parents["teacher"].state_dict().items())
+    assert all(
+        torch.equal(v, before[name]) for name, v in method.parents["teacher"].state_dict().items()
+    )
 
 
 def test_it_compiles_without_a_break(make):
-    method, batch = make("ssdl", taps="stages", draw="independent").eval(), make_batch(None, images(8, seed=2))
+    method, batch = (
+        make("ssdl", taps="stages", draw="independent").eval(),
+        make_batch(None, images(8, seed=2)),
+    )
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(batch)["loss"], method.loss(batch)["loss"])
 
@@ -120,7 +135,8 @@ def test_it_compiles_without_a_break(make):
 
 
 class Clean(torch.Tensor):
-    """Clean images, and whatever is computed from them; once `locked`, to touch them is an error."""
+    """Clean images, and whatever is computed from them; once `locked`, to touch them is an
+    error."""
 
     locked = False
 
@@ -144,7 +160,8 @@ class Declared:
 
 @pytest.fixture
 def lock(make, tiny, cpu, monkeypatch):
-    """Makes a trainer, the batches that its loss will be given, and the number of tensors of clean images still there.
+    """Makes a trainer, the batches that its loss will be given, and the number of tensors of clean
+    images still there.
 
     These may not be touched any more.
     """
@@ -155,7 +172,9 @@ def lock(make, tiny, cpu, monkeypatch):
         loss = module.loss
         module.loss = lambda batch: seen.append(batch) or loss(batch)
         run = tiny(method=method, network=network, degrade=NOISE, epochs=1, lr=0.001)
-        split = Split(images(64, seed=3).mul(255).to(torch.uint8).as_subclass(Clean), torch.arange(64) % 10)
+        split = Split(
+            images(64, seed=3).mul(255).to(torch.uint8).as_subclass(Clean), torch.arange(64) % 10
+        )
         again = Declared(degrade.another(NOISE)) if module.pairs else None
         trainer = Trainer(run, module, split, Declared(NOISE), cpu, again)
         del split
@@ -209,11 +228,17 @@ def test_who_needs_clean_images_reads_them(lock, method, network, options):
 
 @pytest.mark.parametrize(
     ("method", "options"),
-    [("ssdl", {}), ("ssdl", {"draw": "independent", "taps": "stages"}), ("stl", {"taps": "stages", "lambda_": 0.1})],
+    [
+        ("ssdl", {}),
+        ("ssdl", {"draw": "independent", "taps": "stages"}),
+        ("stl", {"taps": "stages", "lambda_": 0.1}),
+    ],
 )
 def test_a_run(tiny, store, cpu, method, options):
     teacher = tiny(epochs=1, degrade={"name": "none"} if method == "stl" else NOISE)
-    student = tiny(method=method, degrade=NOISE, epochs=1, seed=1, options=options, uses={"teacher": teacher})
+    student = tiny(
+        method=method, degrade=NOISE, epochs=1, seed=1, options=options, uses={"teacher": teacher}
+    )
     sweep.train(teacher, store, None, cpu)
     record = sweep.train(student, store, None, cpu)
     assert set(record.history[0]) == {"lr", "loss", "recognition", "distillation"}

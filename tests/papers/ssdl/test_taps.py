@@ -37,8 +37,16 @@ def test_taps_are_the_network_in_parts(name, training):
 def test_taps_come_before_poolings():
     small, large = (Taps(networks.build("resnet18", 10, 0.0625, size=size)) for size in (32, 224))
     assert [m.shape[-1] for m in small.maps(images()).values()] == [32, 32, 16, 8, 4]
-    assert [m.shape[-1] for m in large.maps(torch.rand(1, 3, 224, 224)).values()] == [112, 56, 28, 14, 7]
-    assert [m.shape[-1] for m in Taps(networks.build("vgg16", 10, 0.0625)).maps(images()).values()] == [32, 16, 8, 4, 2]
+    assert [m.shape[-1] for m in large.maps(torch.rand(1, 3, 224, 224)).values()] == [
+        112,
+        56,
+        28,
+        14,
+        7,
+    ]
+    assert [
+        m.shape[-1] for m in Taps(networks.build("vgg16", 10, 0.0625)).maps(images()).values()
+    ] == [32, 16, 8, 4, 2]
 
 
 def test_gradients_reach_what_is_in_front_of_a_tap():

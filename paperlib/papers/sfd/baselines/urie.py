@@ -1,9 +1,10 @@
-"""URIE (Son et al., ECCV 2020): an enhancer that is trained for a frozen classifier, not for the eye.
+"""URIE (Son et al., ECCV 2020): an enhancer that is trained for a frozen classifier, not for the
+eye.
 
-The enhancer stands before a classifier trained on clean images, in eval mode, and learns from the cross-entropy
-behind it alone; no clean image is compared with (the released code computes the mean squared error and only logs it).
-As released: Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of 60 epochs; every image has one of 15 corruptions or
-none, of severity 1 to 5.
+The enhancer stands before a classifier trained on clean images, in eval mode, and learns from the
+cross-entropy behind it alone; no clean image is compared with (the released code computes the mean
+squared error and only logs it). As released: Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of
+60 epochs; every image has one of 15 corruptions or none, of severity 1 to 5.
 """
 
 from collections.abc import Mapping
@@ -21,12 +22,14 @@ SAMPLES = 8
 
 
 class URIE(Method):
-    """Trains the enhancer `Run.network` ("urie"), of `Run.width`, before the parent "frozen", a trained classifier.
+    """Trains the enhancer `Run.network` ("urie"), of `Run.width`, before the parent "frozen", a
+    trained classifier.
 
     Only the enhancer is trained, kept and handed on; it is tested before the same classifier.
 
     Args:
-        start: "identity" or "random". clip: keep the enhanced images in [0, 1]. See `urie_network.Enhancer`.
+        start: "identity" or "random".
+        clip: keep the enhanced images in [0, 1]. See `urie_network.Enhancer`.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class URIE(Method):
         return network
 
     def logits(self, images: Tensor) -> Tensor:
-        """What the frozen classifier makes of the enhanced images: (B, classes). Gradients pass through it."""
+        """What the frozen classifier makes of the enhanced images: (B, classes). Gradients pass
+        through it."""
         return self.parents["frozen"](self.network(images)).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -66,5 +70,9 @@ class URIE(Method):
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images degraded, enhanced and clean, (8, 3, H, W) uint8."""
         batch = batch.part(slice(SAMPLES))
-        images = {"input": batch.degraded, "output": self.network(batch.degraded).float(), "target": batch.clean}
+        images = {
+            "input": batch.degraded,
+            "output": self.network(batch.degraded).float(),
+            "target": batch.clean,
+        }
         return pictures(images)

@@ -1,8 +1,9 @@
-"""The enhancer of "URIE: Universal Image Enhancement for Visual Recognition in the Wild" (Son et al., ECCV 2020).
+"""The enhancer of "URIE: Universal Image Enhancement for Visual Recognition in the Wild" (Son et
+al., ECCV 2020).
 
-A shallow U-Net of selective enhancement modules. Of the paper only abstract and figures were to be had; layers, widths
-and order below are those of the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What differs here
-is said where it does.
+A shallow U-Net of selective enhancement modules. Of the paper only abstract and figures were to be
+had; layers, widths and order below are those of the released code (github.com/taeyoungson/urie,
+`models/skunet_*.py`). What differs here is said where it does.
 """
 
 import torch
@@ -16,10 +17,11 @@ STARTS = ("identity", "random")
 
 
 class Attention(nn.Module):
-    """How much of each of two branches a channel takes, in each cell of a 4x4 grid: two weights that sum to 1.
+    """How much of each of two branches a channel takes, in each cell of a 4x4 grid: two weights
+    that sum to 1.
 
-    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores a channel and
-    cell, and these through a softmax over the two.
+    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores
+    a channel and cell, and these through a softmax over the two.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -39,10 +41,12 @@ class Attention(nn.Module):
 
 
 class SelectiveEnhancement(nn.Module):
-    """One module: a branch behind batch norm, one behind instance norm, mixed by `Attention` on their sum.
+    """One module: a branch behind batch norm, one behind instance norm, mixed by `Attention` on
+    their sum.
 
-    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch norm keeps what tells
-    one image from another, instance norm takes contrast and brightness out of it.
+    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch
+    norm keeps what tells one image from another, instance norm takes contrast and brightness out of
+    it.
     """
 
     def __init__(self, channels: int, out: int) -> None:
@@ -61,21 +65,24 @@ class SelectiveEnhancement(nn.Module):
 
 
 class Enhancer(nn.Module):
-    """The whole network: images in [0, 1] to enhanced images of the same size, 671,859 parameters at width 1.
+    """The whole network: images in [0, 1] to enhanced images of the same size, 671,859 parameters
+    at width 1.
 
-    conv9x9-32 | max-pool, SEM-64 | max-pool, SEM-64 | twice the size, beside the first SEM's maps, SEM-32 | twice the
-    size, beside the first convolution's maps, SEM-16 | conv3x3-3, added to the image. The network inside works on
-    images normalised with `mean` and `std`, and so does its addition to them, as in the released code.
+    conv9x9-32 | max-pool, SEM-64 | max-pool, SEM-64 | twice the size, beside the first SEM's maps,
+    SEM-32 | twice the size, beside the first convolution's maps, SEM-16 | conv3x3-3, added to the
+    image. The network inside works on images normalised with `mean` and `std`, and so does its
+    addition to them, as in the released code.
 
     Args:
         width: scales every channel count but the images'.
-        start: "identity" begins with a last convolution of zeros: at first the classifier behind sees just what it
-            sees without the enhancer, and the cross-entropy cannot begin with what a random residual does to it.
-            "random" is PyTorch's initialisation, as in the released code.
+        start: "identity" begins with a last convolution of zeros: at first the classifier behind
+            sees just what it sees without the enhancer, and the cross-entropy cannot begin with
+            what a random residual does to it. "random" is PyTorch's initialisation, as in the
+            released code.
         clip: keep what comes out in [0, 1], as images are; the released code does not.
 
-    Maps are enlarged to the size of the maps that they join. The released code doubles and pads them, which is the
-    same for multiples of 4 pixels. Images have at least 8x8 pixels.
+    Maps are enlarged to the size of the maps that they join. The released code doubles and pads
+    them, which is the same for multiples of 4 pixels. Images have at least 8x8 pixels.
     """
 
     mean: Tensor
@@ -98,7 +105,8 @@ class Enhancer(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def normalise_with(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        """Set the channel means and standard deviations (3 values each, on [0, 1]) of the training images."""
+        """Set the channel means and standard deviations (3 values each, on [0, 1]) of the training
+        images."""
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
@@ -116,7 +124,10 @@ class Enhancer(nn.Module):
 
 def _beside(skip: Tensor, maps: Tensor) -> Tensor:
     """`maps`, bilinearly enlarged to the size of `skip`, as further channels of it."""
-    return torch.cat([skip, F.interpolate(maps, size=skip.shape[-2:], mode="bilinear", align_corners=True)], dim=1)
+    return torch.cat(
+        [skip, F.interpolate(maps, size=skip.shape[-2:], mode="bilinear", align_corners=True)],
+        dim=1,
+    )
 
 
 ENHANCERS = {"urie": Enhancer}

@@ -1,14 +1,17 @@
-"""Variational information distillation (Ahn, Hu, Damianou, Lawrence & Dai, CVPR 2019), from clean to degraded images.
+"""Variational information distillation (Ahn, Hu, Damianou, Lawrence & Dai, CVPR 2019), from clean
+to degraded images.
 
-The student maximises a lower bound on the mutual information of its features and the teacher's: the log-likelihood of
-the teacher's maps under a Gaussian whose mean is regressed from the student's maps and whose variance is a learned
-number a channel. It is the ablation of SFD: SFD's variance is a function of the image and differs from element to
-element, and its teacher is no other network and not frozen.
+The student maximises a lower bound on the mutual information of its features and the teacher's: the
+log-likelihood of the teacher's maps under a Gaussian whose mean is regressed from the student's
+maps and whose variance is a learned number a channel. It is the ablation of SFD: SFD's variance is
+a function of the image and differs from element to element, and its teacher is no other network and
+not frozen.
 
-The regressor, the form of the variance and its initial value, 5, are those of the authors' code, as ports of it have
-them (the original is no longer public). The paper has several pairs of layers, clean images for both networks, and a
-teacher that is the larger network; one pair, the last maps, and a student that sees the degraded image are how SFD's
-table must have used it (inferred: the poster prints the name and the numbers).
+The regressor, the form of the variance and its initial value, 5, are those of the authors' code, as
+ports of it have them (the original is no longer public). The paper has several pairs of layers,
+clean images for both networks, and a teacher that is the larger network; one pair, the last maps,
+and a student that sees the degraded image are how SFD's table must have used it (inferred: the
+poster prints the name and the numbers).
 """
 
 import math
@@ -30,30 +33,36 @@ INITIAL_VARIANCE = 5.0
 
 
 def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
-    """The negative log-likelihood of maps under a Gaussian with one variance a channel, without its constant.
+    """The negative log-likelihood of maps under a Gaussian with one variance a channel, without its
+    constant.
 
-    0.5 [(mean - target)^2 / variance + log variance], averaged over all elements, in float32; a scalar.
+    0.5 [(mean - target)^2 / variance + log variance], averaged over all elements, in float32; a
+    scalar.
 
     Args:
-        mean, target: (N, C, h, w). variance: (C,), positive.
+        mean, target: (N, C, h, w).
+        variance: (C,), positive.
     """
     spread = variance.float().view(-1, 1, 1)
     return 0.5 * ((mean.float() - target.float()).square() / spread + spread.log()).mean()
 
 
 class VID(Supervised):
-    """A student that recognises degraded images and predicts a frozen teacher's last maps of the clean ones.
+    """A student that recognises degraded images and predicts a frozen teacher's last maps of the
+    clean ones.
 
-    Needs a parent "teacher", of any architecture. The maps are taken behind their ReLU, as those at the ends of the
-    paper's groups of layers are; of maps of two sizes the larger are averaged down to the smaller, as in the ports.
+    Needs a parent "teacher", of any architecture. The maps are taken behind their ReLU, as those at
+    the ends of the paper's groups of layers are; of maps of two sizes the larger are averaged down
+    to the smaller, as in the ports.
 
     Args:
-        lambda_: weight of `variational_loss` beside the cross-entropy. 1 is what the ports compare it with; as a mean
-            over elements it is of the order of the cross-entropy there, and the learned variance keeps it so
-            whatever the scale of the teacher's features. SFD's released code gives a loss of this kind, without the
-            factor 1/2, a weight of 0.01.
-        initial: variance of every channel at the start, more than 1e-5. The likelihood's gradient is a mean over
-            channels: with SGD thousands of steps pass before 5 has become a variance that fits small features.
+        lambda_: weight of `variational_loss` beside the cross-entropy. 1 is what the ports compare
+            it with; as a mean over elements it is of the order of the cross-entropy there, and the
+            learned variance keeps it so whatever the scale of the teacher's features. SFD's
+            released code gives a loss of this kind, without the factor 1/2, a weight of 0.01.
+        initial: variance of every channel at the start, more than 1e-5. The likelihood's gradient
+            is a mean over channels: with SGD thousands of steps pass before 5 has become a variance
+            that fits small features.
         feature, dropout: of the student's network, see `Supervised`.
     """
 
@@ -74,7 +83,9 @@ class VID(Supervised):
         if "teacher" not in parents:
             raise UserError("vid needs a teacher: uses={'teacher': Run(...)}")
         if initial <= LEAST_VARIANCE:
-            raise UserError(f"vid: the initial variance is {initial}; it must be more than {LEAST_VARIANCE}")
+            raise UserError(
+                f"vid: the initial variance is {initial}; it must be more than {LEAST_VARIANCE}"
+            )
         self.lambda_ = lambda_
         # Behind the network, so that a student starts as the baseline of its seed does.
         channels = map_shape(self.network, task.size)[0]  # type: ignore[arg-type]
@@ -91,11 +102,13 @@ class VID(Supervised):
 
     @property
     def variance(self) -> Tensor:
-        """The learned variance of every channel of the teacher's maps, (C,): softplus(scale) + 1e-5."""
+        """The learned variance of every channel of the teacher's maps, (C,): softplus(scale) +
+        1e-5."""
         return F.softplus(self.scale) + LEAST_VARIANCE
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy on the degraded images plus lambda times the variational loss, and the two."""
+        """Cross-entropy on the degraded images plus lambda times the variational loss, and the
+        two."""
         target = frozen(self.parents["teacher"].maps, batch.clean).relu()  # type: ignore[arg-type]
         maps = self.network.maps(batch.degraded)  # type: ignore[operator]
         logits = self.network.classify(maps).logits  # type: ignore[operator]
@@ -113,8 +126,8 @@ class VID(Supervised):
     def undecayed(self) -> list[nn.Parameter]:
         """The parameters of the variance.
 
-        The likelihood, a mean over channels, moves them by less than the usual weight decay, which would make every
-        variance softplus(0) = 0.69. The ports decay them.
+        The likelihood, a mean over channels, moves them by less than the usual weight decay, which
+        would make every variance softplus(0) = 0.69. The ports decay them.
         """
         return [self.scale]
 

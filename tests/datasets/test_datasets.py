@@ -1,4 +1,5 @@
-"""Data sets by name: how they are split, and how the real ones are found, downloaded and refused."""
+"""Data sets by name: how they are split, and how the real ones are found, downloaded and
+refused."""
 
 import hashlib
 import io
@@ -33,7 +34,9 @@ def toy():
 
     def part(count):
         labels = torch.arange(count)
-        return Split(labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).contiguous(), labels)
+        return Split(
+            labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).contiguous(), labels
+        )
 
     return Dataset("toy", part(100), part(20), ("one", "two"))
 
@@ -57,7 +60,8 @@ def server(tmp_path):
 
 
 def publish_cifar10(monkeypatch, folder, address):
-    """Put a tiny CIFAR-10 of 4 + 2 images into `folder` and make torchvision expect it at `address`."""
+    """Put a tiny CIFAR-10 of 4 + 2 images into `folder` and make torchvision expect it at
+    `address`."""
     pixels = np.random.default_rng(0).integers(0, 256, (6, 3 * 32 * 32), dtype=np.uint8)
     files = {
         "data_batch_1": {"data": pixels[:4], "labels": [3, 1, 4, 1]},
@@ -145,7 +149,10 @@ def test_moving_to_the_device_it_is_on_copies_nothing(toy):
 
 
 def test_unknown_name():
-    with pytest.raises(UserError, match="unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn"):
+    with pytest.raises(
+        UserError,
+        match="unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn",
+    ):
         datasets.load("mnist")
 
 
@@ -181,7 +188,9 @@ def test_svhn_is_downloaded_and_ten_is_zero(monkeypatch, tmp_path, server):
 def test_a_download_with_a_wrong_checksum_is_refused(monkeypatch, tmp_path, server):
     publish_cifar10(monkeypatch, *server)
     monkeypatch.setattr(tv.CIFAR10, "tgz_md5", md5(b"something else"))
-    with pytest.raises(UserError, match=r"not found in .*download failed \(what came has a wrong MD5\)"):
+    with pytest.raises(
+        UserError, match=r"not found in .*download failed \(what came has a wrong MD5\)"
+    ):
         datasets.load("cifar10", tmp_path / "root")
 
 
@@ -192,7 +201,9 @@ def test_missing_and_no_download(monkeypatch, tmp_path):
     with pytest.raises(UserError) as caught:
         datasets.load("cifar100")
     message = str(caught.value)
-    assert message.startswith(f"cifar100: not found in {tmp_path / 'paperlib'}, and the download failed (")
+    assert message.startswith(
+        f"cifar100: not found in {tmp_path / 'paperlib'}, and the download failed ("
+    )
     assert "Connection refused" in message
     assert "DATA_ROOT=... to a folder that holds cifar-100-python" in message
     assert "synthdigits" in message
@@ -203,7 +214,9 @@ def test_damaged_files_and_no_download(monkeypatch, tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"not what it should be")
     monkeypatch.setattr(tv.CIFAR10, "url", CLOSED)
-    with pytest.raises(UserError, match=f"cifar10: incomplete or damaged in {tmp_path}, and the download failed"):
+    with pytest.raises(
+        UserError, match=f"cifar10: incomplete or damaged in {tmp_path}, and the download failed"
+    ):
         datasets.load("cifar10", tmp_path)
 
 

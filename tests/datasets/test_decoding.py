@@ -1,4 +1,5 @@
-"""Image files as tensors: how they are resized and cut, which formats and modes are read, how they are turned."""
+"""Image files as tensors: how they are resized and cut, which formats and modes are read, how they
+are turned."""
 
 import warnings
 
@@ -20,7 +21,10 @@ def colour(image):
 def test_the_middle_of_the_image_resized_by_its_shorter_side(tmp_path):
     save(tmp_path / "wide.png", picture(0, 64, 96))
     save(tmp_path / "high.png", picture(1, 96, 64))
-    for name, size, crop in (("wide", (48, 32), (8, 0, 40, 32)), ("high", (32, 48), (0, 8, 32, 40))):
+    for name, size, crop in (
+        ("wide", (48, 32), (8, 0, 40, 32)),
+        ("high", (32, 48), (0, 8, 32, 40)),
+    ):
         with Image.open(tmp_path / f"{name}.png") as image:
             expected = np.asarray(image.resize(size, Image.Resampling.BILINEAR).crop(crop))
         assert np.array_equal(one(tmp_path / f"{name}.png", 32).permute(1, 2, 0), expected)
@@ -66,7 +70,8 @@ def test_the_format_is_told_by_the_content(tmp_path):
 
 
 def test_only_pictures_are_opened(tmp_path):
-    """Pillow hands some formats to other programs, EPS to Ghostscript: nothing of the kind is done here."""
+    """Pillow hands some formats to other programs, EPS to Ghostscript: nothing of the kind is done
+    here."""
     Image.new("RGB", (24, 24)).save(tmp_path / "image.png", format="EPS")
     with pytest.raises(UserError, match="it is none of JPEG"):
         one(tmp_path / "image.png")
@@ -75,7 +80,8 @@ def test_only_pictures_are_opened(tmp_path):
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_image_is_turned_upright(tmp_path, orientation, format_):
-    """The eight values of the EXIF tag by what they say: on which sides the first row and column are seen."""
+    """The eight values of the EXIF tag by what they say: on which sides the first row and column
+    are seen."""
     upright = picture(0, 32, 32)
     rows_are_columns, down, right = {
         1: (False, 1, 1),
@@ -100,11 +106,14 @@ def test_a_turned_image_is_turned_upright(tmp_path, orientation, format_):
     [
         b"not what it should be",
         b"II*\0\x08\0\0\0",
-        b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x02\0\0\0?\0\0\0\0\0\0\0",  # the orientation is a question mark
+        # the orientation is a question mark
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x02\0\0\0?\0\0\0\0\0\0\0",
     ],
 )
 def test_damaged_exif_data_are_no_damage_to_the_image(tmp_path, damaged):
-    Image.new("RGB", (24, 24), (255, 255, 255)).save(tmp_path / "image.jpg", exif=b"Exif\0\0" + damaged)
+    Image.new("RGB", (24, 24), (255, 255, 255)).save(
+        tmp_path / "image.jpg", exif=b"Exif\0\0" + damaged
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert colour(one(tmp_path / "image.jpg")) == (255, 255, 255)

@@ -20,7 +20,8 @@ POOL_IS_MAX = {
 }
 
 
-# The maps of the invertible one have the image's size whatever its width, and untrained they are the image's pixels.
+# The maps of the invertible one have the image's size whatever its width, and untrained they are
+# the image's pixels.
 ORDINARY = [name for name in known() if name != "invertible"]
 
 
@@ -54,9 +55,12 @@ def test_published_size(name, count, feature):
 
 
 def resnet_by_hand(name, stem, classes):
-    """The number of parameters, added up from He et al.'s Table 1; `stem` is the size of the first kernel."""
+    """The number of parameters, added up from He et al.'s Table 1; `stem` is the size of the first
+    kernel."""
     count, channels = batch_normed(stem, 3, 64), 64
-    for n, blocks in zip((64, 128, 256, 512), {"resnet18": (2,) * 4, "resnet50": (3, 4, 6, 3)}[name], strict=True):
+    for n, blocks in zip(
+        (64, 128, 256, 512), {"resnet18": (2,) * 4, "resnet50": (3, 4, 6, 3)}[name], strict=True
+    ):
         for _ in range(blocks):
             if name == "resnet18":
                 out, layers = n, [(3, channels, n), (3, n, n)]
@@ -81,7 +85,11 @@ def test_resnets_have_a_stem_for_each_size(name, size, classes, published):
     stem = {32: 3, 224: 7}[size]
     with torch.device("meta"):
         network = build(name, classes, size=size)
-    assert sum(p.numel() for p in network.parameters()) == published == resnet_by_hand(name, stem, classes)
+    assert (
+        sum(p.numel() for p in network.parameters())
+        == published
+        == resnet_by_hand(name, stem, classes)
+    )
 
     network = build(name, classes, 0.0625, size=size).eval()
     with torch.inference_mode():
@@ -93,27 +101,36 @@ def test_resnets_have_a_stem_for_each_size(name, size, classes, published):
 
 
 def test_up_to_64_pixels_are_small_images():
-    assert [build("resnet18", 10, 0.0625, size=n).body.stem[0].kernel_size[0] for n in (64, 65)] == [3, 7]
+    assert [
+        build("resnet18", 10, 0.0625, size=n).body.stem[0].kernel_size[0] for n in (64, 65)
+    ] == [3, 7]
 
 
 def test_a_bottleneck_strides_in_its_3x3_convolution():
     network = build("resnet50", 10, 0.0625)
     for stage, stride in zip((network.body.stage1, network.body.stage2), (1, 2), strict=True):
         first, second, *_ = stage
-        assert [conv.stride[0] for conv in (first.conv1, first.conv2, first.conv3)] == [1, stride, 1]
+        assert [conv.stride[0] for conv in (first.conv1, first.conv2, first.conv3)] == [
+            1,
+            stride,
+            1,
+        ]
         assert [conv.stride[0] for conv in (second.conv1, second.conv2, second.conv3)] == [1, 1, 1]
     x = torch.rand(2, 16, 8, 8)
     block = network.body.stage1[1].eval()
     inner = block.bn1(block.conv1(x)).relu()
     inner = block.bn2(block.conv2(inner)).relu()
-    expected = (block.bn3(block.conv3(inner)) + x).relu()  # before the call: the block's ReLUs work in place
+    # before the call: the block's ReLUs work in place
+    expected = (block.bn3(block.conv3(inner)) + x).relu()
     torch.testing.assert_close(block(x), expected)
 
 
 @pytest.mark.parametrize("name", ORDINARY)
 def test_width_scales_every_channel_count(name, images):
     def channels(width):
-        return [m.out_channels for m in build(name, 10, width).modules() if isinstance(m, nn.Conv2d)]
+        return [
+            m.out_channels for m in build(name, 10, width).modules() if isinstance(m, nn.Conv2d)
+        ]
 
     assert channels(0.25) == [n // 4 for n in channels(1)]
     assert set(channels(0.001)) == {4}  # fewer would not be a network any more
@@ -142,7 +159,10 @@ def test_the_feature_before_the_relu(name, images):
 
 @pytest.mark.parametrize("name", known())
 def test_images_are_normalised_inside(name, images):
-    mean, std = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)
+    mean, std = (
+        torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1),
+        torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1),
+    )
     network = make(name)
     expected = network((images - mean) / std).logits
     network.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
@@ -153,14 +173,17 @@ def test_images_are_normalised_inside(name, images):
     assert torch.equal(loaded(images).logits, expected)
 
 
-@pytest.mark.parametrize(("name", "published"), [("alexnet", 0.0), ("vgg16", 0.5), ("resnet18", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "published"), [("alexnet", 0.0), ("vgg16", 0.5), ("resnet18", 0.0)]
+)
 def test_dropout_is_the_networks_own_unless_asked_for(name, published):
     assert make(name).dropout.p == published
     assert make(name, dropout=0.1).dropout.p == 0.1
 
 
 def test_dropout_stands_between_the_feature_and_the_head(images):
-    network = make("alexnet", dropout=0.5).train()  # without batch norm, train mode differs by dropout alone
+    # without batch norm, train mode differs by dropout alone
+    network = make("alexnet", dropout=0.5).train()
     logits, feature = network(images)
     assert torch.equal(feature, network.eval()(images).feature)
     assert not torch.equal(network.head(feature), logits)

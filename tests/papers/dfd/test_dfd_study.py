@@ -1,4 +1,5 @@
-"""DFD's runs under every profile: all of them valid, the paper's with the paper's recipe, nothing tuned on the test."""
+"""DFD's runs under every profile: all of them valid, the paper's with the paper's recipe, nothing
+tuned on the test."""
 
 import dataclasses
 
@@ -28,19 +29,26 @@ def asked_for(profile):
 
 
 def fake(runs):
-    """A record for every run; the validation accuracy grows with lambda, the test accuracy falls."""
+    """A record for every run; the validation accuracy grows with lambda, the test accuracy
+    falls."""
     records = []
     for run in runs:
         lambda_ = float(run.options.get("lambda_", 0))
         names = ("top1@lowres", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
-        metrics = {"top1": 50 - lambda_, "validation_top1": 40 + lambda_, **dict.fromkeys(names, 1.0)}
+        metrics = {
+            "top1": 50 - lambda_,
+            "validation_top1": 40 + lambda_,
+            **dict.fromkeys(names, 1.0),
+        }
         records.append(Record(run, metrics, (), {}))
     return records
 
 
 @pytest.mark.parametrize(
     ("profile", "count"),
-    [  # 27 to tune lambda, 4 for super-resolution, 3 silences; per seed 15 in Table 1, 3 in Table 2, 2 silences
+    # 27 to tune lambda, 4 for super-resolution, 3 silences; per seed 15 in Table 1, 3 in Table 2, 2
+    # silences
+    [
         ("smoke", 34 + 20),
         ("demo", 34 + 3 * 20),
         ("paper", 34 + 3 * 20),
@@ -52,13 +60,18 @@ def test_how_much_a_profile_trains(profile, count):
 
 @PROFILES
 def test_every_run_can_be_built(profile):
-    distinct = {(r.method, r.network, r.width, *r.uses, *r.options.items()): r for r in in_order(asked_for(profile))}
+    distinct = {
+        (r.method, r.network, r.width, *r.uses, *r.options.items()): r
+        for r in in_order(asked_for(profile))
+    }
     for run in distinct.values():
         degrade.build(run.degrade)
         for spec in run.evaluate:
             degrade.build(spec)
         with torch.device("meta"):  # no memory, no arithmetic
-            parents = {role: methods.build_network(parent, TASK) for role, parent in run.uses.items()}
+            parents = {
+                role: methods.build_network(parent, TASK) for role, parent in run.uses.items()
+            }
             method = methods.build(dataclasses.replace(run, uses={}), TASK, parents)
         make_optimizer(run, list(method.parameters()))
         assert 0 <= learning_rate(run, 0.1) <= run.lr
@@ -87,13 +100,19 @@ def test_the_paper_profile_has_the_papers_recipe():
         assert {getattr(run, field) for run in runs} == {value}, field
     assert {run.degrade.get("factor") for run in runs} == {None, 2, 4}
     assert {run.network for run in runs} == {"alexnet", "vgg16", "resnet18"}
-    tuned = [run.options["lambda_"] for run in runs if run.method == "dfd" and run.holdout and run.network == "vgg16"]
+    tuned = [
+        run.options["lambda_"]
+        for run in runs
+        if run.method == "dfd" and run.holdout and run.network == "vgg16"
+    ]
     assert tuned == [0.1, 0.2, 0.5, 1, 2, 5, 10]
     assert dfd.PROFILES["paper"].seeds >= 3
     assert dfd.PROFILES["paper"].datasets == ("cifar10", "svhn")
 
 
-@pytest.mark.parametrize(("dataset", "flipped"), [("cifar10", True), ("svhn", False), ("synthdigits", False)])
+@pytest.mark.parametrize(
+    ("dataset", "flipped"), [("cifar10", True), ("svhn", False), ("synthdigits", False)]
+)
 def test_only_photographs_are_mirrored(dataset, flipped):
     assert dfd.PROFILES["paper"].run(dataset, "alexnet", 0).flip == flipped
 
@@ -106,19 +125,23 @@ def test_lambda_is_chosen_on_images_that_no_network_behind_it_has_seen(profile):
     cells = dfd.Study(dfd.PROFILES[profile], "synthdigits").fig2()
     tuned = [run for runs in cells.values() for run in runs]
     assert len(tuned) == 3 * 8
-    assert {run.holdout for run in in_order(tuned)} == {dfd.PROFILES[profile].holdout} != {0}  # parents, too
+    # parents, too
+    assert {run.holdout for run in in_order(tuned)} == {dfd.PROFILES[profile].holdout} != {0}
 
 
 @pytest.mark.parametrize("init", ["scratch", "teacher", "lr"])
 def test_a_held_out_student_has_held_out_parents(init):
-    run = dfd.Study(dfd.PROFILES["smoke"], "synthdigits").student("alexnet", 8, 0, 1.0, init, holdout=7)
+    run = dfd.Study(dfd.PROFILES["smoke"], "synthdigits").student(
+        "alexnet", 8, 0, 1.0, init, holdout=7
+    )
     assert {parent.holdout for parent in in_order([run])} == {7}
     assert set(run.uses) == ({"teacher"} if init == "scratch" else {"teacher", "init"})
 
 
 def test_the_chosen_lambda_trains_the_final_students():
     settings = dfd.PROFILES["smoke"]
-    study = dfd.study(settings, "synthdigits", fake)  # 10 is the best on validation, 0.1 on the test images
+    # 10 is the best on validation, 0.1 on the test images
+    study = dfd.study(settings, "synthdigits", fake)
     (student,) = study["table1"]["resnet18/dfd/16"]
     assert student.run.options["lambda_"] == 10
     assert student.run.holdout == 0
@@ -135,7 +158,8 @@ def scored(tiny, by_lambda):
 def test_the_best_lambda(tiny):
     base = Record(tiny(), {"validation_top1": 99.0}, (), {})
     assert dfd.best_lambda([base, *scored(tiny, {0.1: 50.0, 2.0: 60.0, 10.0: 55.0})]) == 2.0
-    assert dfd.best_lambda(scored(tiny, {10.0: 60.0, 0.5: 60.0, 0.1: 50.0})) == 0.5  # of equals, the smaller one
+    # of equals, the smaller one
+    assert dfd.best_lambda(scored(tiny, {10.0: 60.0, 0.5: 60.0, 0.1: 50.0})) == 0.5
     assert dfd.best_lambda([base]) == 2.0  # the paper's, where nothing was tuned
 
 
@@ -147,9 +171,15 @@ def test_students_are_paired_with_their_base_by_seed_and_start():
     cells = dfd.study(select(dfd.PROFILES, "smoke", seeds=3), "synthdigits", fake)["table1"]
     for network in ("alexnet", "vgg16", "resnet18"):
         for size in (8, 16):
-            for base, student in zip(cells[f"{network}/lr/{size}"], cells[f"{network}/dfd/{size}"], strict=True):
-                options = {name: value for name, value in student.run.options.items() if name != "lambda_"}
-                plain = dataclasses.replace(student.run, method="supervised", options=options, uses={})
+            for base, student in zip(
+                cells[f"{network}/lr/{size}"], cells[f"{network}/dfd/{size}"], strict=True
+            ):
+                options = {
+                    name: value for name, value in student.run.options.items() if name != "lambda_"
+                }
+                plain = dataclasses.replace(
+                    student.run, method="supervised", options=options, uses={}
+                )
                 assert plain == base.run
 
 
@@ -172,7 +202,9 @@ def test_all_tables_are_made_even_of_nothing():
 
 
 def test_a_reduced_setting_is_called_reduced():
-    assert "REDUCED setting `smoke`: 256 training images, 1 epoch(s)" in describe(dfd.PROFILES["smoke"])
+    assert "REDUCED setting `smoke`: 256 training images, 1 epoch(s)" in describe(
+        dfd.PROFILES["smoke"]
+    )
     assert "REDUCED" not in describe(dfd.PROFILES["paper"])
 
 
@@ -194,7 +226,10 @@ def test_a_profile_with_choices_of_ones_own():
             "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
             "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)",
         ),
-        (("smoke", ["voc2007"]), "voc2007 is a data set for detection, and this paper has no detector"),
+        (
+            ("smoke", ["voc2007"]),
+            "voc2007 is a data set for detection, and this paper has no detector",
+        ),
         (("smoke", None, 0), "seeds is 0; it must be at least 1"),
     ],
 )

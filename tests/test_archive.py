@@ -77,7 +77,9 @@ def test_an_edited_record_is_refused(archive, store, tiny, finish):
     finish(tiny(), 50.0)
     path = archive.promote(tiny(), store)
     path.write_text(path.read_text().replace("50.0", "99.0"))
-    with pytest.raises(UserError, match=r"seed=0-.*\.json: checksum does not match; records are not edited by hand"):
+    with pytest.raises(
+        UserError, match=r"seed=0-.*\.json: checksum does not match; records are not edited by hand"
+    ):
         archive([tiny()])
 
 
@@ -85,7 +87,9 @@ def test_a_record_under_the_name_of_another_is_refused(archive, store, tiny, fin
     finish(tiny())
     path = archive.promote(tiny(), store)
     path.rename(path.with_name(f"renamed-{tiny(seed=1).hash}.json"))
-    with pytest.raises(UserError, match="it belongs to another run; records are not edited by hand"):
+    with pytest.raises(
+        UserError, match="it belongs to another run; records are not edited by hand"
+    ):
         Archive(archive.folder)([tiny(seed=1)])
 
 
@@ -99,7 +103,10 @@ def test_a_record_that_is_no_text_is_refused(archive, store, tiny, finish):
 def test_a_long_label_is_cut_in_the_files_name(archive, store, tiny, finish):
     """Two runs whose labels begin alike still have a file each."""
     names = ",".join(CORRUPTIONS)
-    views = [{"name": "random_corruption", "corruptions": names, "severities": s} for s in ("1,2", "1,2,3")]
+    views = [
+        {"name": "random_corruption", "corruptions": names, "severities": s}
+        for s in ("1,2", "1,2,3")
+    ]
     records = [finish(tiny(degrade=view)) for view in views]
     for record in records:
         assert len(archive.promote(record.run, store).name) < 160

@@ -55,7 +55,8 @@ def test_what_changes_in_the_folder_is_decoded_anew(root, decoded, change):
     files = sorted((root / "pets/train").glob("*/*"))
     assert len(decoded) == len(files) + 8
     assert torch.equal(data.train.images, torch.stack([one(file, 32) for file in files]))
-    assert set(caches(root)) & old == {small}  # what was kept of the older state at 32 pixels is gone
+    # what was kept of the older state at 32 pixels is gone
+    assert set(caches(root)) & old == {small}
     assert len(caches(root)) == 2
 
 

@@ -1,4 +1,5 @@
-"""Reading corrupted sets: the files of CIFAR-10-C, also those of others, and the folder tree of ImageNet-C."""
+"""Reading corrupted sets: the files of CIFAR-10-C, also those of others, and the folder tree of
+ImageNet-C."""
 
 import threading
 import tracemalloc
@@ -17,7 +18,8 @@ COUNT = 20
 
 @pytest.fixture
 def official(tmp_path):
-    """A set as others write it, without a manifest; every pixel of an image is its number in the file."""
+    """A set as others write it, without a manifest; every pixel of an image is its number in the
+    file."""
     folder = tmp_path / "CIFAR-10-C"
     folder.mkdir()
     numbers = np.arange(5 * COUNT, dtype=np.uint8)
@@ -82,14 +84,26 @@ def test_what_is_missing_and_what_is_there(official, tmp_path):
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("fog", np.zeros((100, 32, 32, 3), np.float32), r"fog\.npy holds float32 \(100, 32, 32, 3\); it must be uint8"),
+        (
+            "fog",
+            np.zeros((100, 32, 32, 3), np.float32),
+            r"fog\.npy holds float32 \(100, 32, 32, 3\); it must be uint8",
+        ),
         (
             "fog",
             np.zeros((100, 3, 32, 32), np.uint8),
             r"holds uint8 \(100, 3, 32, 32\); it must be uint8 \(N, H, W, 3\)",
         ),
-        ("fog", np.zeros((99, 32, 32, 3), np.uint8), r"fog\.npy holds 99 images and labels\.npy 100 labels"),
-        ("labels", np.zeros((100, 10), np.uint8), r"labels\.npy holds uint8 \(100, 10\); it must be integers \(N,\)"),
+        (
+            "fog",
+            np.zeros((99, 32, 32, 3), np.uint8),
+            r"fog\.npy holds 99 images and labels\.npy 100 labels",
+        ),
+        (
+            "labels",
+            np.zeros((100, 10), np.uint8),
+            r"labels\.npy holds uint8 \(100, 10\); it must be integers \(N,\)",
+        ),
         ("labels", np.zeros(100), r"labels\.npy holds float64 \(100,\); it must be integers"),
         ("labels", np.zeros(20, np.uint8), r"fog\.npy holds 100 images and labels\.npy 20 labels"),
     ],
@@ -137,7 +151,8 @@ def picture(path, level, size=(32, 32), mode="RGB"):
 
 @pytest.fixture
 def tree(tmp_path):
-    """An ImageNet-C of three classes with 2, 3 and 2 images, grey levels 10, 20, ... 70 in the order of their names."""
+    """An ImageNet-C of three classes with 2, 3 and 2 images, grey levels 10, 20, ... 70 in the
+    order of their names."""
     folder = tmp_path / "ImageNet-C"
     files = ["n01/a", "n01/b", "n02/c", "n02/d", "n02/e", "n10/f", "n10/g"]
     for i, name in reversed(list(enumerate(files))):
@@ -146,12 +161,18 @@ def tree(tmp_path):
 
 
 def levels(batches):
-    return [round(float(level)) for images, _ in batches for level in images.float().mean((1, 2, 3))]
+    return [
+        round(float(level)) for images, _ in batches for level in images.float().mean((1, 2, 3))
+    ]
 
 
 def test_the_order_of_files_and_classes(tree):
     batches = list(imagenet_c(tree, "fog", 3, size=32, batch=3))
-    assert [tuple(images.shape) for images, _ in batches] == [(3, 3, 32, 32), (3, 3, 32, 32), (1, 3, 32, 32)]
+    assert [tuple(images.shape) for images, _ in batches] == [
+        (3, 3, 32, 32),
+        (3, 3, 32, 32),
+        (1, 3, 32, 32),
+    ]
     assert batches[0][0].dtype == torch.uint8
     assert levels(batches) == [10, 20, 30, 40, 50, 60, 70]
     assert torch.cat([labels for _, labels in batches]).tolist() == [0, 0, 1, 1, 1, 2, 2]
@@ -215,7 +236,8 @@ def test_a_broken_file_is_named(tree, keep):
 
 
 def test_another_format_is_refused(tree):
-    """A PNG under the name of a JPEG: no set of this layout holds one, and other decoders need not be trusted."""
+    """A PNG under the name of a JPEG: no set of this layout holds one, and other decoders need not
+    be trusted."""
     Image.new("RGB", (32, 32)).save(tree / "fog" / "3" / "n02" / "d.JPEG", "PNG")
     with pytest.raises(UserError, match=r"n02/d\.JPEG cannot be read as a JPEG image: "):
         list(imagenet_c(tree, "fog", 3, size=32))
@@ -224,13 +246,17 @@ def test_another_format_is_refused(tree):
 def test_another_size(tree):
     path = tree / "fog" / "3" / "n02" / "d.JPEG"
     picture(path, 200, (40, 90))
-    with pytest.raises(UserError, match=r"n02/d\.JPEG is 40x90; it must be 32x32, or resize must be set"):
+    with pytest.raises(
+        UserError, match=r"n02/d\.JPEG is 40x90; it must be 32x32, or resize must be set"
+    ):
         list(imagenet_c(tree, "fog", 3, size=32))
     batches = list(imagenet_c(tree, "fog", 3, size=32, resize=True))
     assert levels(batches) == [10, 20, 30, 200, 50, 60, 70]
 
 
-@pytest.mark.parametrize(("size", "wide"), [((64, 193), 56), ((131, 67), 32), ((300, 301), 56), ((33, 20), 56)])
+@pytest.mark.parametrize(
+    ("size", "wide"), [((64, 193), 56), ((131, 67), 32), ((300, 301), 56), ((33, 20), 56)]
+)
 def test_resized_as_everyone_resizes_imagenet(tmp_path, size, wide):
     path = tmp_path / "fog" / "1" / "n01" / "a.JPEG"
     path.parent.mkdir(parents=True)

@@ -11,13 +11,21 @@ from paperlib.networks.plain import WindowMeans
 
 
 def rows(network):
-    """(kernel, channels, stride, padding) of a convolution, "bn", "relu", (kernel, stride) of a max-pool, in order."""
+    """(kernel, channels, stride, padding) of a convolution, "bn", "relu", (kernel, stride) of a
+    max-pool, in order."""
     out = []
     for module in network.body.modules():
         match module:
             case nn.Conv2d():
                 assert module.bias is None
-                out.append((module.kernel_size[0], module.out_channels, module.stride[0], module.padding[0]))
+                out.append(
+                    (
+                        module.kernel_size[0],
+                        module.out_channels,
+                        module.stride[0],
+                        module.padding[0],
+                    )
+                )
             case nn.BatchNorm2d():
                 out.append("bn")
             case nn.ReLU():
@@ -33,11 +41,14 @@ def block(channels, stride=1, kernel=3):
 
 
 def widths(network, size):
-    """The width of every map that a convolution or a max-pool gives, for square images of `size` pixels."""
+    """The width of every map that a convolution or a max-pool gives, for square images of `size`
+    pixels."""
     seen = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.MaxPool2d):
-            module.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[-1]))
+            module.register_forward_hook(
+                lambda module, inputs, output: seen.append(output.shape[-1])
+            )
     with torch.inference_mode():
         network.eval()(torch.rand(1, 3, size, size))
     return seen
@@ -64,7 +75,13 @@ def test_plain10_is_table_4():
 
 @pytest.mark.parametrize("classes", [10, 100])
 def test_parameters_of_smallcnn(classes):
-    by_hand = batch_normed(3, 3, 32) + batch_normed(3, 32, 64) + batch_normed(3, 64, 64) + 9 * 64 * classes + classes
+    by_hand = (
+        batch_normed(3, 3, 32)
+        + batch_normed(3, 32, 64)
+        + batch_normed(3, 64, 64)
+        + 9 * 64 * classes
+        + classes
+    )
     assert by_hand == {10: 62_250, 100: 114_180}[classes]
     assert sum(p.numel() for p in build("smallcnn", classes).parameters()) == by_hand
 
@@ -101,7 +118,8 @@ def test_the_smallest_image(name):
 def test_the_head_of_smallcnn_is_a_convolution_and_a_global_mean():
     torch.manual_seed(0)
     network = build("smallcnn", 7, 0.25).double().eval()
-    images = torch.rand(5, 3, 28, 36, dtype=torch.float64)  # not square: rows and columns cannot be mixed up
+    # not square: rows and columns cannot be mixed up
+    images = torch.rand(5, 3, 28, 36, dtype=torch.float64)
     maps = F.max_pool2d(network.body(images).relu(), 2)
     kernel = network.head.weight.view(7, 16, 3, 3)
     expected = F.conv2d(maps, kernel, network.head.bias, padding=1).mean((2, 3))
@@ -113,8 +131,12 @@ def test_the_head_of_smallcnn_starts_as_a_convolution_does():
     network = build("smallcnn", 100)
     torch.manual_seed(0)
     conv = nn.Conv2d(64, 100, 3, padding=1)
-    assert network.head.weight.abs().max().item() == pytest.approx(conv.weight.abs().max().item(), rel=1e-3)
-    assert network.head.bias.abs().max().item() == pytest.approx(conv.bias.abs().max().item(), rel=0.1)
+    assert network.head.weight.abs().max().item() == pytest.approx(
+        conv.weight.abs().max().item(), rel=1e-3
+    )
+    assert network.head.bias.abs().max().item() == pytest.approx(
+        conv.bias.abs().max().item(), rel=0.1
+    )
 
 
 def test_window_means_of_one_pixel():

@@ -31,7 +31,9 @@ def test_what_is_loaded(root):
     assert data.train.labels.dtype == torch.int64
     for label, name in enumerate(CLASSES):
         files = sorted((root / "pets/train" / name).iterdir())
-        assert torch.equal(data.train.images[6 * label : 6 * label + 6], torch.stack([one(f, 32) for f in files]))
+        assert torch.equal(
+            data.train.images[6 * label : 6 * label + 6], torch.stack([one(f, 32) for f in files])
+        )
     assert datasets.load("pets@32", root) is data
 
 
@@ -52,7 +54,9 @@ def test_links_and_odd_names(root):
     for name in CLASSES:
         (root / "linked/val" / name).symlink_to(outside / "val" / name)
     shutil.copy(outside / "train/cat/0.png", outside / "train/cat/ä \n'\"{}%s.PNG")
-    shutil.copy(outside / "train/cat/0.png", os.fsdecode(bytes(outside / "train/cat") + b"/\xff.png"))
+    shutil.copy(
+        outside / "train/cat/0.png", os.fsdecode(bytes(outside / "train/cat") + b"/\xff.png")
+    )
     for part in ("train", "val"):
         Path(os.fsdecode(bytes(root / "linked" / part) + b"/odd\xff name")).mkdir()
         save(Path(os.fsdecode(bytes(root / "linked" / part) + b"/odd\xff name/0.png")), picture(0))
@@ -89,7 +93,9 @@ def message(root, name="pets@16"):
 def test_a_broken_image_is_named(root, damage):
     path = root / "pets/val/dog/2.png"
     content = path.read_bytes()
-    path.write_bytes({"truncated": content[: len(content) // 2], "text": b"no image"}.get(damage, b""))
+    path.write_bytes(
+        {"truncated": content[: len(content) // 2], "text": b"no image"}.get(damage, b"")
+    )
     if damage == "16 bits":
         save(path, np.zeros((20, 20), dtype=np.uint16))
     reason = {
@@ -135,7 +141,9 @@ def test_a_part_without_class_folders(root):
     assert message(root) == f"{root}/pets/val holds no class folders"
 
 
-@pytest.mark.parametrize(("gone", "missing"), [("train", "train"), ("val", "val or test or validation")])
+@pytest.mark.parametrize(
+    ("gone", "missing"), [("train", "train"), ("val", "val or test or validation")]
+)
 def test_a_missing_part(root, gone, missing):
     shutil.rmtree(root / "pets" / gone)
     assert not datasets.found("pets@16", root)
@@ -144,9 +152,15 @@ def test_a_missing_part(root, gone, missing):
 
 def test_an_unknown_folder(root, tmp_path):
     (root / "other").mkdir()
-    assert message(root, "pest@16") == f"pest@16: no folder pest in {root}; choose from: pets, or set DATA_ROOT=..."
+    assert (
+        message(root, "pest@16")
+        == f"pest@16: no folder pest in {root}; choose from: pets, or set DATA_ROOT=..."
+    )
     nothing = "no folder there holds train and val, or set DATA_ROOT=..."
-    assert message(tmp_path / "no", "pets@16") == f"pets@16: no folder pets in {tmp_path}/no; {nothing}"
+    assert (
+        message(tmp_path / "no", "pets@16")
+        == f"pets@16: no folder pets in {tmp_path}/no; {nothing}"
+    )
 
 
 def test_found(root, monkeypatch):
@@ -161,10 +175,24 @@ def test_known_names():
     assert datasets.known("cifar10") == "cifar10"
     assert datasets.known("my images, all@64") == "my images, all@64"
     assert folder.parse("a@b@224") == ("a@b", 224)
-    with pytest.raises(UserError, match=r"unknown data set 'imagenet'; choose from: synthdigits,.* or FOLDER@PIXELS"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown data set 'imagenet'; choose from: synthdigits,.* or FOLDER@PIXELS",
+    ):
         datasets.known("imagenet")
-    for name in ("pets@", "pets@15", "pets@064", "pets@1e2", "pets@-32", "pets@12345", "pets@٣٢", "pets@32 "):
-        with pytest.raises(UserError, match=r"after the @ come the height and width in pixels, one number from 16"):
+    for name in (
+        "pets@",
+        "pets@15",
+        "pets@064",
+        "pets@1e2",
+        "pets@-32",
+        "pets@12345",
+        "pets@٣٢",
+        "pets@32 ",
+    ):
+        with pytest.raises(
+            UserError, match=r"after the @ come the height and width in pixels, one number from 16"
+        ):
             datasets.known(name)
     for name in ("@32", "..@32", ".@32", "a/b@32", "/root@32", "a\\b@32"):
         with pytest.raises(UserError, match="before the @ comes the name of a folder in DATA_ROOT"):
@@ -175,7 +203,8 @@ def test_more_images_than_memory_are_refused_before_decoding(root, decoded, monk
     monkeypatch.setattr(folder, "available_memory", lambda: 20 * 3 * 100**2)
     text = "pets@999: 20 images take 0.06 GB of memory, and 0.00 GB are available; "
     assert (
-        message(root, "pets@999") == text + "take fewer pixels (pets@100 fits) or a folder with fewer images or classes"
+        message(root, "pets@999")
+        == text + "take fewer pixels (pets@100 fits) or a folder with fewer images or classes"
     )
     assert decoded == []
     assert datasets.load("pets@100", root).train.images.shape == (12, 3, 100, 100)
@@ -210,7 +239,10 @@ def test_the_bar_is_drawn_only_on_a_terminal(root, monkeypatch):
 
 
 def test_imagenette_where_it_is(tmp_path, monkeypatch):
-    source = Path(os.environ.get("DATA_ROOT") or "~/paperlib-data").expanduser() / "imagenette2-224-sample"
+    source = (
+        Path(os.environ.get("DATA_ROOT") or "~/paperlib-data").expanduser()
+        / "imagenette2-224-sample"
+    )
     if not source.is_dir():
         pytest.skip(f"no {source}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -1,4 +1,5 @@
-"""Feature quantization's runs under every profile, and the tables and curves that are made of their records."""
+"""Feature quantization's runs under every profile, and the tables and curves that are made of their
+records."""
 
 import dataclasses
 
@@ -21,14 +22,19 @@ STRENGTHS = dict.fromkeys(fq.DISTORTIONS, 0.5)
 
 
 def fake(runs):
-    """A record for every run: accuracies that differ by non-linearity, seed and distortion, and strengths of 0.5."""
+    """A record for every run: accuracies that differ by non-linearity, seed and distortion, and
+    strengths of 0.5."""
     records = []
     for run in runs:
         better = 1.0 + run.seed / 10 if run.method == "fq" else 0.0
         metrics = {"top1": 50 + better, "map50": 80.0, "map": 40.0}
         metrics |= {f"top1@{degrade.label(spec)}": 30 + 2 * better for spec in run.evaluate}
         if run.method == "calibration":
-            metrics |= {f"validation_{what}@{n}": 0.5 for n in fq.DISTORTIONS for what in ("strength", "kept")}
+            metrics |= {
+                f"validation_{what}@{n}": 0.5
+                for n in fq.DISTORTIONS
+                for what in ("strength", "kept")
+            }
         if run.method == "moments":
             metrics |= {"conv1_1/skewness_median": 0.25, "conv1_1/constant": 0.0}
         records.append(Record(run, metrics, (), {}))
@@ -48,7 +54,9 @@ def asked_for(profile):
 
 @PROFILES
 def test_every_run_can_be_built(profile):
-    for run in {(r.method, r.network, *r.uses, *r.options.items()): r for r in asked_for(profile)}.values():
+    for run in {
+        (r.method, r.network, *r.uses, *r.options.items()): r for r in asked_for(profile)
+    }.values():
         for spec in (run.degrade, *run.evaluate):
             degrade.build(spec)
         if run.method in ("supervised", "fq"):
@@ -75,7 +83,10 @@ def test_images_for_the_calibration_are_in_no_training(profile):
     runs = fq.Study(settings, settings.datasets[0])
     assert runs.calibration().holdout == settings.holdout > 0
     for own in runs.table3(STRENGTHS).values():
-        assert all(run.holdout == settings.holdout and run.uses["init"].holdout == settings.holdout for run in own)
+        assert all(
+            run.holdout == settings.holdout and run.uses["init"].holdout == settings.holdout
+            for run in own
+        )
 
 
 @PROFILES
@@ -87,7 +98,9 @@ def test_every_data_set_has_the_images(profile):
         assert run.test_size <= test, run.label
 
 
-@pytest.mark.parametrize(("name", "train", "test"), [("synthdigits", 20_000, 5_000), ("scenes", 2_500, 400)])
+@pytest.mark.parametrize(
+    ("name", "train", "test"), [("synthdigits", 20_000, 5_000), ("scenes", 2_500, 400)]
+)
 def test_the_embedded_data_sets_have_these_sizes(name, train, test):
     data = load(name)
     assert (len(data.train), len(data.test)) == (train, test)
@@ -101,7 +114,10 @@ def test_the_paper_profile_is_the_papers():
     assert len(cells) == 11
     for runs in cells.values():
         assert [run.seed for run in runs] == list(range(settings.seeds))
-        assert all((run.width, run.train_size, run.test_size, run.epochs) == (1.0, 0, 0, 100) for run in runs)
+        assert all(
+            (run.width, run.train_size, run.test_size, run.epochs) == (1.0, 0, 0, 100)
+            for run in runs
+        )
 
 
 def test_the_share_that_each_distortion_leaves():
@@ -114,7 +130,9 @@ def test_the_share_that_each_distortion_leaves():
 def test_strengths_beyond_the_strongest():
     assert fq.distorted("inpainting", 1.4)["strength"] == 1.0
     run = fq.Study(fq.PROFILES["smoke"], "synthdigits").base("resnet50", 0)
-    tested = fq.Study(fq.PROFILES["smoke"], "synthdigits").tested(run, {"inpainting": 0.8}, fq.STRENGTHS)
+    tested = fq.Study(fq.PROFILES["smoke"], "synthdigits").tested(
+        run, {"inpainting": 0.8}, fq.STRENGTHS
+    )
     strengths = [spec["strength"] for spec in tested.evaluate if spec["name"] == "distortion"]
     assert strengths == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
@@ -164,7 +182,9 @@ def test_every_number_of_the_paper_has_its_cell():
 
 def test_claims_follow_from_the_papers_tables():
     """Effects in claims.csv are differences of the numbers in table1.csv and table3.csv."""
-    errors = {(row["dataset"], row["cell"]): float(row["error"]) for row in read_csv("fq", "table1")}
+    errors = {
+        (row["dataset"], row["cell"]): float(row["error"]) for row in read_csv("fq", "table1")
+    }
     table3 = {row["cell"]: row for row in read_csv("fq", "table3")}
     checked = 0
     for claim in read_claims("fq"):

@@ -9,7 +9,8 @@ from scipy import stats
 from paperlib.errors import UserError
 from paperlib.evidence.equivalence import power, smallest_margin, tost
 
-T90, T95 = 2.131847, 2.776445  # quantiles 0.95 and 0.975 of Student's t with 4 degrees of freedom, from tables
+# quantiles 0.95 and 0.975 of Student's t with 4 degrees of freedom, from tables
+T90, T95 = 2.131847, 2.776445
 FIVE = [0.1, 0.3, -0.2, 0.4, -0.1]  # mean 0.1, sum of squared deviations 0.26
 
 
@@ -49,7 +50,8 @@ def test_equivalent_is_an_interval_within_the_margin(shift):
         ([0.2, 0.21, 0.19, 0.2], 1.0, "equivalent"),  # though it is surely not 0
         ([2.0, 2.1, 1.9, 2.0], 1.0, "different"),
         ([-2.0, -2.1, -1.9, -2.0], 1.0, "different"),
-        ([0.9, 1.0, 1.1, 1.0], 1.0, "different"),  # around the margin: a difference, of no sure size
+        # around the margin: a difference, of no sure size
+        ([0.9, 1.0, 1.1, 1.0], 1.0, "different"),
         ([3.0, -2.5, 0.5, -1.0], 1.0, "undecided"),
         ([0.3], 1.0, "undecided"),
         ([0.0, 0.0, 0.0], 0.1, "equivalent"),
@@ -73,7 +75,8 @@ def verdicts(difference, n, margin, sd=0.7, trials=2000):
 
 @pytest.mark.parametrize("difference", [1.0, -1.0])
 def test_the_type_one_error_is_five_per_cent(difference):
-    """At the margin methods are just not equivalent: one in twenty says they are, and far from both ends no fewer."""
+    """At the margin methods are just not equivalent: one in twenty says they are, and far from both
+    ends no fewer."""
     share = np.mean([v == "equivalent" for v in verdicts(difference, 5, margin=1.0, sd=0.3)])
     assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 2000))
     beyond = np.mean([v == "equivalent" for v in verdicts(1.5 * difference, 5, margin=1.0, sd=0.3)])
@@ -86,7 +89,8 @@ def test_different_is_wrong_in_five_per_cent():
 
 
 @pytest.mark.parametrize(
-    ("n", "margin", "difference"), [(5, 1.0, 0), (5, 0.8, 0.2), (3, 1.5, 0), (2, 3, 0), (10, 1, 0.5)]
+    ("n", "margin", "difference"),
+    [(5, 1.0, 0), (5, 0.8, 0.2), (3, 1.5, 0), (2, 3, 0), (10, 1, 0.5)],
 )
 def test_power_is_how_often_it_is_shown(n, margin, difference):
     share = np.mean([v == "equivalent" for v in verdicts(difference, n, margin)])
@@ -97,7 +101,8 @@ def test_power_is_how_often_it_is_shown(n, margin, difference):
 
 def test_power_by_another_integral():
     n, margin, sd = 5, 0.9, 0.6
-    spread, step = np.linspace(1e-6, 6, 400_001, retstep=True)  # of s / sd: a chi variable over sqrt(n - 1)
+    # of s / sd: a chi variable over sqrt(n - 1)
+    spread, step = np.linspace(1e-6, 6, 400_001, retstep=True)
     density = stats.chi.pdf(spread * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
     reach = np.clip(margin * math.sqrt(n) / sd - T90 * spread, 0, None)
     expected = float((density * (2 * stats.norm.cdf(reach) - 1)).sum() * step)

@@ -1,4 +1,5 @@
-"""The runs of ddp, sfd, ssdl and the comparison under every profile, and the tables made of their records."""
+"""The runs of ddp, sfd, ssdl and the comparison under every profile, and the tables made of their
+records."""
 
 import dataclasses
 
@@ -21,16 +22,19 @@ from paperlib.runs import Record, in_order
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 EXPERIMENTS = {"ddp": ddp, "sfd": sfd, "ssdl": ssdl, "compared": compared}
 ALL = pytest.mark.parametrize(
-    ("slug", "profile"), [(slug, profile) for slug, module in EXPERIMENTS.items() for profile in module.PROFILES]
+    ("slug", "profile"),
+    [(slug, profile) for slug, module in EXPERIMENTS.items() for profile in module.PROFILES],
 )
-# Tables with cells that nothing is to stand in: what the sources do not print, what no module was trained for, theta of
-# networks that have none, claims about networks that a profile lacks, a test of equivalence with one seed.
+# Tables with cells that nothing is to stand in: what the sources do not print, what no module was
+# trained for, theta of networks that have none, claims about networks that a profile lacks, a test
+# of equivalence with one seed.
 PARTLY = ("poster:", "Gain over the frozen", "Features", "Claims", "SSDL against STL")
 DRIFT = (*ddp_tables.DRIFT, "alignment_clusters")
 
 
 def fake(runs):
-    """A record for every run: what learns from degraded images has 10 points more under each corruption."""
+    """A record for every run: what learns from degraded images has 10 points more under each
+    corruption."""
     records = []
     for run in runs:
         better = 10.0 if run.method in ("sfd", "ddp", "vid", "qualnet", "urie") else 0.0
@@ -52,7 +56,9 @@ def fake(runs):
 
 def studies(slug, profile, results=fake):
     settings = EXPERIMENTS[slug].PROFILES[profile]
-    return settings, {name: EXPERIMENTS[slug].study(settings, name, results) for name in settings.datasets}
+    return settings, {
+        name: EXPERIMENTS[slug].study(settings, name, results) for name in settings.datasets
+    }
 
 
 def asked_for(slug, profile):
@@ -69,7 +75,9 @@ def photographs(monkeypatch, tmp_path):
 
 @ALL
 def test_every_run_can_be_built(slug, profile):
-    for run in {(r.method, r.network, *r.uses, *r.options.items()): r for r in asked_for(slug, profile)}.values():
+    for run in {
+        (r.method, r.network, *r.uses, *r.options.items()): r for r in asked_for(slug, profile)
+    }.values():
         for spec in (run.degrade, *degrade.each(run.evaluate)):
             degrade.build(spec)
         with torch.device("meta"):
@@ -89,7 +97,8 @@ def test_unseen_corruptions_are_in_no_training(slug, profile):
 
 @ALL
 def test_nothing_is_chosen_on_test_images(slug, profile):
-    """Runs with a parameter that is tuned keep out training images; those that the tables show train on all."""
+    """Runs with a parameter that is tuned keep out training images; those that the tables show
+    train on all."""
     for run in asked_for(slug, profile):
         assert not (run.holdout and run.evaluate), run.label
 
@@ -100,15 +109,29 @@ def test_models_have_the_same_images_epochs_and_start(profile):
     study = sfd.Study(settings, settings.datasets[0])
     network = settings.networks[0]
     vanilla = study.vanilla(network, 0)
-    same = ("dataset", "network", "width", "degrade", "evaluate", "train_size", "epochs", "batch_size", "flip", "crop")
+    same = (
+        "dataset",
+        "network",
+        "width",
+        "degrade",
+        "evaluate",
+        "train_size",
+        "epochs",
+        "batch_size",
+        "flip",
+        "crop",
+    )
     runs = {name: study.model(network, 0, name) for name in sfd.MODELS}
     assert runs.pop("vanilla") == vanilla
     for name, run in runs.items():
-        theirs = [field for field in same if name != "urie" or field not in ("network", "width")]  # an enhancer's
+        # an enhancer's
+        theirs = [field for field in same if name != "urie" or field not in ("network", "width")]
         assert all(getattr(run, field) == getattr(runs["sfd"], field) for field in theirs), name
         assert vanilla in run.uses.values(), name
     for name in ("ce", "wo-uem", "sfd-code"):
-        assert dataclasses.replace(runs[name], options={}) == dataclasses.replace(runs["sfd"], options={})
+        assert dataclasses.replace(runs[name], options={}) == dataclasses.replace(
+            runs["sfd"], options={}
+        )
 
 
 @pytest.mark.parametrize("profile", compared.PROFILES)
@@ -146,7 +169,10 @@ def test_ten_images_come_from_another_data_set():
     )
     assert (own.uses["init"].dataset, own.uses["init"].train_size) == ("cifar10", 10)
     assert run.uses["frozen"] == run.uses["init"].uses["frozen"] == study.frozen("vgg16", 0)
-    assert ddp.Study(ddp.PROFILES["paper"], "imagenet@224").from_ten("vgg16", 0).uses["init"].dataset == "cub@224"
+    assert (
+        ddp.Study(ddp.PROFILES["paper"], "imagenet@224").from_ten("vgg16", 0).uses["init"].dataset
+        == "cub@224"
+    )
 
 
 def test_cub_is_asked_for_where_a_user_has_it(monkeypatch, tmp_path):
@@ -192,7 +218,10 @@ def test_claims_are_judged_by_the_sign_of_the_effect():
     settings, found = studies("sfd", "demo")
     table = sfd_tables.claims(settings, "synthdigits", found["synthdigits"])
     verdicts = {row[0]: row[-1] for row in table.rows}
-    assert verdicts["SFD beats the clean-trained network under seen corruptions, ResNet-50"] == "direction only"
+    assert (
+        verdicts["SFD beats the clean-trained network under seen corruptions, ResNet-50"]
+        == "direction only"
+    )
     assert verdicts["SFD beats SFD without UEM under seen corruptions, ResNet-50"] == "inconclusive"
     assert verdicts["SFD beats QualNet under seen corruptions, ResNeXt-101"] == "not tested"
     assert "ResNet-18 for ResNet-50" in table.title
@@ -200,7 +229,9 @@ def test_claims_are_judged_by_the_sign_of_the_effect():
 
 def test_costs_count_what_is_used_at_test_time():
     settings, found = studies("sfd", "demo")
-    rows = {row[0]: row[1:] for row in sfd_tables.costs(settings, "cifar10", found["synthdigits"]).rows}
+    rows = {
+        row[0]: row[1:] for row in sfd_tables.costs(settings, "cifar10", found["synthdigits"]).rows
+    }
     vanilla, ours, code = (rows[sfd.MODELS[name]] for name in ("vanilla", "sfd", "sfd-code"))
     assert ours[0] == vanilla[0]
     assert ours[2] == vanilla[2]

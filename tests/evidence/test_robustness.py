@@ -1,4 +1,5 @@
-"""Corruption errors against values worked out by hand, and the evaluation against a classifier that can be foreseen."""
+"""Corruption errors against values worked out by hand, and the evaluation against a classifier that
+can be foreseen."""
 
 import math
 
@@ -24,33 +25,48 @@ from paperlib.evidence.robustness import (
 
 def table(**rows):
     """Errors at severities 1 to 5 by corruption."""
-    return {(name, severity): row[severity - 1] for name, row in rows.items() for severity in SEVERITIES}
+    return {
+        (name, severity): row[severity - 1] for name, row in rows.items() for severity in SEVERITIES
+    }
 
 
 ERRORS = table(fog=(10, 20, 30, 40, 50), snow=(20, 20, 20, 20, 70))
 CLEAN = 5.0
 REFERENCE = Baseline.from_errors(
-    "resnet18 trained clean on cifar10", table(fog=(20, 30, 40, 50, 60), snow=(50,) * 5), 10.0, "cifar10"
+    "resnet18 trained clean on cifar10",
+    table(fog=(20, 30, 40, 50, 60), snow=(50,) * 5),
+    10.0,
+    "cifar10",
 )
 TWO = ("fog", "snow")
 
 
 def test_by_hand():
     assert mean_errors(ERRORS, TWO) == {"fog": 30, "snow": 30}
-    assert corruption_errors(ERRORS, REFERENCE, "cifar10", TWO) == pytest.approx({"fog": 75, "snow": 60})
+    assert corruption_errors(ERRORS, REFERENCE, "cifar10", TWO) == pytest.approx(
+        {"fog": 75, "snow": 60}
+    )
     assert mce(ERRORS, REFERENCE, "cifar10", TWO) == pytest.approx(67.5)
     # (150 - 25) / (200 - 50) and (150 - 25) / (250 - 50)
-    assert relative_mce(ERRORS, CLEAN, REFERENCE, "cifar10", TWO) == pytest.approx(100 * (125 / 150 + 125 / 200) / 2)
+    assert relative_mce(ERRORS, CLEAN, REFERENCE, "cifar10", TWO) == pytest.approx(
+        100 * (125 / 150 + 125 / 200) / 2
+    )
 
 
 def test_some_severities():
     assert mean_errors(ERRORS, ["snow"], [5]) == {"snow": 70}
-    assert corruption_errors(ERRORS, REFERENCE, "cifar10", TWO, [1, 5]) == pytest.approx({"fog": 75, "snow": 90})
+    assert corruption_errors(ERRORS, REFERENCE, "cifar10", TWO, [1, 5]) == pytest.approx(
+        {"fog": 75, "snow": 90}
+    )
 
 
 def test_seen_and_unseen():
     assert seen_and_unseen(ERRORS, ["fog"], ["snow"], [1, 2]) == (15, 20)
-    errors = {(name, severity): 10 if name in STANDARD else 30 for name in CORRUPTIONS for severity in SEVERITIES}
+    errors = {
+        (name, severity): 10 if name in STANDARD else 30
+        for name in CORRUPTIONS
+        for severity in SEVERITIES
+    }
     assert seen_and_unseen(errors) == pytest.approx((10, 30))
     with pytest.raises(UserError, match="both seen and unseen: fog"):
         seen_and_unseen(ERRORS, TWO, ["fog"])
@@ -59,14 +75,20 @@ def test_seen_and_unseen():
 
 
 def test_a_baseline_against_itself():
-    everything = {(name, severity): 20.0 + severity for name in CORRUPTIONS for severity in SEVERITIES}
+    everything = {
+        (name, severity): 20.0 + severity for name in CORRUPTIONS for severity in SEVERITIES
+    }
     same = Baseline.from_errors("itself", everything, 10, "svhn")
     assert mce(everything, same, "svhn") == pytest.approx(100)
     assert relative_mce(everything, 10, same, "svhn") == pytest.approx(100)
 
 
 def test_mce_is_over_the_fifteen():
-    errors = {(name, severity): 40.0 if name in STANDARD else 90.0 for name in CORRUPTIONS for severity in SEVERITIES}
+    errors = {
+        (name, severity): 40.0 if name in STANDARD else 90.0
+        for name in CORRUPTIONS
+        for severity in SEVERITIES
+    }
     reference = Baseline.from_errors("x", dict.fromkeys(errors, 80.0), 10, "svhn")
     assert mce(errors, reference, "svhn") == pytest.approx(50)
     assert mce(errors, reference, "svhn", EXTRA) == pytest.approx(112.5)
@@ -75,14 +97,33 @@ def test_mce_is_over_the_fifteen():
 def test_labels_name_the_baseline():
     assert alexnet().label() == "mCE (AlexNet)"
     assert REFERENCE.label() == "mCE (relative to resnet18 trained clean on cifar10)"
-    assert REFERENCE.label("relative mCE") == "relative mCE (relative to resnet18 trained clean on cifar10)"
+    assert (
+        REFERENCE.label("relative mCE")
+        == "relative mCE (relative to resnet18 trained clean on cifar10)"
+    )
 
 
 def test_alexnet_is_the_published_one():
     """Means over severities as bethgelab/game-of-noise and the notes give them, to six digits."""
-    means = (88.6428, 89.4468, 92.2640, 81.9880, 82.6268, 78.5948, 79.8360, 86.6816, 82.6572, 81.9324, 56.4592, 85.3204)
-    means += (64.6056, 71.7840, 60.6500, 84.5388, 78.7108, 71.7512, 65.8248)  # the last four are the extra ones
-    assert mean_errors(alexnet().errors, CORRUPTIONS) == pytest.approx(dict(zip(CORRUPTIONS, means, strict=True)))
+    means = (
+        88.6428,
+        89.4468,
+        92.2640,
+        81.9880,
+        82.6268,
+        78.5948,
+        79.8360,
+        86.6816,
+        82.6572,
+        81.9324,
+        56.4592,
+        85.3204,
+    )
+    # the last four are the extra ones
+    means += (64.6056, 71.7840, 60.6500, 84.5388, 78.7108, 71.7512, 65.8248)
+    assert mean_errors(alexnet().errors, CORRUPTIONS) == pytest.approx(
+        dict(zip(CORRUPTIONS, means, strict=True))
+    )
     assert len(alexnet().errors) == 95
     assert alexnet().errors["jpeg_compression", 5] == 74.778
     assert sum(means[:15]) / 15 == pytest.approx(78.8993, abs=1e-4)
@@ -101,7 +142,9 @@ def test_alexnet_is_for_imagenet_alone():
     assert mce(everything, alexnet(), "imagenet") == pytest.approx(
         sum(100 * 50 / mean for mean in mean_errors(alexnet().errors).values()) / 15
     )
-    refused = r"mCE \(AlexNet\) is measured on imagenet, the errors on cifar10; make a baseline of a run"
+    refused = (
+        r"mCE \(AlexNet\) is measured on imagenet, the errors on cifar10; make a baseline of a run"
+    )
     with pytest.raises(UserError, match=refused):
         mce(everything, alexnet(), "cifar10")
     with pytest.raises(UserError, match=refused):
@@ -112,12 +155,16 @@ def test_alexnet_is_for_imagenet_alone():
 
 def test_what_is_missing_is_named():
     short = {key: error for key, error in ERRORS.items() if key not in {("fog", 2), ("fog", 5)}}
-    with pytest.raises(UserError, match=r"the table of errors has no fog at 2/5, frost at 1/2/3/4/5$"):
+    with pytest.raises(
+        UserError, match=r"the table of errors has no fog at 2/5, frost at 1/2/3/4/5$"
+    ):
         mean_errors(short, ("fog", "snow", "frost"))
     with pytest.raises(UserError, match=r"the table of errors has no fog at 2/5$"):
         mce(short, REFERENCE, "cifar10", TWO)
     lacking = Baseline.from_errors("r", short, 0, "cifar10")
-    with pytest.raises(UserError, match=r"the baseline of mCE \(relative to r\) has no fog at 2/5$"):
+    with pytest.raises(
+        UserError, match=r"the baseline of mCE \(relative to r\) has no fog at 2/5$"
+    ):
         mce(ERRORS, lacking, "cifar10", TWO)
     with pytest.raises(UserError, match="at least one corruption and one severity"):
         mean_errors(ERRORS, TWO, [])
@@ -130,14 +177,20 @@ def test_what_is_no_error(error):
 
 
 def test_nothing_to_divide_by():
-    unhurt = Baseline.from_errors("r", table(fog=(10,) * 5, snow=(10, 10, 10, 10, 11)), 10, "cifar10")
-    with pytest.raises(UserError, match=r"relative to r\): fog adds nothing to the baseline's error"):
+    unhurt = Baseline.from_errors(
+        "r", table(fog=(10,) * 5, snow=(10, 10, 10, 10, 11)), 10, "cifar10"
+    )
+    with pytest.raises(
+        UserError, match=r"relative to r\): fog adds nothing to the baseline's error"
+    ):
         relative_mce(ERRORS, CLEAN, unhurt, "cifar10", TWO)
 
 
 @pytest.fixture
 def images():
-    return torch.randint(256, (23, 3, 32, 32), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    return torch.randint(
+        256, (23, 3, 32, 32), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
+    )
 
 
 def bright(images):
@@ -150,9 +203,18 @@ def bright(images):
 def test_evaluation_is_that_of_the_corrupted_images(images, batch):
     labels = torch.arange(23) % 2
     found = evaluate_corruptions(
-        bright, images, labels, ["gaussian_noise", "contrast"], (2, 5), table="cifar-c", seed=4, batch=batch
+        bright,
+        images,
+        labels,
+        ["gaussian_noise", "contrast"],
+        (2, 5),
+        table="cifar-c",
+        seed=4,
+        batch=batch,
     )
-    assert list(found) == [(name, severity) for name in ("gaussian_noise", "contrast") for severity in (2, 5)]
+    assert list(found) == [
+        (name, severity) for name in ("gaussian_noise", "contrast") for severity in (2, 5)
+    ]
     for (name, severity), error in found.items():
         corrupted = corrupt(images, name, severity, table="cifar-c", seed=4).float() / 255
         expected = 100 * (bright(corrupted).argmax(1) != labels).float().mean().item()
@@ -176,7 +238,11 @@ def test_what_the_classifier_sees(images):
 
 
 def test_bad_images_are_refused(images):
-    for wrong, labels in ((images[:0], torch.zeros(0)), (images, torch.zeros(3)), (images.float(), torch.zeros(23))):
+    for wrong, labels in (
+        (images[:0], torch.zeros(0)),
+        (images, torch.zeros(3)),
+        (images.float(), torch.zeros(23)),
+    ):
         with pytest.raises(UserError, match="they must be uint8"):
             clean_error(bright, wrong, labels)
     with pytest.raises(UserError, match="batch is 0"):

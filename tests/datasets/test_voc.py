@@ -20,7 +20,9 @@ OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><part><
 
 def annotation(*objects):
     """A VOC annotation; each object is its name, box and difficulty."""
-    parts = (OBJECT.format(*box, name=name, difficult=difficult) for name, box, difficult in objects)
+    parts = (
+        OBJECT.format(*box, name=name, difficult=difficult) for name, box, difficult in objects
+    )
     return f"<annotation><filename>x.jpg</filename>{''.join(parts)}</annotation>"
 
 
@@ -34,7 +36,12 @@ def root(tmp_path, monkeypatch):
         (folder / part).mkdir(parents=True)
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[:, 100:] = 255  # black on the left, white on the right
-    add(folder, "000001", pixels, annotation(("dog", (101, 1, 200, 100), 0), ("cat", (1, 51, 100, 100), 1)))
+    add(
+        folder,
+        "000001",
+        pixels,
+        annotation(("dog", (101, 1, 200, 100), 0), ("cat", (1, 51, 100, 100), 1)),
+    )
     add(folder, "000002", pixels.transpose(1, 0, 2), annotation())
     add(folder, "000003", pixels[:100, :100], annotation(("tvmonitor", (1, 1, 100, 100), 0)))
     (folder / "ImageSets/Main/trainval.txt").write_text("000001\n000002\n")
@@ -44,7 +51,9 @@ def root(tmp_path, monkeypatch):
 
 
 def add(folder, name, pixels, text):
-    Image.fromarray(np.ascontiguousarray(pixels)).save(folder / "JPEGImages" / f"{name}.jpg", quality=95)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        folder / "JPEGImages" / f"{name}.jpg", quality=95
+    )
     (folder / "Annotations" / f"{name}.xml").write_text(text)
 
 
@@ -92,7 +101,10 @@ def test_an_entity_bomb_is_refused(root):
     bomb = '<?xml version="1.0"?><!DOCTYPE annotation [<!ENTITY a "dog"><!ENTITY b "&a;&a;">]>'
     path = root / voc.FOLDER / "Annotations" / "000001.xml"
     path.write_text(bomb + annotation(("&b;", (1, 1, 10, 10), 0)))
-    with pytest.raises(UserError, match=r"000001.xml cannot be read as an annotation: a document type is not allowed"):
+    with pytest.raises(
+        UserError,
+        match=r"000001.xml cannot be read as an annotation: a document type is not allowed",
+    ):
         voc.load(root)
 
 
@@ -116,7 +128,9 @@ def test_another_encoding_does_not_hide_a_document_type(root):
 )
 def test_a_wrong_annotation_is_named(root, text, message):
     (root / voc.FOLDER / "Annotations" / "000001.xml").write_text(text)
-    with pytest.raises(UserError, match=rf"000001.xml cannot be read as an annotation: .*{message}"):
+    with pytest.raises(
+        UserError, match=rf"000001.xml cannot be read as an annotation: .*{message}"
+    ):
         voc.load(root)
 
 
@@ -128,7 +142,8 @@ def test_a_broken_image_is_named(root):
 
 def test_what_is_missing_is_named(root, tmp_path):
     with pytest.raises(
-        UserError, match=r"no trainval part in .*; set DATA_ROOT=.* or use the embedded data set scenes"
+        UserError,
+        match=r"no trainval part in .*; set DATA_ROOT=.* or use the embedded data set scenes",
     ):
         voc.load(tmp_path / "nothing")
     (root / voc.FOLDER / "Annotations" / "000003.xml").unlink()
@@ -140,7 +155,8 @@ def test_what_is_missing_is_named(root, tmp_path):
 
 
 def test_the_real_files_where_they_are(monkeypatch, tmp_path):
-    """Five images with their annotations; the second has one object, a train at 139, 200, 207, 301."""
+    """Five images with their annotations; the second has one object, a train at 139, 200, 207,
+    301."""
     real = Path(os.environ.get("DATA_ROOT") or "~/paperlib-data").expanduser()
     if not voc.found(real):
         pytest.skip(f"no VOC 2007 in {real}")

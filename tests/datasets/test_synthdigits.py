@@ -16,7 +16,8 @@ def drawn():
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """`synthdigits.load` with a tiny data set and an empty cache folder. Returns the path of its cache file."""
+    """`synthdigits.load` with a tiny data set and an empty cache folder. Returns the path of its
+    cache file."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     make = synthdigits.make
     monkeypatch.setattr(synthdigits, "make", lambda seed: make(seed, train=20, test=10))
@@ -49,7 +50,9 @@ def test_same_seed_same_bits_whatever_the_number_of_threads(drawn):
     torch.set_num_threads(1 if threads > 1 else 2)
     try:
         torch.manual_seed(123)  # the global generator must not matter
-        train_images, train_labels, test_images, test_labels = synthdigits.make(seed=0, train=100, test=100)
+        train_images, train_labels, test_images, test_labels = synthdigits.make(
+            seed=0, train=100, test=100
+        )
         assert same((train_images, train_labels), (drawn[0][:100], drawn[1][:100]))
         assert same((test_images, test_labels), (drawn[2][:100], drawn[3][:100]))
     finally:
@@ -86,16 +89,26 @@ def test_the_pictures_fill_the_range_without_being_all_alike(drawn):
 
 
 def test_the_label_is_the_digit_in_the_middle(monkeypatch):
-    """Without any of the random distortions, the best of all glyphs for the middle of the picture is the label's."""
+    """Without any of the random distortions, the best of all glyphs for the middle of the picture
+    is the label's."""
     monkeypatch.setattr(
-        synthdigits, "_uniform", lambda _, low, high, *shape: torch.full(shape, (low + high) / 2).double()
+        synthdigits,
+        "_uniform",
+        lambda _, low, high, *shape: torch.full(shape, (low + high) / 2).double(),
     )
     monkeypatch.setattr(synthdigits, "_normal", lambda _, *shape: torch.zeros(shape).double())
     labels = torch.arange(10).repeat_interleave(synthdigits.CHUNK // 10)
-    ink = synthdigits._house_numbers(synthdigits.draw_glyphs(), labels, torch.Generator().manual_seed(0))
+    ink = synthdigits._house_numbers(
+        synthdigits.draw_glyphs(), labels, torch.Generator().manual_seed(0)
+    )
     upright = torch.nn.functional.interpolate(synthdigits.draw_glyphs(), size=24, mode="area")
-    middle, known = ink[:, 0, 6:26, 10:22].flatten(1), upright[:, :, 2:22, 6:18].flatten(2).flatten(0, 1)
-    guesses = torch.corrcoef(torch.cat([middle, known]))[: len(labels), len(labels) :].argmax(1) % 10
+    middle, known = (
+        ink[:, 0, 6:26, 10:22].flatten(1),
+        upright[:, :, 2:22, 6:18].flatten(2).flatten(0, 1),
+    )
+    guesses = (
+        torch.corrcoef(torch.cat([middle, known]))[: len(labels), len(labels) :].argmax(1) % 10
+    )
     assert (guesses == labels).double().mean() > 0.95
 
 
@@ -135,7 +148,8 @@ def test_a_corrupt_cache_file_is_set_aside_and_made_again(small, damage):
 
 def test_a_cache_folder_that_cannot_be_written_only_warns(small, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # a folder below a file: fails for root, too
+    # a folder below a file: fails for root, too
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="could not keep"):
         images = synthdigits.load()[0]
     assert len(images) == 20

@@ -54,7 +54,8 @@ def test_boxes_lie_in_the_picture_and_apart(drawn):
 
 
 def test_boxes_are_tight_around_the_paint():
-    """A pixel that is painted by half or more is in the box, others do not enlarge it; empty places move back."""
+    """A pixel that is painted by half or more is in the box, others do not enlarge it; empty places
+    move back."""
     ink = torch.zeros(scenes.CHUNK, scenes.MOST, 96, 96, dtype=torch.float64)
     ink[0, 1, 20:31, 40:47] = 1
     ink[0, 1, 19, 40] = 0.49
@@ -70,7 +71,8 @@ def test_boxes_are_tight_around_the_paint():
 
 
 def test_the_paint_is_in_the_boxes(drawn):
-    """Digits are lighter than the wall: nearly all of a scene's brightest 3 % of pixels lie in its boxes."""
+    """Digits are lighter than the wall: nearly all of a scene's brightest 3 % of pixels lie in its
+    boxes."""
     images, labels = drawn[0].float().mean(1), drawn[1]
     rows = torch.arange(96)
     inside = torch.zeros(200, 96, 96, dtype=torch.bool)
@@ -114,8 +116,14 @@ def test_load_by_name_and_from_the_cache(monkeypatch, tmp_path):
 
 
 def test_packing_and_unpacking():
-    first = Objects(torch.tensor([3, 7]), torch.tensor([[0.0, 1, 2, 3], [4, 5, 6, 7]]), torch.tensor([False, True]))
-    none = Objects(torch.empty(0, dtype=torch.int64), torch.empty(0, 4), torch.empty(0, dtype=torch.bool))
+    first = Objects(
+        torch.tensor([3, 7]),
+        torch.tensor([[0.0, 1, 2, 3], [4, 5, 6, 7]]),
+        torch.tensor([False, True]),
+    )
+    none = Objects(
+        torch.empty(0, dtype=torch.int64), torch.empty(0, 4), torch.empty(0, dtype=torch.bool)
+    )
     labels = pack([first, none])
     assert labels.tolist() == [
         [[3, 0, 1, 2, 3, 0], [7, 4, 5, 6, 7, 1]],
@@ -123,4 +131,6 @@ def test_packing_and_unpacking():
     ]
     assert pack([none], places=3).shape == (1, 3, 6)
     for before, after in zip([first, none], unpack(labels), strict=True):
-        assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(before, after, strict=True))
+        assert all(
+            torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(before, after, strict=True)
+        )

@@ -14,11 +14,14 @@ DATASETS = pytest.mark.parametrize("dataset", ["synthdigits", "cifar10", "imagen
 
 
 def record(seed=0, clean=90.0, lost=10.0):
-    """Under severity s every corruption costs s times `lost` points; the unseen ones one point more."""
+    """Under severity s every corruption costs s times `lost` points; the unseen ones one point
+    more."""
     run = Run("supervised", "cifar10", "resnet18", seed, evaluate=shared.tested_on("cifar10"))
     names = [degrade.label(spec) for spec in degrade.each(run.evaluate)[1:]]
     cost = {name: lost * int(name[-1]) + (name.split("-")[0] in EXTRA) for name in names}
-    metrics = {"top1": clean, "top1@none": clean} | {f"top1@{name}": clean - cost[name] for name in names}
+    metrics = {"top1": clean, "top1@none": clean} | {
+        f"top1@{name}": clean - cost[name] for name in names
+    }
     return Record(run, metrics, (), {})
 
 
@@ -65,7 +68,9 @@ def test_summarised_cells_count_more_as_better():
     cells = {"net/vanilla": [record(lost=10.0)], "net/sfd": [record(lost=5.0)], "net/urie": []}
     found = shared.summarised(cells, "net/vanilla", "cifar10")
     for what in ("seen", "unseen", "-mce", "fog", "saturate"):
-        better, worse = (found[f"net/{name}/{what}"][0].metrics["top1"] for name in ("sfd", "vanilla"))
+        better, worse = (
+            found[f"net/{name}/{what}"][0].metrics["top1"] for name in ("sfd", "vanilla")
+        )
         assert better > worse, what
     assert found["net/vanilla/-mce"][0].metrics["top1"] == pytest.approx(-100)
     assert not any(cell.startswith("net/urie") for cell in found)

@@ -8,12 +8,15 @@ from paperlib.networks.resnet import Bottleneck, resnet50, resnext101
 
 
 def by_hand(stem, classes):
-    """Parameters added up from Xie et al.'s Table 1 for 32x8d; `stem` is the size of the first kernel."""
+    """Parameters added up from Xie et al.'s Table 1 for 32x8d; `stem` is the size of the first
+    kernel."""
     count, channels = stem * stem * 3 * 64 + 2 * 64, 64
     for i, blocks in enumerate((3, 4, 23, 3)):
         inner, out = 32 * 8 * 2**i, 256 * 2**i
         for block in range(blocks):
-            count += channels * inner + 9 * inner * inner // 32 + inner * out + 2 * (inner + inner + out)
+            count += (
+                channels * inner + 9 * inner * inner // 32 + inner * out + 2 * (inner + inner + out)
+            )
             count += channels * out + 2 * out if block == 0 else 0
             channels = out
     return count + channels * classes + classes

@@ -1,4 +1,5 @@
-"""The benchmark's parts on a network that takes no time; its numbers are not tested, they are measured."""
+"""The benchmark's parts on a network that takes no time; its numbers are not tested, they are
+measured."""
 
 import itertools
 import json
@@ -57,7 +58,10 @@ def test_committed_records_have_provenance():
         record = json.loads(path.read_text())
         assert {"device", "torch", "commit", "date"} <= set(record["provenance"])
         if path.stem.startswith("dfd-step"):
-            assert all(len(r["ours_images_per_second"]) == len(r["usual_images_per_second"]) for r in record["results"])
+            assert all(
+                len(r["ours_images_per_second"]) == len(r["usual_images_per_second"])
+                for r in record["results"]
+            )
 
 
 def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
@@ -66,7 +70,9 @@ def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
     assert result["images"] == 2 * 19 * 5
     assert len(result["seconds"]) == 1
     assert result["images_per_second"] > 0
-    assert "procedural_frost" in result["corruptions"], "what stands in for frost bears its own name"
+    assert "procedural_frost" in result["corruptions"], (
+        "what stands in for frost bears its own name"
+    )
     assert "frost" not in result["corruptions"]
 
 

@@ -1,4 +1,5 @@
-"""The chapters' machinery, on a toy chapter; then the committed notebooks and the book as they are."""
+"""The chapters' machinery, on a toy chapter; then the committed notebooks and the book as they
+are."""
 
 import json
 import os
@@ -15,7 +16,12 @@ from paperlib.book import notebooks
 from paperlib.errors import UserError
 
 COMMITTED = sorted(notebooks.BOOK.glob("*.ipynb"))
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(Path(__file__).with_name("nbval.cfg"))]
+NBVAL = [
+    "--nbval",
+    "--nbval-current-env",
+    "--nbval-sanitize-with",
+    str(Path(__file__).with_name("nbval.cfg")),
+]
 
 TOY = r"""
 # %% [markdown]
@@ -75,7 +81,16 @@ def book(tmp_path: Path) -> Path:
 def nbval(paths: list[Path]) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     env["PYTHONPATH"] = str(notebooks.ROOT)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *NBVAL, *map(str, paths)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *NBVAL,
+        *map(str, paths),
+    ]
     return subprocess.run(command, cwd=notebooks.ROOT, env=env, capture_output=True, text=True)
 
 
@@ -90,7 +105,9 @@ def test_same_run_gives_same_bytes(toy, tmp_path):
 def test_a_run_leaves_the_committed_notebook_alone(toy, tmp_path):
     committed = toy.with_suffix(".ipynb")
     committed.write_text("untouched")
-    target = notebooks.execute(toy, tmp_path / "build" / "toy.ipynb", {"mode": "run", "seeds": 5, "rate": 1})
+    target = notebooks.execute(
+        toy, tmp_path / "build" / "toy.ipynb", {"mode": "run", "seeds": 5, "rate": 1}
+    )
     assert committed.read_text() == "untouched"
     assert list(target.parent.iterdir()) == [target]
     assert "| run 5 | **1.00** |" in target.read_text()
@@ -99,18 +116,25 @@ def test_a_run_leaves_the_committed_notebook_alone(toy, tmp_path):
 def test_the_kernel_is_this_interpreter(tmp_path, monkeypatch):
     spec = tmp_path / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
-    spec.write_text(json.dumps({"argv": ["false"], "display_name": "a stranger", "language": "python"}))
+    spec.write_text(
+        json.dumps({"argv": ["false"], "display_name": "a stranger", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     source = tmp_path / "who.py"
     source.write_text("# %%\nimport sys, os, paperlib\nprint(sys.executable)\nprint(os.getcwd())\n")
-    executed = nbformat.read(notebooks.execute(source, tmp_path / "out" / "who.ipynb", {}), as_version=4)
+    executed = nbformat.read(
+        notebooks.execute(source, tmp_path / "out" / "who.ipynb", {}), as_version=4
+    )
     assert executed.cells[0].outputs[0].text.split() == [sys.executable, str(tmp_path)]
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"seed": 1}, "unknown parameter of chapter toy 'seed'; choose from: mode, seeds, rate, dataset"),
+        (
+            {"seed": 1},
+            "unknown parameter of chapter toy 'seed'; choose from: mode, seeds, rate, dataset",
+        ),
         ({"seeds": "3"}, "parameter 'seeds' of chapter toy must be of type int, not '3'"),
         ({"seeds": True}, "parameter 'seeds' of chapter toy must be of type int, not True"),
     ],
@@ -124,7 +148,10 @@ def test_wrong_parameters_are_refused(toy, tmp_path, parameters, message):
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [("raise OSError('no\\nway')", ", cell [2]: OSError: no ("), ("import os; os._exit(1)", ": its process died")],
+    [
+        ("raise OSError('no\\nway')", ", cell [2]: OSError: no ("),
+        ("import os; os._exit(1)", ": its process died"),
+    ],
 )
 def test_a_failing_chapter_is_one_line_and_kept(tmp_path, code, message):
     source = tmp_path / "bad.py"
@@ -146,7 +173,9 @@ def test_the_site_builds_and_shows_a_given_notebook(toy, book, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book", "build", "site", "small"]
     page = (index.parent / "toy.html").read_text()
     assert "<strong>0.50</strong>" in page, "Markdown outputs are rendered"
-    assert r'<span class="math notranslate nohighlight">\(\lambda = 2\)</span>' in page, "and so is their mathematics"
+    assert r'<span class="math notranslate nohighlight">\(\lambda = 2\)</span>' in page, (
+        "and so is their mathematics"
+    )
     assert "run 7" in page
     assert "_repr_markdown_" not in page, "remove-input hides the code"
     assert (book / "toy.ipynb").read_bytes() == before
@@ -187,8 +216,12 @@ def test_committed_notebooks_follow_their_sources(path):
     text = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)
     source = notebooks.normalise(jupytext.read(path.with_suffix(".py")))
-    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in source.cells]
-    assert nbformat.writes(notebooks.normalise(notebook)) + "\n" == text, "not as `refresh` writes it"
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [
+        (c.cell_type, c.source) for c in source.cells
+    ]
+    assert nbformat.writes(notebooks.normalise(notebook)) + "\n" == text, (
+        "not as `refresh` writes it"
+    )
     assert str(notebooks.ROOT) not in text, "holds a path of this machine"
 
 

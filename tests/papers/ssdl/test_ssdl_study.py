@@ -1,4 +1,5 @@
-"""SSDL's runs: nothing clean behind what claims to need nothing clean, everything tuned and trained alike."""
+"""SSDL's runs: nothing clean behind what claims to need nothing clean, everything tuned and trained
+alike."""
 
 import dataclasses
 
@@ -24,14 +25,16 @@ def make(profile):
 
 
 def reads_clean(run):
-    """Whether a run's training reads clean images: asked of the method itself, built with its parents."""
+    """Whether a run's training reads clean images: asked of the method itself, built with its
+    parents."""
     return built(run, TASK).reads_clean
 
 
 @PROFILES
 @pytest.mark.parametrize("name", [name for name in ssdl.METHODS if name not in ssdl.NEEDS_CLEAN])
 def test_no_clean_image_anywhere_in_what_needs_none(profile, name):
-    """Neither in its own training nor in that of anything it uses; and every image has one draw of the noise."""
+    """Neither in its own training nor in that of anything it uses; and every image has one draw of
+    the noise."""
     _, study = make(profile)
     options = CHOSEN["ssdl"] if name.startswith("ssdl") else {}
     small = dataclasses.replace(study.model(name, study.level, 0, **options), width=0.0625)
@@ -69,7 +72,10 @@ def test_one_recipe_and_budget(profile):
 def test_stl_and_ssdl_are_tuned_alike_on_images_kept_out():
     settings, study = make("demo")
     cells = study.tuning()
-    grids = {name: {cell.partition("/")[2] for cell in cells if cell.startswith(f"{name}/")} for name in ssdl.TUNED}
+    grids = {
+        name: {cell.partition("/")[2] for cell in cells if cell.startswith(f"{name}/")}
+        for name in ssdl.TUNED
+    }
     assert grids["stl"] == grids["ssdl"]
     assert len(grids["ssdl"]) == len(ssdl.TAPS) * len(ssdl.LAMBDAS)
     for (run,) in cells.values():
@@ -82,7 +88,9 @@ def test_the_best_on_held_out_images_is_chosen():
     records = {}
     for cell, (run,) in study.tuning().items():
         best = cell in ("stl/last/10", "ssdl/stages/0.1")
-        records[cell] = [Record(run, {"top1": 10.0 if best else 90.0, "validation_top1": 60.0 + best}, (), {})]
+        records[cell] = [
+            Record(run, {"top1": 10.0 if best else 90.0, "validation_top1": 60.0 + best}, (), {})
+        ]
     assert ssdl.choose_options(records) == {
         "stl": {"taps": "last", "lambda_": 10.0},
         "ssdl": {"taps": "stages", "lambda_": 0.1},
@@ -97,9 +105,16 @@ def test_the_best_on_held_out_images_is_chosen():
 
 
 def test_levels():
-    assert ssdl.noise("gaussian-45") == {"name": "noise", "noise": "gaussian", "sigma": 45, "draw": "fixed"}
+    assert ssdl.noise("gaussian-45") == {
+        "name": "noise",
+        "noise": "gaussian",
+        "sigma": 45,
+        "draw": "fixed",
+    }
     assert ssdl.noise("poisson_gaussian")["noise"] == "poisson_gaussian"
-    assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(ssdl.LEVELS["paper"])
+    assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(
+        ssdl.LEVELS["paper"]
+    )
     assert ssdl.PROFILES["paper"].seeds >= 5
 
 
@@ -152,7 +167,10 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
     main = study.main(CHOSEN)
     items = {item: {} for item in ssdl.ITEMS}
     epochs = {}
-    items |= {"schedules": recorded(cells, lambda cell, seed: 50), "main": recorded(main, lambda cell, seed: 50)}
+    items |= {
+        "schedules": recorded(cells, lambda cell, seed: 50),
+        "main": recorded(main, lambda cell, seed: 50),
+    }
     for name, found in ssdl_numbers.by_compute(settings, "cifar10", items).items():
         for compute, records in found.items():
             (run,) = {dataclasses.replace(record.run, seed=0, uses={}) for record in records}
@@ -187,11 +205,18 @@ def test_the_mean_over_noises_is_paired_by_seed():
     """Levels that err against each other: their mean is sharper than either."""
     settings, study = make("cpu")
     first, second = ssdl.LEVELS["cpu"]
-    shifts = {f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0), f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0)}
+    shifts = {
+        f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0),
+        f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0),
+    }
     items = {item: {} for item in ssdl.ITEMS}
-    items["main"] = recorded(study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed])
+    items["main"] = recorded(
+        study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed]
+    )
     assert list(ssdl_numbers.noises(settings)) == ["Gaussian, σ = 60", "Gaussian, σ = 30", "mean"]
-    alone, mean = (ssdl_numbers.gain(items, "ssdl", "noisy", levels) for levels in ((first,), (first, second)))
+    alone, mean = (
+        ssdl_numbers.gain(items, "ssdl", "noisy", levels) for levels in ((first,), (first, second))
+    )
     assert (alone.mean, mean.mean, mean.n) == (3, 2, 5)
     assert mean.half == 0 < alone.half
     del items["main"][f"ssdl/{second}"][-1]
@@ -203,22 +228,28 @@ def test_curves_of_the_figures():
     settings, study = make("cpu")
     items = {item: {} for item in ssdl.ITEMS}
     items["main"] = recorded(
-        study.main(CHOSEN), lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl")
+        study.main(CHOSEN),
+        lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl"),
     )
     accuracy, gains = ssdl_numbers.curves(settings, items)
-    assert {line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()} == {
-        text: {30: 50 + (name == "stl"), 60: 40 + (name == "stl")} for name, text in ssdl.METHODS.items()
+    assert {
+        line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()
+    } == {
+        text: {30: 50 + (name == "stl"), 60: 40 + (name == "stl")}
+        for name, text in ssdl.METHODS.items()
     }
     assert set(gains) == set(accuracy) - {ssdl.METHODS["noisy"], ssdl.METHODS["floor"]}
     assert gains[ssdl.METHODS["stl"]][60].mean == 1
     tuning = study.tuning()
     items["tuning"] = {
-        cell: [Record(runs[0], {"validation_top1": 30.0 + len(cell)}, (), {})] for cell, runs in tuning.items()
+        cell: [Record(runs[0], {"validation_top1": 30.0 + len(cell)}, (), {})]
+        for cell, runs in tuning.items()
     }
     (collapsed,) = items["tuning"]["stl/last/100"]
     collapsed.metrics["validation_top1"] = 10.0
     panels = ssdl_numbers.tuned(items)
-    assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]  # the others could not be told apart
+    # the others could not be told apart
+    assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]
     assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
     assert panels["λ, taps: last"][ssdl.METHODS["ssdl"]][0.1].mean == 30 + len("ssdl/last/0.1")
     assert list(panels["λ, taps: stages"][ssdl.METHODS["stl"]]) == list(ssdl.LAMBDAS)
@@ -228,7 +259,9 @@ def test_knobs_of_the_figure():
     settings, study = make("cpu")
     items = {item: {} for item in ssdl.ITEMS}
     items["main"] = recorded(study.main(CHOSEN), lambda cell, seed: 50)
-    items["teachers"] = recorded(study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40)
+    items["teachers"] = recorded(
+        study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40
+    )
     (panel,) = ssdl_numbers.knobs(settings, "cifar10", items).values()
     assert {at: value.mean for at, value in panel["student"].items()} == {0.43: 60, 1: 50, 2.33: 60}
     assert {at: value.mean for at, value in panel["teacher"].items()} == {0.43: 40, 1: 50, 2.33: 40}
@@ -243,9 +276,15 @@ def test_teachers_of_the_ablation():
     assert [run.uses["teacher"].seed - run.seed for run in cells["student/apart"]] == [1, 1, 1]
     assert dataclasses.replace(cells["student/apart"][0].uses["teacher"], seed=0) == own
     for share, epochs in (("0.43", 1), ("2.3", 7)):
-        for teacher, student in zip(cells[f"teacher/{share}"], cells[f"student/{share}"], strict=True):
+        for teacher, student in zip(
+            cells[f"teacher/{share}"], cells[f"student/{share}"], strict=True
+        ):
             assert student.uses == {"teacher": teacher}
-            assert (teacher.seed, teacher.epochs, student.epochs) == (student.seed, epochs, own.epochs)
+            assert (teacher.seed, teacher.epochs, student.epochs) == (
+                student.seed,
+                epochs,
+                own.epochs,
+            )
 
 
 def test_joint_training_begins_with_a_denoiser():

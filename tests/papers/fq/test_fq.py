@@ -13,7 +13,7 @@ from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build, build_network
 from paperlib.papers.fq.insertion import alphas
 from paperlib.papers.fq.method import PENALTIES, penalty
-from paperlib.sweep import make_view, train
+from paperlib.running import make_degradation, train
 from paperlib.training import Trainer, make_optimizer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -61,7 +61,7 @@ def test_the_usual_weight(make, kind):
 @pytest.mark.parametrize("kind", ["sf", "hpow"])
 def test_without_learned_exponents_there_is_nothing_to_penalise(make, batch, kind):
     method = make(kind=kind, penalty="l1", **({"beta": 10} if kind == "sf" else {}))
-    assert method.undecayed() == []
+    assert method.no_decay_parameters() == []
     assert method.loss(batch)["penalty"].item() == 0
 
 
@@ -102,7 +102,9 @@ def trainer(run, cpu):
     split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
     torch.manual_seed(0)
     method = build(run, TASK, {})
-    return Trainer(run, method, split, make_view(run.degrade, {}, cpu), cpu), alphas(method.network)
+    return Trainer(run, method, split, make_degradation(run.degrade, {}, cpu), cpu), alphas(
+        method.network
+    )
 
 
 def test_weight_decay_leaves_alpha_alone(tiny, cpu):
@@ -188,7 +190,7 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
     bf16 = dataclasses.replace(cpu, precision="bf16")
     seen = []
 
-    class View:
+    class Declared:
         fixed = False
 
         def __call__(self, images, which=None):
@@ -198,7 +200,7 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
     from paperlib.training import evaluate
 
     method = build(run, TASK, {})
-    evaluate(method, load(run.dataset).split(32, 0, 32)[2], View(), bf16)
+    evaluate(method, load(run.dataset).split(32, 0, 32)[2], Declared(), bf16)
     assert seen == [torch.float32]
 
 

@@ -13,7 +13,6 @@ from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.networks import detector
-from paperlib.papers.fq.detection import QuantizedDetection
 from paperlib.papers.fq.figures_detection import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
@@ -69,7 +68,7 @@ def make(make_run):
 
     def make(**fields):
         torch.manual_seed(0)
-        return QuantizedDetection(run := make_run(**fields), TASK, {}, **run.options)
+        return methods.build(make_run(**fields), TASK, {})
 
     return make
 
@@ -246,9 +245,11 @@ def test_a_few_steps_find_the_objects(make, batch):
             {"options": {"kind": "power"}},
             "unknown kind 'power'; choose from: none, sf, pow, hpow, sf-pow",
         ),
-        ({"options": {"beta": 10.0}}, "a detector of kind 'none' takes no option beta"),
+        ({"options": {"beta": 10.0}}, "kind 'none' takes no option beta"),
         ({"options": {"kind": "pow", "penalty": "l3"}}, "unknown penalty 'l3'"),
-        ({"options": {"kind": "sf", "bet": 10.0}}, "non-linearity 'sf'"),
+        ({"options": {"kind": "sf", "bet": 10.0}}, "unknown option of method 'detection' 'bet'"),
+        ({"options": {"kind": "sf"}}, "non-linearity 'sf'"),  # without beta
+        ({"options": {"stages": 4}}, "stages is 4; choose from: 1, 2, 3"),
     ],
 )
 def test_mistakes_in_runs(make, fields, message):

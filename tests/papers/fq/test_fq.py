@@ -9,8 +9,10 @@ from helpers import built
 
 from paperlib import degrade
 from paperlib.datasets import load
+from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build, build_network
+from paperlib.papers.fq.calibration import CalibrationOptions
 from paperlib.papers.fq.insertion import alphas
 from paperlib.papers.fq.method import PENALTIES, penalty
 from paperlib.running import make_degradation, train
@@ -86,7 +88,10 @@ def test_a_network_starts_as_its_base(tiny, make, batch):
         ({"kind": "cube"}, "unknown non-linearity 'cube'; choose from: sf, pow, hpow, sf-pow"),
         ({"penalty": "l3"}, "unknown penalty 'l3'; choose from: none, l1, l2"),
         ({"kind": "sf"}, "non-linearity 'sf'"),  # without beta
-        ({"gamma": 1}, "gamma"),
+        ({"gamma": 1}, "unknown option of method 'fq' 'gamma'"),
+        ({"beta": "ten"}, "fq: beta is 'ten'; it must be of type float"),
+        ({"kind": "pow", "beta": 10}, "non-linearity 'pow'"),  # beta is of sf
+        ({"after": "relu", "splits": 2}, "inputs can be split after 'conv' only"),
     ],
 )
 def test_wrong_options(make, options, message):
@@ -259,7 +264,20 @@ def test_a_calibration_that_cannot_be(tiny, fields):
         built(run, TASK)
 
 
+def test_every_distortion_has_an_option():
+    options = CalibrationOptions(**dict.fromkeys(DISTORTIONS, 0.5))
+    assert options.shares == dict.fromkeys(DISTORTIONS, 0.5)
+    assert CalibrationOptions().shares == {}
+
+
+def test_a_share_is_between_0_and_1(tiny):
+    with pytest.raises(UserError, match=r"the share left under inpainting is 1.5"):
+        built(calibration(tiny, options={"inpainting": 1.5}), TASK)
+
+
 def test_an_unknown_distortion(tiny):
     run = calibration(tiny, options={"fog": 0.5})
-    with pytest.raises(UserError, match="unknown distortion 'fog'; choose from: motion_blur"):
+    with pytest.raises(
+        UserError, match="unknown option of method 'calibration' 'fog'; choose from: motion_blur"
+    ):
         built(run, TASK)

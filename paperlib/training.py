@@ -241,7 +241,7 @@ class Trainer:
         for name, tensor in groups["optimizer"].items():
             i, _, slot = name.partition(".")
             parameter = self.parameters[int(i)]
-            # a slot has its parameter's memory layout (channels-last): fused kernels walk both alike
+            # in its parameter's memory layout (channels-last): fused kernels read both alike
             like = parameter if tensor.shape == parameter.shape else tensor
             slots.setdefault(int(i), {})[slot] = torch.empty_like(like).copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
@@ -259,7 +259,7 @@ def eval_batch_size(split: Split) -> int:
 
 
 def degrade_all(degradation: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
-    """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on the split's device."""
+    """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on their device."""
     parts, batch_size = [], batch_size or eval_batch_size(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]

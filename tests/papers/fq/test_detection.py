@@ -13,7 +13,7 @@ from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.networks import detector
-from paperlib.papers.fq.figures_detection import GREEN, detections
+from paperlib.papers.fq.figures import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
 from paperlib.store import pack, unpack

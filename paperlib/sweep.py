@@ -19,8 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from paperlib import datasets, degrade, methods
-from paperlib.degrade import Degradation, Which
-from paperlib.degrade.lowres import resize, to_8_bit
+from paperlib.degrade import Degradation, ImageKey
+from paperlib.degrade.levels import to_float, to_levels
+from paperlib.degrade.lowres import resize
 from paperlib.errors import UserError
 from paperlib.execution import Execution, peak_memory
 from paperlib.methods import Batch, Task
@@ -62,11 +63,12 @@ class Restored:
         self.degradation, self.frontend, self.execution = degradation, frontend, execution
         self.fixed = degradation.fixed
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same."""
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 -> the same."""
         with self.execution.autocast():
-            restored = frozen(self.frontend, self.degradation(images, which))
-        return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
+            restored = frozen(self.frontend, to_float(self.degradation(images, key)))
+        restored = to_levels(restored.float())
+        return to_levels(resize(to_float(restored), images.shape[-1]))
 
 
 def make_view(
@@ -147,10 +149,11 @@ def train(
 
 def _samples(method: methods.Method, test: datasets.Split, view: Degradation) -> dict[str, Tensor]:
     method.eval()
-    clean = test.images[:8].float() / 255
+    images = test.images[:8]
     with torch.inference_mode():
-        which = Which(torch.arange(8, device=clean.device)[: len(clean)], ("test",))
-        return method.samples(Batch(clean, view(clean, which), test.labels[:8]))
+        key = ImageKey(torch.arange(len(images), device=images.device), ("test",))
+        degraded = view(images, key)
+        return method.samples(Batch(to_float(images), to_float(degraded), test.labels[:8]))
 
 
 def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib import degrade
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Method, Task, classifier_of
 from paperlib.networks.frozen_parts import FrozenParts
@@ -104,7 +105,8 @@ class Drift(Method):
 
     def vectors(self, batch: Batch, index: Tensor) -> Vectors:
         """The features of a batch at its sampled positions; `index` (B,) numbers the images."""
-        control = self.control(batch.clean, Which(index, ("drift control",)))
+        key = ImageKey(index, ("drift control",))
+        control = to_float(self.control(to_levels(batch.clean), key))
         clean, degraded, other = (self._maps(x) for x in (batch.clean, batch.degraded, control))
         if clean.shape != degraded.shape:
             raise UserError(

@@ -71,6 +71,49 @@ def test_an_unknown_method_is_a_mistake_and_no_crash(store, cpu, tiny):
         Sweep(store, None, cpu)([tiny(method="sdg")])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lamda_": 2.0}, "unknown option of method 'dfd' 'lamda_'; choose from: "),
+        ({"lambda_": "2"}, "dfd: lambda_ is '2'; it must be of type float"),
+        ({"reduction": "max"}, "dfd: unknown reduction 'max'; choose from: sum, mean"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_trains(
+    store, cpu, tiny, tiny_student, trained, options, message
+):
+    wrong = tiny_student(options=options)
+    child = tiny_student(uses={"teacher": wrong})
+    for last in (wrong, child):  # of the run itself, and of one that it uses
+        with pytest.raises(UserError, match=message):
+            Sweep(store, None, cpu)([tiny(), tiny(seed=1), last])
+    assert trained == []
+
+
+def test_each_record_is_verified_once(store, cpu, tiny, tiny_student, monkeypatch):
+    read, record = [], store.record
+    Sweep(store, None, cpu)([tiny_student()])
+    monkeypatch.setattr(store, "record", lambda run: read.append(run) or record(run))
+    Sweep(store, None, cpu)([tiny_student(), tiny(), tiny_student()])
+    assert read == [tiny(), tiny_student()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_student_waits_for_its_teacher(store, cpu, tiny, tiny_student, workers):
+    """A student does not train a missing teacher itself, and the second worker is free at once."""
+    teacher = tiny(epochs=40)  # seconds, so that a student that did not wait would find nothing
+    student = tiny_student(epochs=1, uses={"teacher": teacher})
+    (record,) = Sweep(store, None, cpu, workers)([student])
+    assert record.run == student
+    assert store.record(teacher) is not None
+
+
+def test_a_run_whose_teacher_is_missing_is_not_trained(store, cpu, tiny_student):
+    with pytest.raises(FileNotFoundError):
+        running.train(tiny_student(), store, None, cpu)
+    assert store.record(tiny_student()) is None
+
+
 def test_the_bar_reaches_its_end(store, cpu, tiny, tiny_student, capsys):
     """What is expected of all runs together is what their steps add up to."""
     Sweep(store, None, cpu, bar=True)([tiny_student(), tiny(network="alexnet", width=0.125)])

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
+from paperlib.networks.classifier import Classifier
 from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
@@ -74,10 +75,10 @@ class DFD(Supervised):
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DFDOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        if "teacher" not in parents:
+        teacher = parents.get("teacher")
+        if not isinstance(teacher, Classifier):
             raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
-        # the teacher was built by its own run, which knows nothing of this option
-        self.parents["teacher"].feature = options.feature  # type: ignore[assignment]
+        teacher.feature = options.feature  # its own run built it, and knows nothing of this option
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation (4) and its two terms."""

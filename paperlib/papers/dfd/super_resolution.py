@@ -198,7 +198,7 @@ class SRGAN(SuperResolution):
         )
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum of the players' losses, each of which moves its own player only, and all terms."""
+        """The sum of the players' losses, each of which moves only its player, and all terms."""
         generator, discriminator = self.players(batch)
         total = sum(self.weights[name] * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

@@ -21,7 +21,7 @@ from paperlib.papers.fq.central_moments import PLACES, UNITS, CentralMoments, Re
 from paperlib.runs import Run
 
 LAYERS = "conv1_1,conv1_2,conv2_2,conv3_3,conv4_3,conv5_3"
-KEPT = 2048  # values a layer and moment in the samples: six layers make 98 kB
+KEPT = 2048  # values per layer and moment in the samples: six layers make 98 kB
 
 
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import to_8_bit
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
 from paperlib.networks.classifier import Classifier
 from paperlib.runs import Run
@@ -126,7 +126,7 @@ class Method(nn.Module):
 
 def pictures(images: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Images (B, 3, H, W) float as samples keep them: clipped to [0, 1], uint8."""
-    return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+    return {name: to_levels(part) for name, part in images.items()}
 
 
 def shrunk(maps: Tensor, edge: int) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 from paperlib.degrade import noise
-from paperlib.degrade.corruptions import to_levels
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 from paperlib.degrade.tables import TABLES
 
 SUSPICIOUS = 1e-6
@@ -106,7 +106,7 @@ def test_shapes(channels, size):
         (noise.speckle_noise, 0.2),
     ):
         before = images.clone()
-        assert to_levels(function(images, draws(2), constant)).shape == images.shape
+        assert truncated(function(images, draws(2), constant)).shape == images.shape
         assert torch.equal(images, before), f"{function.__name__} wrote into its input"
 
 

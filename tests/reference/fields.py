@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from paperlib.degrade.corruptions import FUNCTIONS, row, to_levels
+from paperlib.degrade.corruptions import FUNCTIONS, row
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 
 # the reference leaves out a sixth
 FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
@@ -129,7 +130,7 @@ def corrupt(
     elif name == "frost" and textures:
         draws = FrostFields(seeds, images.shape[1:3], textures, table)
     levels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    out = to_levels(FUNCTIONS[name](levels, draws, *constants, **options))
+    out = truncated(FUNCTIONS[name](levels, draws, *constants, **options))
     return out.permute(0, 2, 3, 1).numpy()
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from paperlib.degrade import filters
-from paperlib.degrade.corruptions import FUNCTIONS, chunk, row, to_levels
+from paperlib.degrade.corruptions import FUNCTIONS, chunk, row
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 
 
 class NarrowDraws(Draws):
@@ -102,6 +103,6 @@ def free_running(
         draws = wrong.draws(index, "corruption", name, severity, 0)
         images = image.expand(len(index), -1, -1, -1).contiguous()
         parts.append(
-            to_levels((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options))
+            truncated((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options))
         )
     return torch.cat(parts).permute(0, 2, 3, 1).numpy()

@@ -1,7 +1,4 @@
-"""The noise corruptions: their distributions, exactly where there is a table, by moments where
-there is none."""
-
-import math
+"""The noise corruptions: their distributions, exact where there is a table, else by moments."""
 
 import numpy as np
 import pytest
@@ -112,4 +109,3 @@ def test_shapes(channels, size):
 
 def test_a_table_is_made_once():
     assert noise._shot_table(12, torch.device("cpu")) is noise._shot_table(12, torch.device("cpu"))
-    assert math.isclose(float(noise._shot_table(12, torch.device("cpu")).numel()), 65536)

@@ -18,8 +18,7 @@ FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.j
 
 
 class Fields(Draws):
-    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed), a stream
-    that never changes.
+    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed).
 
     Ours ask for their numbers in the reference's order, so its stream is theirs; only the layout
     differs: the reference draws for (H, W, 3), ours takes (3, H, W).
@@ -55,8 +54,7 @@ class Fields(Draws):
 
 
 class ImpulseFields(Fields):
-    """Impulse noise: the reference draws one field for "hit", then one for "white"; ours takes both
-    from one number."""
+    """Impulse noise: the reference draws fields for "hit" and "white", ours takes both from one."""
 
     def __init__(self, seeds: Sequence[int], amount: float) -> None:
         super().__init__(seeds)
@@ -71,8 +69,7 @@ class ImpulseFields(Fields):
 
 
 class FrostFields(Fields):
-    """Frost: the reference draws a file, a row and a column; ours takes the last two as parts of
-    65,536."""
+    """Frost: the reference draws file, row and column; ours takes the last two in 65,536ths."""
 
     def __init__(
         self, seeds: Sequence[int], size: tuple[int, int], textures: Path, table: str
@@ -95,9 +92,8 @@ class FrostFields(Fields):
                 for state, room in zip(self.states, rooms, strict=True)
             ]
         )
-        return torch.from_numpy(
-            -(-corners * high // rooms)
-        ).int()  # the smallest part that is scaled back to the corner
+        # The smallest part that is scaled back to the corner.
+        return torch.from_numpy(-(-corners * high // rooms)).int()
 
 
 def scaled_size(path: Path, size: tuple[int, int], table: str) -> tuple[int, int]:
@@ -118,12 +114,9 @@ def corrupt(
     seeds: Sequence[int],
     textures: Path | None = None,
 ) -> np.ndarray:
-    """(N, H, W, 3) uint8 of ours, image i with the fields of RandomState(seeds[i]), in one
-    batch."""
-    constants, options = (
-        row(name, severity, table),
-        {"textures": textures} if name == "frost" else {},
-    )
+    """(N, H, W, 3) uint8 of ours in one batch: image i with the fields of RandomState(seeds[i])."""
+    constants = row(name, severity, table)
+    options = {"textures": textures} if name == "frost" else {}
     draws = Fields(seeds)
     if name == "impulse_noise":
         draws = ImpulseFields(seeds, constants[0])
@@ -135,8 +128,7 @@ def corrupt(
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
-    """PSNR in dB (120 for equal arrays), the share of equal values, and of values at most a level
-    apart."""
+    """PSNR in dB (120 if equal), and the shares of values that are equal or one level apart."""
     difference = np.abs(ours.astype(np.int16) - theirs.astype(np.int16))
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     psnr = 120.0 if error == 0 else min(120.0, 10 * np.log10(255**2 / error))

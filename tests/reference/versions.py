@@ -1,5 +1,4 @@
-"""Our corruptions with random numbers of their own, and wrong versions of them that a sound test
-must notice."""
+"""Our corruptions with their own random numbers, and wrong versions that a test must notice."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

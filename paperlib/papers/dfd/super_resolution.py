@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import resize, to_8_bit
+from paperlib.degrade.levels import to_8_bit
+from paperlib.degrade.lowres import resize
 from paperlib.errors import UserError
 from paperlib.evaluation import psnr, ssim
 from paperlib.methods.base import Batch, Method, Options, Task, pictures

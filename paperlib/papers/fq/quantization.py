@@ -4,8 +4,8 @@ SF rounds a feature down to a grid, POW raises its magnitude to a learned power,
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was available. What it leaves open is a parameter here, and the docstring
-of the class argues its default. All four compute in float32 (float64 for float64 input), inside
+Only the paper's supplement was available. What it leaves open is a parameter here, and the class's
+docstring argues its default. All four compute in float32 (float64 for float64 input), inside
 autocast too, and return the dtype of their input.
 """
 
@@ -157,8 +157,8 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values per unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10
-            is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
+        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse
+            10 is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
             per unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
             network is quantised about as finely. Use float32 there.
         rescale: divide by beta again, or not, as a second-hand report of the formula has it. The
@@ -194,7 +194,7 @@ class POW(nn.Module):
         channels: output channels C of the convolution.
         splits: k. At 1, "inputs" and "cells" are the same.
         split: what is split; the paper does not say. "inputs", the default: the convolution is
-            split into k groups of input channels, each part has its own exponent per channel, and the
+            split into k groups of input channels, each part has an exponent per channel, and the
             parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
             multiplies the cost by k, which would be why the paper tries splits on small networks
             only, and that adds expressive power with k, which the paper blames for over-fitting.

@@ -86,7 +86,8 @@ class Method(nn.Module):
         super().__init__()
         self.options = options
         self.network = self.build(run, task, options)
-        self.parents = dict(parents)  # a plain dict: not registered as sub-modules
+        # A plain dict is not registered as sub-modules. Of what kind a parent is, its role says.
+        self.parents: dict[str, Any] = dict(parents)
         if "init" in parents:
             self.start_from(parents["init"])
 

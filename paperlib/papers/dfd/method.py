@@ -78,7 +78,7 @@ class DFD(Supervised):
         if "teacher" not in parents:
             raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
         # the teacher was built by its own run, which knows nothing of this option
-        self.parents["teacher"].feature = options.feature  # type: ignore[assignment]
+        self.parents["teacher"].feature = options.feature
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation (4) and its two terms."""

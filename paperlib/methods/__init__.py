@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from paperlib import names
 from paperlib.methods.base import Batch, Method, Options, Task
@@ -17,6 +17,7 @@ __all__ = [
     "Task",
     "build",
     "build_network",
+    "example",
     "known",
     "method",
     "parse",
@@ -48,3 +49,9 @@ def build_network(run: Run, task: Task) -> nn.Module:
     """Only the network that a run trains, freshly initialised: to load its weights into."""
     make = method(run.method)
     return make.build(run, task, make.parse(run))
+
+
+def example(run: Run, task: Task) -> tuple[Tensor, ...]:
+    """Zeros of the shapes that the network of a run takes for one image."""
+    make = method(run.method)
+    return make.example(run, task, make.parse(run))

@@ -37,7 +37,12 @@ class Batch(NamedTuple):
 
     def part(self, where: slice) -> "Batch":
         """Some of the images."""
-        return Batch(*(None if x is None else x[where] for x in self))  # type: ignore[arg-type]
+        return Batch(
+            None if self.clean is None else self.clean[where],
+            self.degraded[where],
+            self.labels[where],
+            None if self.second_draw is None else self.second_draw[where],
+        )
 
     @property
     def clean_images(self) -> Tensor:
@@ -53,6 +58,9 @@ class Options:
     A method's options are a frozen subclass with a default for each; what a type cannot say is
     checked in `__post_init__`, which raises `UserError`.
     """
+
+    def __post_init__(self) -> None:
+        """Here nothing to check; subclasses of several options call their parents' by `super()`."""
 
 
 class Method(nn.Module):

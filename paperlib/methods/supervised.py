@@ -26,6 +26,7 @@ class SupervisedOptions(Options):
     dropout: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose("feature", self.feature, ("post", "pre"))
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}; it must be at least 0 and below 1")

@@ -191,17 +191,23 @@ def build(
         raise UserError(
             f"network {name!r} has no stages to detect with; choose from: plain10, resnet18, resnet50"
         )
-    if stages not in (1, 2, 3):  # behind the last stage the ReLU is missing, and the stride is 32
-        raise UserError(f"stages is {stages}; choose from: 1, 2, 3")
+    check(stages, anchors)
     kept = nn.Sequential(
         OrderedDict((part, body.get_submodule(part)) for part in parts[: 1 + stages])
     )
     return Detector(kept, classes, width, _sides(anchors))
 
 
+def check(stages: int, anchors: str) -> None:
+    """Raises `UserError` for values that `build` does not take, whatever the network."""
+    if stages not in (1, 2, 3):  # behind the last stage the ReLU is missing, and the stride is 32
+        raise UserError(f"stages is {stages}; choose from: 1, 2, 3")
+    _sides(anchors)
+
+
 def _sides(text: str) -> list[float]:
     try:
-        sides = [float(word) for word in str(text).split(",")]
+        sides = [float(word) for word in text.split(",")]
     except ValueError:
         sides = [0.0]
     if min(sides) <= 0:

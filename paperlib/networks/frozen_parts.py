@@ -1,5 +1,7 @@
 """A frozen classifier, whole or in two parts: what teachers and plugged-in modules are asked for.
 
+Split at a plug point, a network computes the same:
+
     before, after = split(network, plug_point("resnet18", network))
     logits = network.classify(after(before(images))).logits
 """

@@ -9,17 +9,10 @@ from torch.nn import functional as F
 from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.sfd.baselines.invertible import Coupling
-from paperlib.papers.sfd.baselines.qualnet import reconstruction_loss
+from paperlib.methods import Task, build_network
+from paperlib.papers.sfd.baselines.qualnet import Coupling, reconstruction_loss
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(4))
 
 
 @pytest.fixture

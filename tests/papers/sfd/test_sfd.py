@@ -9,8 +9,7 @@ import torch
 from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.sfd.method import mse, ulfd
 from paperlib.papers.sfd.network import SelfFeature
 from paperlib.sweep import load_network, make_view, train
@@ -99,7 +98,7 @@ def test_detach_stops_the_gradient_into_the_clean_features(make, batch, detach):
     assert into_degraded.abs().max() > 0
 
 
-def test_increasing_weights_leave_the_uncertainty_apart(make, batch):
+def test_increasing_weights_detach_the_input_of_the_uncertainty(make, batch):
     """The classifier has the gradient of the weighted error alone, though s reads its features."""
     method = make(weighting="increasing").eval()
     uem, weight = method.network.uncertainty, method.network.classifier.body.stem[0].weight
@@ -137,17 +136,16 @@ def test_what_the_optimizer_sees(make, tiny, cpu):
     (group,) = trained_by_optimizer(without, tiny, cpu)
     assert len(group["params"]) == len(list(without.network.classifier.parameters()))
     method = make()
-    decayed, undecayed = trained_by_optimizer(method, tiny, cpu)
+    decayed, not_decayed = trained_by_optimizer(method, tiny, cpu)
     assert len(decayed["params"]) == len(group["params"])
-    assert set(map(id, undecayed["params"])) == set(
-        map(id, method.network.uncertainty.parameters())
-    )
-    assert undecayed["weight_decay"] == 0
+    uncertainty = method.network.uncertainty.parameters()
+    assert set(map(id, not_decayed["params"])) == set(map(id, uncertainty))
+    assert not_decayed["weight_decay"] == 0
 
 
 def test_every_form_starts_from_the_same_classifier(make, tiny):
     torch.manual_seed(0)
-    expected = Supervised(tiny(), TASK, {}).network.state_dict()
+    expected = build_network(tiny(), TASK).state_dict()
     for options in (
         {},
         {"uncertainty": "none"},
@@ -161,7 +159,7 @@ def test_every_form_starts_from_the_same_classifier(make, tiny):
 
 def test_initial_weights_of_a_parent(make, tiny):
     torch.manual_seed(1)
-    plain = Supervised(tiny(), TASK, {}).network
+    plain = build_network(tiny(), TASK)
     method = make({"init": plain})
     assert torch.equal(method.network.classifier.head.weight, plain.head.weight)
     given = make(variant="code").network

@@ -11,16 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from paperlib import methods, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.sfd.baselines.urie_network import Attention, Enhancer, SelectiveEnhancement
+from paperlib.methods import Task, build_network
+from paperlib.papers.sfd.baselines.urie import Attention, Enhancer, SelectiveEnhancement
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(6))
 
 
 @pytest.fixture

@@ -8,17 +8,11 @@ import torch
 from paperlib import methods, networks, sweep
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
+from paperlib.methods import Task, build_network
 from paperlib.networks.classifier import map_shape
 from paperlib.papers.sfd.baselines.vid import variational_loss
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(6))
 
 
 @pytest.fixture
@@ -143,7 +137,7 @@ def test_gradients_reach_all_but_the_teacher(make, batch):
     method.loss(batch)["loss"].backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in method.parameters())
     assert all(p.grad is None for p in method.parents["teacher"].parameters())
-    assert method.undecayed() == [method.scale]
+    assert method.no_decay_parameters() == [method.scale]
     names = {name.split(".")[0] for name in method.state_dict()}
     assert names == {"network", "regressor", "scale"}
 

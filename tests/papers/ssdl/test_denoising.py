@@ -44,18 +44,23 @@ def batch():
     )
 
 
-@pytest.mark.parametrize(("target", "pairs"), [("again", True), ("clean", False)])
-def test_what_is_read_and_what_the_loss_is(denoiser, batch, target, pairs):
+@pytest.mark.parametrize(
+    ("target", "unread", "pixels"),
+    [("again", "clean", images(4)), ("clean", "second_draw", torch.tensor(0.5))],
+    ids=["again", "clean"],
+)
+def test_what_is_read_and_what_the_loss_is(denoiser, batch, target, unread, pixels):
     method = shifted(methods.build(denoiser(target), TASK, {}), 0.3)
-    assert (method.pairs, method.reads_clean) == (pairs, not pairs)
-    (unread,) = {"clean", "again"} - {target}
+    assert (method.needs_second_draw, method.reads_clean) == (target == "again", target == "clean")
     loss = method.loss(batch._replace(**{unread: None}))["loss"]
-    expected = (0.7 - (images(4) if pairs else torch.tensor(0.5))).square().mean()
+    expected = (0.7 - pixels).square().mean()
     torch.testing.assert_close(loss, expected)
 
 
 def test_noise2noise_is_the_default(tiny):
-    assert methods.build(tiny(method="denoising", network="unet"), TASK, {}).pairs
+    method = methods.build(tiny(method="denoising", network="unet"), TASK, {})
+    assert method.needs_second_draw
+    assert not method.reads_clean
 
 
 def test_scores_are_decibels_of_the_clipped_image(denoiser, batch):

@@ -106,17 +106,19 @@ def test_clean_images_are_left_out_where_nobody_reads_them(tiny):
     assert batches.images.shape[-1] == 6
     for step in batches:
         assert step.clean is None
-        for view, copy in zip(step.degraded, copies, strict=True):
-            assert torch.equal(view.mul(255).round().to(torch.uint8), copy[step.number])
+        for degraded, copy in zip(step.degraded, copies, strict=True):
+            assert torch.equal(degraded.mul(255).round().to(torch.uint8), copy[step.number])
 
 
 def test_all_images_are_degraded_as_one_by_one():
     split = numbered(7, size=16)
-    view = degrade.build(
+    degradation = degrade.build(
         {"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"}
     )
-    together = degrade_all(view, split, batch_size=3)
+    together = degrade_all(degradation, split, batch_size=3)
     assert together.dtype == torch.uint8
     for i in range(7):
-        alone = view(split.images[i : i + 1].float() / 255, Which(torch.tensor([i]), ("train",)))
+        alone = degradation(
+            split.images[i : i + 1].float() / 255, Which(torch.tensor([i]), ("train",))
+        )
         assert torch.equal(together[i], alone[0].mul(255).round().to(torch.uint8))

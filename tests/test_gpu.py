@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from paperlib import degrade, methods, papers, sweep
+from paperlib import degrade, methods, papers, running
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.execution import Execution
@@ -143,14 +143,14 @@ def test_a_state_brings_back_weights_slots_and_batches(tiny_student, cuda, tmp_p
 
 
 def test_a_run_from_beginning_to_end(tiny, tiny_student, store, cpu, cuda):
-    sweep.train(tiny(), store, None, cuda)
-    record = sweep.train(tiny_student(), store, None, cuda)
+    running.train(tiny(), store, None, cuda)
+    record = running.train(tiny_student(), store, None, cuda)
     assert all(math.isfinite(value) for value in record.metrics.values())
     assert record.provenance["device"] == torch.cuda.get_device_name()
     assert record.provenance["precision"] == "bf16"
     assert all(tensor.device.type == "cpu" for tensor in store.weights(record.run).values())
     # What a GPU trained, a CPU can use.
-    sweep.train(tiny_student(seed=1), store, None, cpu)
+    running.train(tiny_student(seed=1), store, None, cpu)
 
 
 @pytest.mark.parametrize("slug", PAPERS)

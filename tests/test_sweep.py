@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import same
 
-from paperlib import sweep
+from paperlib import running, sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.papers.dfd.networks import build
@@ -117,7 +117,7 @@ def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
 CHILD = """
     import sys, time
     from pathlib import Path
-    from paperlib import sweep
+    from paperlib import running
     from paperlib.execution import Execution
     from paperlib.runs import Run
     from paperlib.store import Store
@@ -129,7 +129,7 @@ CHILD = """
         while not theirs.exists():
             time.sleep(0.01)
 
-    sweep.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+    running.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
 """
 
 
@@ -147,7 +147,7 @@ def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_pa
         while not (tmp_path / "child").exists() and child.poll() is None:
             time.sleep(0.01)
         (tmp_path / "parent").touch()
-        record = sweep.train(run, store, None, cpu, ticks.append)
+        record = running.train(run, store, None, cpu, ticks.append)
     assert child.returncode == 0
     assert ticks == []  # nothing was trained here
     assert store.record(run) == record
@@ -158,13 +158,15 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
     execution, images = Execution("cpu", precision), torch.rand(2, 3, 32, 32)
     torch.manual_seed(0)
     parents = {"frontend": build("espcn", 0.25).eval()}
-    view = sweep.make_view({"name": "lowres", "factor": 4, "up": "none"}, parents, execution)
-    seen = view(images)
+    degradation = running.make_degradation(
+        {"name": "lowres", "factor": 4, "up": "none"}, parents, execution
+    )
+    seen = degradation(images)
     assert seen.shape == images.shape
     assert seen.dtype == torch.float32
     assert torch.isin(seen, torch.arange(256.0).div(255)).all()
     torch.manual_seed(1)
-    other = sweep.make_view(
+    other = running.make_degradation(
         {"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution
     )
     assert not torch.equal(other(images), seen)
@@ -173,7 +175,9 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
 def test_without_a_frontend_the_degradation_is_all():
     images = torch.rand(2, 3, 32, 32)
     assert (
-        sweep.make_view({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(images)
+        running.make_degradation({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(
+            images
+        )
         is images
     )
 
@@ -184,4 +188,4 @@ def test_costs_are_those_of_the_convolutions():
     multiplications = (
         64 * 4 * 3 * 121 + 16 * 12 * 4 * 25 + 4 * 9 * (24 * 12 + 16 * 24 + 16 * 16) + 16 * 10
     )
-    assert sweep.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications
+    assert running.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications

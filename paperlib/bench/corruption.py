@@ -54,8 +54,8 @@ def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str,
     spec = {"name": "random_corruption", "table": "cifar-c", "corruptions": ",".join(names())}
     run = Run("supervised", "synthdigits", "resnet18", degrade=spec, batch_size=batch, lr=0.01)
     trainer = bench.ours(run, execution)
-    view = Timed(trainer.views[0], execution.device)
-    trainer.views = [view]
+    view = Timed(trainer.degradations[0], execution.device)
+    trainer.degradations = [view]
     every = bench.our_steps(trainer)
     for _ in range(steps):
         next(every)  # makes the tables and matrices of all kinds

@@ -47,8 +47,10 @@ def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
     trainer = bench.ours(run, TINY)
     backward = torch.Tensor.backward
     quick = bench.share_outside(trainer, 3, "cpu")
-    view = trainer.views[0]
-    trainer.views[0] = lambda images, which: [view(images, which) for _ in range(500)].pop()
+    degradation = trainer.degradations[0]
+    trainer.degradations[0] = lambda images, which: [
+        degradation(images, which) for _ in range(500)
+    ].pop()
     assert 0 < quick < bench.share_outside(trainer, 3, "cpu") < 1
     assert torch.Tensor.backward is backward, "measuring leaves nothing behind"
 

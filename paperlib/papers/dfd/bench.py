@@ -23,7 +23,7 @@ from paperlib import datasets, networks
 from paperlib.bench.race import PEAK, Steps, our_steps, ours, race, share_outside, write_record
 from paperlib.execution import Execution
 from paperlib.runs import Run
-from paperlib.sweep import flops
+from paperlib.running import flops
 
 LOW: dict[str, int | str] = {"name": "lowres", "factor": 4}
 

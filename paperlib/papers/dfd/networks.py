@@ -180,8 +180,11 @@ def build(name: str, width: float = 1.0, depth: int | None = None) -> nn.Module:
         UserError: unknown name, or a depth under 2.
     """
     make = SUPER_RESOLVERS[choose("super-resolution network", name, SUPER_RESOLVERS)]
-    if depth is None:
-        return make(width)
-    if depth < 2:
+    check_depth(depth)
+    return make(width) if depth is None else make(width, depth)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raises `UserError` for a depth under 2; None is the published one."""
+    if depth is not None and depth < 2:
         raise UserError(f"depth is {depth}; it must be at least 2")
-    return make(width, depth)

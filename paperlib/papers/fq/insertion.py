@@ -7,6 +7,7 @@ alphas(network)  # the exponents' parameters by layer: regularise them, draw the
 
 import functools
 import math
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -71,7 +72,7 @@ PLACES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
 }
 
 
-def _make(kind: str, channels: int, read: int, options: dict[str, Any]) -> nn.Module:
+def _make(kind: str, channels: int, read: int, options: Mapping[str, Any]) -> nn.Module:
     """A non-linearity for a layer of `channels` channels whose convolution reads `read`."""
     try:
         match kind:
@@ -142,12 +143,10 @@ def insert(
         UserError: unknown choices or options; nothing to insert behind; a layer that has a
         non-linearity already.
     """
-    choose("non-linearity", kind, KINDS)
-    plain, quantized = PLACES[choose("after", after, PLACES)]
+    check(kind, after, options)
+    plain, quantized = PLACES[after]
     body = network.body if isinstance(network, Classifier) else network
-    splits = options.get("splits", 1) if options.get("split", "inputs") == "inputs" else 1
-    if splits > 1 and after != "conv":
-        raise UserError(f"inputs can be split after 'conv' only, not after {after!r}")
+    splits = _input_splits(options)
     targets = _targets(body, plain, where)
     if not targets:
         raise UserError(f"no convolution has a layer {after!r} behind it")
@@ -165,6 +164,21 @@ def insert(
             if splits > 1:
                 layer.splits = own["splits"]
     return network
+
+
+def check(kind: str, after: str, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` for arguments of `insert` that no network can take."""
+    choose("non-linearity", kind, KINDS)
+    choose("after", after, PLACES)
+    with torch.random.fork_rng(devices=[]):
+        _make(kind, 1, 1, options)  # the class checks its own
+    if _input_splits(options) > 1 and after != "conv":
+        raise UserError(f"inputs can be split after 'conv' only, not after {after!r}")
+
+
+def _input_splits(options: Mapping[str, Any]) -> int:
+    """Into how many groups of input channels a convolution is split."""
+    return options.get("splits", 1) if options.get("split", "inputs") == "inputs" else 1
 
 
 def alphas(network: nn.Module) -> dict[str, nn.Parameter]:

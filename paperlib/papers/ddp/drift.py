@@ -57,10 +57,9 @@ class DriftOptions(Options):
                 "clusters, positions and an odd patch of at least 1: "
                 f"not {self.clusters}, {self.positions}, {self.patch}"
             )
-        self.degradation()
 
     def degradation(self) -> Degradation:
-        """That of the control condition. Raises `UserError` for an unknown corruption or table."""
+        """The control condition. `UserError` for an unknown corruption, table or missing texture."""
         return degrade.build(
             {
                 "name": "random_corruption",

@@ -8,7 +8,7 @@ import torch
 from helpers import built
 from PIL import Image
 
-from paperlib import datasets, methods, sweep
+from paperlib import datasets, methods, running, sweep
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
 from paperlib.networks.frozen_parts import split
@@ -119,7 +119,7 @@ def test_the_example_fits_the_network(run, name, size):
     assert torch.equal(torch.get_rng_state(), state)
     assert methods.build_network(own, task)(*example).shape == example[0].shape
     assert example[1].shape == (1, 3, size, size)
-    assert sweep.flops(name, 0.125, "ddp", 32) > 0
+    assert running.flops(name, 0.125, "ddp", 32) > 0
 
 
 def test_compiles_without_a_break(make, batch):
@@ -191,15 +191,15 @@ def test_training_lowers_the_drift_and_leaves_the_network_alone(
     run, cpu, store, degradation, monkeypatch
 ):
     own = run(degrade=degradation, evaluate=(FOG,), epochs=15)
-    sweep.train(own.uses["frozen"], store, None, cpu)
-    parents, place = [], sweep.load_network
+    running.train(own.uses["frozen"], store, None, cpu)
+    parents, place = [], running.load_network
 
     def load(*arguments):
         parents.append(place(*arguments))
         return parents[-1]
 
-    monkeypatch.setattr(sweep, "load_network", load)
-    record = sweep.train(own, store, None, cpu)
+    monkeypatch.setattr(running, "load_network", load)
+    record = running.train(own, store, None, cpu)
     losses = [epoch["loss"] for epoch in record.history]
     assert losses[-1] < 0.9 * losses[0]
     assert 0 < record.metrics["drift_left"] < record.metrics["drift"]
@@ -239,7 +239,7 @@ def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
     assert here["cross_entropy"] != without["cross_entropy"]
     # Without a module: what the frozen network makes of the degraded images by itself.
     frozen = dataclasses.replace(learned.uses["frozen"], epochs=1, evaluate=(noise,))
-    direct = sweep.train(frozen, store, tmp_path, cpu).metrics
+    direct = running.train(frozen, store, tmp_path, cpu).metrics
     assert without["cross_entropy"] == pytest.approx(
         direct["cross_entropy@gaussian_noise-5"], rel=1e-4
     )

@@ -20,7 +20,7 @@ from paperlib.papers.sfd.feature_statistics import (
     scatter_ratio,
 )
 from paperlib.papers.sfd.network import SelfFeature
-from paperlib.sweep import train
+from paperlib.running import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 FOG = {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}

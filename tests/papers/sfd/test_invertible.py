@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import networks, sweep
+from paperlib import networks, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.papers.sfd.baselines.qualnet import (
@@ -160,9 +160,9 @@ def test_a_run_learns_and_is_still_invertible(tiny, cpu, store):
         "flip": False,
     }
     run = tiny(network="invertible", width=0.0625, epochs=8, **fields)
-    assert sweep.train(run, store, None, cpu).metrics["top1"] > 40  # chance is 10
+    assert running.train(run, store, None, cpu).metrics["top1"] > 40  # chance is 10
     dataset = load(run.dataset)
-    network = sweep.load_network(run, store, dataset, cpu)
+    network = running.load_network(run, store, dataset, cpu)
     assert isinstance(network, Invertible)
     images = dataset.test.images[:16].float() / 255
     assert (network.inverse(network.maps(images)) - images).abs().max() < 1e-4

@@ -6,13 +6,13 @@ import dataclasses
 import pytest
 import torch
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.sfd.method import mse, ulfd
 from paperlib.papers.sfd.network import SelfFeature
-from paperlib.sweep import load_network, make_view, train
+from paperlib.running import load_network, make_degradation, train
 from paperlib.training import Trainer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -128,7 +128,9 @@ def test_lambda_0_is_cross_entropy_alone(make, batch):
 def trained_by_optimizer(method, tiny, cpu):
     run = tiny(method="sfd")
     split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
-    return Trainer(run, method, split, make_view(run.degrade, {}, cpu), cpu).optimizer.param_groups
+    return Trainer(
+        run, method, split, make_degradation(run.degrade, {}, cpu), cpu
+    ).optimizer.param_groups
 
 
 def test_what_the_optimizer_sees(make, tiny, cpu):
@@ -275,7 +277,7 @@ def test_a_network_that_is_handed_on(tiny, cpu, store):
 
 def test_resumed_is_uninterrupted(tiny, cpu, store, monkeypatch):
     run = tiny(method="sfd", degrade=NOISE, epochs=3)
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0.0)
     seen = []
 
     def interrupt(count):

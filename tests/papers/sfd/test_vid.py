@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from paperlib import methods, networks, sweep
+from paperlib import methods, networks, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Task, build_network
@@ -193,8 +193,8 @@ def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path
     )
     again = type(store)(tmp_path / "again")
     for place in (store, again):
-        sweep.train(tiny(), place, None, cpu)
-        record = sweep.train(run, place, None, cpu)
+        running.train(tiny(), place, None, cpu)
+        record = running.train(run, place, None, cpu)
     assert set(record.history[0]) == {"lr", "loss", "recognition", "distillation"}
     assert record.history[-1]["distillation"] < record.history[0]["distillation"]
     variance = store.samples(run)["variance"]
@@ -202,5 +202,5 @@ def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path
     assert (variance != 5).all()
     weights = store.weights(run)
     assert all(torch.equal(value, again.weights(run)[name]) for name, value in weights.items())
-    network = sweep.load_network(run, store, load(run.dataset), cpu).state_dict()
+    network = running.load_network(run, store, load(run.dataset), cpu).state_dict()
     assert all(torch.equal(value, weights[f"network.{name}"]) for name, value in network.items())

@@ -8,7 +8,7 @@ import torch
 from helpers import images
 from torch import nn
 
-from paperlib import degrade, methods, sweep
+from paperlib import degrade, methods, running
 from paperlib.datasets import Split, load
 from paperlib.degrade import Which
 from paperlib.errors import UserError
@@ -92,13 +92,13 @@ def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, ta
     """With 128 steps on 256 noisy digits, either target gains more than two decibels on digits that
     were not seen."""
     run = denoiser(target, train_size=256, epochs=8, batch_size=16, lr=5e-3)
-    record = sweep.train(run, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     # 18.6 dB, and less noise where it is cut
     assert record.metrics["psnr_noisy"] == pytest.approx(19, abs=1.5)
     assert record.metrics["psnr"] > record.metrics["psnr_noisy"] + 2
     assert record.history[-1]["loss"] < record.history[0]["loss"]
     shown = store.samples(run)
-    network = sweep.load_network(run, store, load(run.dataset), cpu)
+    network = running.load_network(run, store, load(run.dataset), cpu)
     # rounded to 8 bits
     assert (network(shown["input"] / 255) * 255 - shown["output"]).abs().max() < 0.51
 
@@ -106,11 +106,11 @@ def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, ta
 def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
     frontend = denoiser(epochs=1)
     run = tiny(degrade=NOISE, epochs=1, uses={"frontend": frontend})
-    sweep.train(frontend, store, None, cpu)
-    record = sweep.train(run, store, None, cpu)
+    running.train(frontend, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     assert 0 <= record.metrics["top1"] <= 100
-    parents = {"frontend": sweep.load_network(frontend, store, load(run.dataset), cpu)}
-    view = sweep.make_view(NOISE, parents, cpu)
+    parents = {"frontend": running.load_network(frontend, store, load(run.dataset), cpu)}
+    view = running.make_degradation(NOISE, parents, cpu)
     assert view.fixed
     clean, which = images(8).mul(255).round() / 255, Which(torch.arange(8), ("train",))
     restored = view(clean, which)
@@ -148,4 +148,4 @@ def test_wrong_runs(denoiser, fields, message):
 
 def test_without_noise_there_is_no_second_draw(denoiser, store, cpu):
     with pytest.raises(UserError, match="there is no other draw"):
-        sweep.train(dataclasses.replace(denoiser(), degrade={"name": "none"}), store, None, cpu)
+        running.train(dataclasses.replace(denoiser(), degrade={"name": "none"}), store, None, cpu)

@@ -221,6 +221,8 @@ def test_without_lambda_it_is_the_detector_to_the_bit(few, base, student, store,
     assert records["none"].metrics == records["alone"].metrics
     assert set(records["alone"].metrics) == {"map50", "map"}
     for mine, theirs in zip(records["none"].history, records["alone"].history, strict=True):
+        # "detection" may have non-linearities, and with them a penalty
+        theirs = {name: value for name, value in theirs.items() if name != "penalty"}
         assert mine == {**theirs, "distillation": mine["distillation"]}
         assert mine["distillation"] > 0.01
 

@@ -9,7 +9,7 @@ import torch
 from helpers import images
 from torch.nn import functional as F
 
-from paperlib import degrade, methods, sweep
+from paperlib import degrade, methods, running
 from paperlib.datasets import Split
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
@@ -235,8 +235,8 @@ def test_a_run(tiny, store, cpu, method, options):
     student = tiny(
         method=method, degrade=NOISE, epochs=1, seed=1, options=options, uses={"teacher": teacher}
     )
-    sweep.train(teacher, store, None, cpu)
-    record = sweep.train(student, store, None, cpu)
+    running.train(teacher, store, None, cpu)
+    record = running.train(student, store, None, cpu)
     assert set(record.history[0]) == {"lr", "loss", "recognition", "distillation"}
     assert record.history[0]["distillation"] > 0
 

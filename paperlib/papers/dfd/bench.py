@@ -22,8 +22,8 @@ from torchvision.transforms import functional as TF
 from paperlib import datasets, networks
 from paperlib.bench.race import PEAK, Steps, our_steps, ours, race, share_outside, write_record
 from paperlib.execution import Execution
-from paperlib.runs import Run
 from paperlib.running import flops
+from paperlib.runs import Run
 
 LOW: dict[str, int | str] = {"name": "lowres", "factor": 4}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.networks.frozen_parts import frozen
@@ -69,14 +69,13 @@ class DFD(Supervised):
 
     options_type = DFDOptions
     options: DFDOptions
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DFDOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        if "teacher" not in parents:
-            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
         # the teacher was built by its own run, which knows nothing of this option
         self.parents["teacher"].feature = options.feature
 

@@ -69,6 +69,7 @@ class DetectionSSDL(Detection):
 
     options_type = DetectionSSDLOptions
     options: DetectionSSDLOptions
+    required_parents = (("teacher", "a teacher"),)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DetectionSSDLOptions
@@ -76,8 +77,6 @@ class DetectionSSDL(Detection):
         super().__init__(run, task, parents, options)
         # Of this run: the loop asks before it keeps any clean image.
         self.reads_clean = options.view == "clean"
-        if "teacher" not in parents:
-            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
         if not isinstance(teacher := parents["teacher"], Detector):
             kind = type(teacher).__name__
             raise UserError(f"{run.method}: the teacher must be a detector, not a {kind}")

@@ -54,13 +54,12 @@ class Joint(DenoiserMethod):
 
     options_type = JointOptions
     options: JointOptions
+    required_parents = (("frozen", "a trained classifier"),)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: JointOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        if "frozen" not in parents:
-            raise UserError(f"{run.method} needs a trained classifier: uses={{'frozen': Run(...)}}")
         self.reads_clean = options.weight > 0
 
     def logits(self, denoised: Tensor) -> Tensor:

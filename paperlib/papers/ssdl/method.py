@@ -96,14 +96,13 @@ class STL(Supervised):
     options_type = STLOptions
     options: STLOptions
     network: Classifier
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: STLOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        if "teacher" not in parents:
-            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
         # The teacher was built by its own run, which knows nothing of this option.
         self.parents["teacher"].feature = options.feature
         self.taps: tuple[Taps, Taps] | None = None

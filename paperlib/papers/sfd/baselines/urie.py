@@ -12,14 +12,13 @@ the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What diff
 where it does.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.runs import Run
@@ -167,13 +166,7 @@ class URIE(Method):
     options_type = URIEOptions
     options: URIEOptions
     network: Enhancer
-
-    def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: URIEOptions
-    ) -> None:
-        super().__init__(run, task, parents, options)
-        if "frozen" not in parents:
-            raise UserError("urie needs a trained classifier: uses={'frozen': Run(...)}")
+    required_parents = (("frozen", "a trained classifier"),)
 
     @staticmethod
     def build(run: Run, task: Task, options: URIEOptions) -> Enhancer:

@@ -82,14 +82,13 @@ class VID(Supervised):
     options_type = VIDOptions
     options: VIDOptions
     network: Classifier
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: VIDOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        if "teacher" not in parents:
-            raise UserError("vid needs a teacher: uses={'teacher': Run(...)}")
         # Behind the network, so that a student starts as the baseline of its seed does.
         channels = map_shape(self.network, task.size)[0]
         targets = map_shape(self.parents["teacher"], task.size)[0]

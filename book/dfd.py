@@ -63,8 +63,9 @@ Markdown(f"*This page shows {dfd_tables.describe(settings)}, on {', '.join(names
 # The schematic is our own drawing of the paper's Fig. 1, with an image of the embedded data set.
 
 # %% tags=["remove-input"]
-picture = load("synthdigits").test.images[5:6].float() / 255
-_ = dfd_figures.dfd_schematic(picture[0], degrade.build(dfd.low(8))(picture)[0])
+picture = load("synthdigits").test.images[5:6]
+low = degrade.build(dfd.low(8))(picture)
+_ = dfd_figures.dfd_schematic(picture[0] / 255, low[0] / 255)
 
 # %% [markdown]
 # Two networks of the same architecture, two versions of the same picture. The teacher $f_t$ was trained on

@@ -40,7 +40,7 @@ from IPython.display import Markdown
 from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION, load
 from paperlib.papers.fq import figures as figures_fq
-from paperlib.papers.fq import figures_detection, method, network_tables, quantization
+from paperlib.papers.fq import method, network_tables, quantization
 from paperlib.papers.fq import study as fq
 from paperlib.papers.fq import tables as fq_tables
 from paperlib.study import select
@@ -236,7 +236,7 @@ if found and len(found) == len(fig4):
         row: {label: found[f"detector/{kind}/{name}"] for kind, label in labels.items()}
         for row, name in (("original", "clean"), ("minor", "minor"), ("heavy", "heavy"))
     }
-    _ = figures_detection.detections(drawn, load(scenes, root).classes)
+    _ = figures_fq.detections(drawn, load(scenes, root).classes)
 else:
     print("No record yet.")
 

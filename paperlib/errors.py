@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. The command line shows its one line without a traceback and
-    exits with 2."""
+    """A mistake that the user can mend.
+
+    The command line shows its one line without a traceback and exits with 2.
+    """
 
 
 def choose(kind: str, name: str, valid: Iterable[str]) -> str:
-    """Return `name` if it is one of `valid`; otherwise raise a `UserError` that names the valid
-    choices."""
+    """The name, if it is one of `valid`; else raises a `UserError` that lists the choices."""
     choices = list(valid)
     if name not in choices:
         raise UserError(f"unknown {kind} {name!r}; choose from: {', '.join(choices)}")

@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import datasets, degrade, methods, training
 from paperlib.datasets import Dataset, Split
-from paperlib.degrade import Degradation, Which
-from paperlib.degrade.lowres import resize, to_8_bit
+from paperlib.degrade import Degradation, ImageKey
+from paperlib.degrade.levels import to_float, to_levels
+from paperlib.degrade.lowres import resize
 from paperlib.errors import UserError
 from paperlib.execution import Execution, peak_memory
 from paperlib.methods import Batch, Task
@@ -151,11 +152,11 @@ def keep(prepared: Prepared, metrics: Mapping[str, float], store: Store) -> Reco
 def _samples(prepared: Prepared) -> dict[str, Tensor]:
     method, test = prepared.trainer.method, prepared.test
     method.eval()
-    clean = test.images[:SAMPLES].float() / 255
+    images, labels = test.images[:SAMPLES], test.labels[:SAMPLES]
     with torch.inference_mode():
-        which = Which(torch.arange(len(clean), device=clean.device), ("test",))
-        degraded = prepared.degradation(clean, which)
-        return method.samples(Batch(clean, degraded, test.labels[:SAMPLES]))
+        key = ImageKey(torch.arange(len(images), device=images.device), ("test",))
+        degraded = prepared.degradation(images, key)
+        return method.samples(Batch(to_float(images), to_float(degraded), labels))
 
 
 def _provenance(trainer: Trainer) -> dict[str, Any]:
@@ -205,11 +206,12 @@ class Restored:
         self.degradation, self.frontend, self.execution = degradation, frontend, execution
         self.fixed = degradation.fixed
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same."""
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 -> the same."""
         with self.execution.autocast():
-            restored = frozen(self.frontend, self.degradation(images, which))
-        return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
+            restored = frozen(self.frontend, to_float(self.degradation(images, key)))
+        levels = to_levels(restored.float())
+        return to_levels(resize(to_float(levels), images.shape[-1]))
 
 
 def make_degradation(

@@ -18,8 +18,9 @@ Plain = bool | int | float | str
 
 @dataclass(frozen=True)
 class Run:
-    """One training, as plain values. `dataclasses.replace` makes variants; equal values make equal
-    hashes.
+    """One training, as plain values; equal values make equal hashes.
+
+    `dataclasses.replace` makes variants.
 
     Attributes:
         method: a name that `paperlib.methods.known` gives.
@@ -73,8 +74,10 @@ class Run:
     flip: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """The values that differ from the defaults, parents nested. A new field with a default
-        keeps old hashes."""
+        """The values that differ from the defaults, parents nested.
+
+        So a new field with a default keeps the hashes of old runs.
+        """
         out: dict[str, Any] = {}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)

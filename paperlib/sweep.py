@@ -126,7 +126,7 @@ class Sweep:
         return records
 
     def _stop(self) -> None:
-        """End the worker processes now: a pool that is only shut down finishes what it has begun."""
+        """End the worker processes now: a pool that is shut down still finishes what it began."""
         pool, _ = self._pool
         pool.shutdown(wait=False, cancel_futures=True)
         del self._pool
@@ -138,7 +138,7 @@ class Sweep:
 
     @cached_property
     def _pool(self) -> tuple[ProcessPoolExecutor, Any]:
-        """The worker processes, started when first needed and kept, and the queue of their ticks."""
+        """The worker processes, started when first needed, and the queue of their ticks."""
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib.datasets import Split
-from paperlib.degrade import Degradation, Which
+from paperlib.degrade import Degradation, ImageKey
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError, choose
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Method
@@ -56,7 +57,7 @@ def make_optimizer(
 class Step(NamedTuple):
     """The images of one step, before the degradation unless that was made beforehand."""
 
-    clean: Tensor | None  # (B, 3, H, W) float in [0, 1]; None where training keeps no clean image
+    clean: Tensor | None  # (B, 3, H, W) uint8; None where training keeps no clean image
     # the same crop and flip of the images' degraded copies, where those were given
     degraded: tuple[Tensor, ...]
     labels: Tensor  # (B,) int64
@@ -113,8 +114,7 @@ class Batches:
             across = torch.where(flip[part, None], columns.flip(0), columns) + left[part, None]
             down = rows + top[part, None]
             crop = self.images[index[:, None, None], down[:, :, None], across[:, None, :]]
-            images = crop.permute(0, 3, 1, 2).float().div_(255)
-            parts = images.split(3, dim=1)
+            parts = crop.permute(0, 3, 1, 2).split(3, dim=1)
             clean, degraded = (parts[0], parts[1:]) if self.clean else (None, parts)
             yield Step(clean, degraded, self.labels[index], index)
 
@@ -187,13 +187,15 @@ class Trainer:
         degraded = step.degraded
         if not degraded:
             assert step.clean is not None, "images without degraded copies are kept"
-            which = Which(step.number, ("train", self.run.seed, self.progress.epoch))
-            degraded = tuple(degradation(step.clean, which) for degradation in self.degradations)
+            key = ImageKey(step.number, ("train", self.run.seed, self.progress.epoch))
+            degraded = tuple(degradation(step.clean, key) for degradation in self.degradations)
+        clean = step.clean if self.method.reads_clean else None
+        second = degraded[1] if self.method.needs_second_draw else None
         return Batch(
-            step.clean if self.method.reads_clean else None,
-            degraded[0],
+            None if clean is None else to_float(clean),
+            to_float(degraded[0]),
             step.labels,
-            degraded[1] if self.method.needs_second_draw else None,
+            None if second is None else to_float(second),
         )
 
     def epoch(self, tick: Tick = lambda count: None) -> None:
@@ -241,7 +243,7 @@ class Trainer:
         for name, tensor in groups["optimizer"].items():
             i, _, slot = name.partition(".")
             parameter = self.parameters[int(i)]
-            # a slot has its parameter's memory layout (channels-last): fused kernels walk both alike
+            # in its parameter's memory layout (channels-last): fused kernels read both alike
             like = parameter if tensor.shape == parameter.shape else tensor
             slots.setdefault(int(i), {})[slot] = torch.empty_like(like).copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
@@ -259,17 +261,12 @@ def eval_batch_size(split: Split) -> int:
 
 
 def degrade_all(degradation: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
-    """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on the split's device."""
+    """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on their device."""
     parts, batch_size = [], batch_size or eval_batch_size(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)
-        parts.append(
-            degradation(images.float().div_(255), Which(index, ("train",)))
-            .mul(255)
-            .round_()
-            .to(torch.uint8)
-        )
+        parts.append(degradation(images, ImageKey(index, ("train",))))
     return torch.cat(parts)
 
 
@@ -296,12 +293,13 @@ def evaluate(
 
     def batches() -> Iterator[Batch]:
         for start in range(0, len(split), batch_size):
-            clean = split.images[start : start + batch_size].float().div_(255)
-            clean = clean.contiguous(memory_format=torch.channels_last)
-            index = torch.arange(start, start + len(clean), device=clean.device)
+            images = split.images[start : start + batch_size]
+            images = images.contiguous(memory_format=torch.channels_last)
+            index = torch.arange(start, start + len(images), device=images.device)
             with execution.exact():  # networks compute under autocast, degradations never do
-                degraded = degradation(clean, Which(index, (part,)))
-            yield Batch(clean, degraded, split.labels[start : start + batch_size])
+                degraded = degradation(images, ImageKey(index, (part,)))
+            labels = split.labels[start : start + batch_size]
+            yield Batch(to_float(images), to_float(degraded), labels)
 
     with execution.autocast():
         return method.measure(batches())

@@ -10,6 +10,7 @@ import torch
 from paperlib import degrade, methods, papers, running
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
+from paperlib.degrade.levels import to_float
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.papers import PAPERS
@@ -47,8 +48,10 @@ def make_trainer(run, execution):
 
 
 def make_batch(run, device):
-    clean = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
-    return Batch(clean, degrade.build(run.degrade)(clean), torch.arange(64, device=device) % 10)
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(256, (64, 3, 32, 32), generator=generator, dtype=torch.uint8).to(device)
+    degraded = degrade.build(run.degrade)(levels)
+    return Batch(to_float(levels), to_float(degraded), torch.arange(64, device=device) % 10)
 
 
 def test_the_default_is_the_fast_way():
@@ -56,13 +59,14 @@ def test_the_default_is_the_fast_way():
 
 
 def test_low_resolution_is_the_cpus_to_one_grey_level(cuda):
-    images, lowres = torch.rand(8, 3, 32, 32), degrade.build({"name": "lowres"})
+    images = torch.randint(256, (8, 3, 32, 32), dtype=torch.uint8)
+    lowres = degrade.build({"name": "lowres"})
     with cuda.autocast():
         ours = lowres(images.cuda())
-    assert ours.dtype == torch.float32
+    assert ours.dtype == torch.uint8
     # Sums in another order may round to the neighbouring level, in the small image and again in the
     # enlarged one.
-    assert (ours.cpu() - lowres(images)).abs().max() < 2.5 / 255
+    assert (ours.cpu().int() - lowres(images).int()).abs().max() < 2.5
 
 
 SUMS_OF_PAIRS = (

@@ -71,6 +71,49 @@ def test_an_unknown_method_is_a_mistake_and_no_crash(store, cpu, tiny):
         Sweep(store, None, cpu)([tiny(method="sdg")])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lamda_": 2.0}, "unknown option of method 'dfd' 'lamda_'; choose from: "),
+        ({"lambda_": "2"}, "dfd: lambda_ is '2'; it must be of type float"),
+        ({"reduction": "max"}, "dfd: unknown reduction 'max'; choose from: sum, mean"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_trains(
+    store, cpu, tiny, tiny_student, trained, options, message
+):
+    wrong = tiny_student(options=options)
+    child = tiny_student(uses={"teacher": wrong})
+    for last in (wrong, child):  # of the run itself, and of one that it uses
+        with pytest.raises(UserError, match=message):
+            Sweep(store, None, cpu)([tiny(), tiny(seed=1), last])
+    assert trained == []
+
+
+def test_each_record_is_verified_once(store, cpu, tiny, tiny_student, monkeypatch):
+    read, record = [], store.record
+    Sweep(store, None, cpu)([tiny_student()])
+    monkeypatch.setattr(store, "record", lambda run: read.append(run) or record(run))
+    Sweep(store, None, cpu)([tiny_student(), tiny(), tiny_student()])
+    assert read == [tiny(), tiny_student()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_student_waits_for_its_teacher(store, cpu, tiny, tiny_student, workers):
+    """A student does not train a missing teacher itself, and the second worker is free at once."""
+    teacher = tiny(epochs=40)  # seconds, so that a student that did not wait would find nothing
+    student = tiny_student(epochs=1, uses={"teacher": teacher})
+    (record,) = Sweep(store, None, cpu, workers)([student])
+    assert record.run == student
+    assert store.record(teacher) is not None
+
+
+def test_a_run_whose_teacher_is_missing_is_not_trained(store, cpu, tiny_student):
+    with pytest.raises(FileNotFoundError):
+        running.train(tiny_student(), store, None, cpu)
+    assert store.record(tiny_student()) is None
+
+
 def test_the_bar_reaches_its_end(store, cpu, tiny, tiny_student, capsys):
     """What is expected of all runs together is what their steps add up to."""
     Sweep(store, None, cpu, bar=True)([tiny_student(), tiny(network="alexnet", width=0.125)])
@@ -155,7 +198,8 @@ def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_pa
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_frontend_restores_what_the_classifier_sees(precision):
-    execution, images = Execution("cpu", precision), torch.rand(2, 3, 32, 32)
+    execution = Execution("cpu", precision)
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
     torch.manual_seed(0)
     parents = {"frontend": build("espcn", 0.25).eval()}
     degradation = running.make_degradation(
@@ -163,8 +207,7 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
     )
     seen = degradation(images)
     assert seen.shape == images.shape
-    assert seen.dtype == torch.float32
-    assert torch.isin(seen, torch.arange(256.0).div(255)).all()
+    assert seen.dtype == torch.uint8
     torch.manual_seed(1)
     other = running.make_degradation(
         {"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution
@@ -173,7 +216,7 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
 
 
 def test_without_a_frontend_the_degradation_is_all():
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     assert (
         running.make_degradation({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(
             images

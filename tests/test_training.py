@@ -144,7 +144,7 @@ def test_evaluation_by_brute_force(tiny, cpu):
     network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
         log_p = (
-            network(trainer.degradations[0](image[None] / 255)).logits[0].log_softmax(0).tolist()
+            network(trainer.degradations[0](image[None]) / 255).logits[0].log_softmax(0).tolist()
         )
         rank = sum(value > log_p[label] for value in log_p)
         hits, best_five, losses = hits + (rank == 0), best_five + (rank < 5), losses - log_p[label]
@@ -348,7 +348,7 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
         ("cross_entropy@lowres", test, lowres),
         ("validation_cross_entropy", validation, lambda images: images),
     ):
-        loss = F.cross_entropy(network(degradation(part.images / 255)).logits, part.labels)
+        loss = F.cross_entropy(network(degradation(part.images) / 255).logits, part.labels)
         # float32, summed in another order
         assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name
     assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2

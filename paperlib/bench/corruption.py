@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from paperlib.bench import race as bench
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
 from paperlib.degrade.corruptions import apply
 from paperlib.degrade.frost import find_textures
 from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES
@@ -29,10 +29,10 @@ class Timed:
     def __init__(self, view: Any, device: str) -> None:
         self.view, self.device, self.fixed, self.seconds = view, device, view.fixed, 0.0
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         bench.synchronise(self.device)
         start = time.perf_counter()
-        out = self.view(images, which)
+        out = self.view(images, key)
         bench.synchronise(self.device)
         self.seconds += time.perf_counter() - start
         return out

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from paperlib.degrade.base import Degradation, Which
+from paperlib.degrade.base import Degradation, ImageKey
 from paperlib.degrade.chain import DistortionChain
 from paperlib.degrade.lowres import LowResolution
 from paperlib.degrade.specs import (
@@ -22,7 +22,7 @@ from paperlib.degrade.specs import (
 )
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "Which", "another", "build", "each", "label"]
+__all__ = ["DEGRADATIONS", "Degradation", "ImageKey", "another", "build", "each", "label"]
 
 
 class Identity:
@@ -30,7 +30,7 @@ class Identity:
 
     fixed = False
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         """Returns `images` itself."""
         return images
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import rounded
 from paperlib.degrade.specs import RandomDegradation
 from paperlib.errors import UserError, choose
 
@@ -64,5 +65,5 @@ class DistortionChain(RandomDegradation):
             distorted = DISTORTIONS[name](
                 levels, Draws(index, "distortion chain", name, *key), strength
             )
-            levels = distorted.float().round_().clamp_(0, 255).to(torch.uint8)
+            levels = rounded(distorted)
         return levels

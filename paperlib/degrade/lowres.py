@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from paperlib.degrade.base import ImageKey
+from paperlib.degrade.levels import check_levels, to_float, to_levels
 from paperlib.errors import UserError, choose
 
 # PyTorch's antialiased modes are Pillow's filters (bicubic with a = -0.5).
@@ -83,12 +85,14 @@ class LowResolution:
             choose("kernel", up, [*KERNELS, "none"]),
         )
 
-    def __call__(self, images: Tensor, which: object = None) -> Tensor:
-        """(B, 3, H, H) float in [0, 1] -> the same, or (B, 3, H/s, H/s) with `up="none"`."""
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, H) uint8 -> the same, or (B, 3, H/s, H/s) with `up="none"`. `key` is not
+        read."""
+        check_levels(images)
         size = images.shape[-1]
         if size % self.factor:
             raise UserError(
                 f"images of {size} pixels cannot be reduced by the factor {self.factor}"
             )
-        small = to_8_bit(resize(images, size // self.factor, self.down))
-        return small if self.up == "none" else to_8_bit(resize(small, size, self.up))
+        small = to_levels(resize(to_float(images), size // self.factor, self.down))
+        return small if self.up == "none" else to_levels(resize(to_float(small), size, self.up))

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from paperlib.degrade import distortions, sensor
-from paperlib.degrade.base import Which
+from paperlib.degrade.base import ImageKey
 from paperlib.degrade.corruptions import NAMES, apply, row
 from paperlib.degrade.draws import Draws
 from paperlib.degrade.frost import find_textures
+from paperlib.degrade.levels import check_levels, rounded
 from paperlib.degrade.tables import CORRUPTIONS, EXTRA, SEVERITIES, STANDARD
 from paperlib.errors import UserError, choose
 
@@ -23,7 +24,7 @@ DRAWS = ("fresh", "fixed")
 
 
 class RandomDegradation:
-    """Base class: from floats to levels and back, and the key of the draws.
+    """Base class: the key of the draws, and the memory format.
 
     Args:
         draw: "fresh" or "fixed".
@@ -34,16 +35,14 @@ class RandomDegradation:
         self.fixed = choose("draw", draw, DRAWS) == "fixed"
         self.seed = seed
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same shape and memory format, whole levels divided by
-        255."""
-        which = which or Which(torch.arange(len(images), device=images.device), ())
-        # no check of the range: it would wait for a GPU
-        levels = images.mul(255).round_().to(torch.uint8).contiguous()
-        out = self.degrade(levels, which.number, (*which.key, self.seed)).float().div_(255)
-        return (
-            out.contiguous(memory_format=torch.channels_last) if _is_channels_last(images) else out
-        )
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 -> the same shape, type and memory format."""
+        check_levels(images)
+        key = key or ImageKey(torch.arange(len(images), device=images.device))
+        out = self.degrade(images.contiguous(), key.index, (*key.draw, self.seed))
+        if _is_channels_last(images):
+            return out.contiguous(memory_format=torch.channels_last)
+        return out
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """uint8 (B, 3, H, W) -> uint8."""
@@ -148,7 +147,7 @@ class Noise(RandomDegradation):
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike."""
-        return _rounded(
+        return rounded(
             self.function(
                 levels, Draws(index, "noise", self.function.__name__, *key), **self.parameters
             )
@@ -176,7 +175,7 @@ class Distortion(RandomDegradation):
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike."""
         draws = Draws(index, "distortion", self.name, *key)
-        return _rounded(distortions.DISTORTIONS[self.name](levels, draws, self.strength))
+        return rounded(distortions.DISTORTIONS[self.name](levels, draws, self.strength))
 
 
 class DistortionMix(RandomDegradation):
@@ -199,13 +198,9 @@ class DistortionMix(RandomDegradation):
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """Images of one distortion together."""
-        return _rounded(
+        return rounded(
             distortions.mix(levels, Draws(index, "distortion mix", *key), self.strengths)
         )
-
-
-def _rounded(levels: Tensor) -> Tensor:
-    return levels if levels.dtype == torch.uint8 else levels.round().clamp_(0, 255).to(torch.uint8)
 
 
 def _check_strength(strength: float) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import to_8_bit
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
 from paperlib.networks.classifier import Classifier
 from paperlib.runs import Run
@@ -186,7 +186,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def pictures(images: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Images (B, 3, H, W) float as samples keep them: clipped to [0, 1], uint8."""
-    return {name: to_8_bit(part).mul(255).round().to(torch.uint8) for name, part in images.items()}
+    return {name: to_levels(part) for name, part in images.items()}
 
 
 def shrunk(maps: Tensor, edge: int) -> Tensor:

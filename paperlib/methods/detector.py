@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from paperlib.datasets.boxes import unpack
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
 from paperlib.methods.average_precision import mean_average_precision
 from paperlib.methods.base import Batch, Method, Options, Task
@@ -90,5 +91,8 @@ class Detection(Method):
         `Detections`; "truth" (n, M, 6), the labels.
         """
         images = batch.degraded[:SAMPLES]
-        levels = images.mul(255).round().to(torch.uint8)
-        return {"images": levels, **self.network(images)._asdict(), "truth": batch.labels[:SAMPLES]}
+        return {
+            "images": to_levels(images),
+            **self.network(images)._asdict(),
+            "truth": batch.labels[:SAMPLES],
+        }

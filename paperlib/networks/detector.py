@@ -1,5 +1,4 @@
-"""Faster R-CNN (Ren, He, Girshick & Sun, 2015) from torchvision's parts, on a backbone of ours,
-trained from scratch.
+"""Faster R-CNN (Ren, He, Girshick & Sun, 2015) from torchvision's parts, trained from scratch.
 
 *Feature quantization* detects with Faster R-CNN on ZF (Zeiler & Fergus, 2014): a plain network of
 five convolutions, pre-trained on ImageNet, whose last maps have stride 16. Of torchvision's
@@ -48,8 +47,7 @@ class Detections(NamedTuple):
 
 
 class Detector(nn.Module):
-    """A backbone, a region proposal network, and a head that classifies and refines the proposed
-    boxes.
+    """A backbone, a region proposal network, and a head that classifies and refines the boxes.
 
     Args:
         backbone: maps normalised images (B, 3, H, W) to feature maps of one stride; its last
@@ -80,8 +78,7 @@ class Detector(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the
-        training images."""
+        """Set the training images' channel means and deviations (3 values each, on [0, 1])."""
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
@@ -137,8 +134,7 @@ class Detector(nn.Module):
 
 
 def _proposals(channels: int, anchors: tuple[float, ...]) -> nn.Module:
-    """The first stage, with the thresholds of the paper: an anchor is an object from 0.7 overlap
-    on, none below 0.3."""
+    """The first stage. As in the paper, an overlap of 0.7 is an object, below 0.3 none."""
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
@@ -151,8 +147,7 @@ def _proposals(channels: int, anchors: tuple[float, ...]) -> nn.Module:
 
 
 def _heads(channels: int, units: int, classes: int) -> nn.Module:
-    """The second stage: two layers on a grid of each box's features, then classes and corrections
-    of the box."""
+    """The second stage: two layers on a grid of a box's features, then class and correction."""
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
     from torchvision.models.detection.roi_heads import RoIHeads
     from torchvision.ops import MultiScaleRoIAlign

@@ -80,7 +80,7 @@ def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
 
 def test_a_timed_view_gives_what_the_view_gives():
     timed = bench_corruption.Timed(degrade.build({"name": "lowres"}), "cpu")
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
     assert torch.equal(timed(images), timed.view(images))
     assert timed.seconds > 0
     assert not timed.fixed

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib import degrade
-from paperlib.degrade import Which
-from paperlib.degrade.base import Degradation
+from paperlib.degrade import Degradation, ImageKey
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Method, Options, Task, classifier_of
 from paperlib.networks.frozen_parts import FrozenParts
@@ -130,8 +130,8 @@ class Drift(Method):
 
     def vectors(self, batch: Batch, index: Tensor) -> Vectors:
         """The features of a batch at its sampled positions; `index` (B,) numbers the images."""
-        images = batch.clean_images
-        control = self.control(images, Which(index, ("drift control",)))
+        images, key = batch.clean_images, ImageKey(index, ("drift control",))
+        control = to_float(self.control(to_levels(images), key))
         clean, degraded, other = (self._maps(x) for x in (images, batch.degraded, control))
         if clean.shape != degraded.shape:
             raise UserError(

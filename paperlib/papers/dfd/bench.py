@@ -1,5 +1,4 @@
-"""What a student step of DFD costs, against the same step as it is usually written. Part of `make
-bench`.
+"""What a student step of DFD costs, against the same step as usually written (`make bench`).
 
 Contestants take turns in one process, as in `paperlib.bench.race`.
 """
@@ -50,8 +49,7 @@ class UsualPairs(torch.utils.data.Dataset):
 
 
 def usual_steps(run: Run, device: str) -> Steps:
-    """The same student step as most programs write it: DataLoader, PIL, float32, NCHW, unfused
-    SGD."""
+    """The same step as most programs write it: DataLoader, PIL, float32, NCHW, unfused SGD."""
     data = datasets.load(run.dataset).train
     loader = DataLoader(
         UsualPairs(data.images, data.labels),

@@ -37,8 +37,7 @@ def probabilities(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def recognition_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) and (3) in one stable
-    step."""
+    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) is included."""
     return F.cross_entropy(logits.float(), labels)
 
 

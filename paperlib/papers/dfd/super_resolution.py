@@ -1,5 +1,4 @@
-"""Super-resolution, DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, SRGAN by
-its two players.
+"""DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, and SRGAN.
 
 A network learns to double the size of the degraded images (`degrade` with `up="none"`); a
 classifier is then trained on what it makes of them. Equation numbers are those of SRGAN's paper:
@@ -29,14 +28,12 @@ SAMPLES = 8
 
 
 def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """Equation (4): the mean squared difference of the pixels, images (B, 3, H, H) in [0, 1]. A
-    scalar."""
+    """Equation (4): the mean squared difference of the pixels of images (B, 3, H, H) in [0, 1]."""
     return F.mse_loss(images.float(), targets.float())
 
 
 def content_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Equation (5): the mean squared difference of the feature maps (B, C, h, w) of two images. A
-    scalar.
+    """Equation (5): the mean squared difference of two images' feature maps (B, C, h, w).
 
     The sum over the C channels that the equation leaves unsaid is a mean here.
     """
@@ -44,20 +41,17 @@ def content_loss(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Equation (6): -log D(G(x)), averaged over the batch, from the discriminator's logits (B,). A
-    scalar."""
+    """Equation (6): -log D(G(x)), averaged over the batch, from D's logits (B,)."""
     return F.softplus(-fake.float()).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """The objective of equation (2), negated: -log D(y) - log(1 - D(G(x))), from logits (B,). A
-    scalar."""
+    """Equation (2) to be minimised: -log D(y) - log(1 - D(G(x))), from D's logits (B,)."""
     return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
 
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
-    """The last feature maps (B, C, h, w) of images (B, 3, H, H) that are first enlarged to the
-    classifier's `size`.
+    """The last feature maps (B, C, h, w) of images (B, 3, H, H), enlarged to `size` first.
 
     They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these
     ask for them.

@@ -1,5 +1,4 @@
-"""What feature quantization costs: a training step of ResNet-18 with it over one without. Part of
-`make bench`.
+"""What feature quantization costs in a training step of ResNet-18 (`make bench`).
 
 Contestants take turns, as in `paperlib.bench.race`. Compiled, the non-linearity is fused with what
 is around it.
@@ -22,8 +21,7 @@ KINDS = {name: MODELS["resnet18"][name] for name in ("sf-10", "pow-1", "hpow", "
 def contest(
     execution: Execution, batch: int, rounds: int, seconds: float, width: float = 1.0
 ) -> dict[str, Any]:
-    """Throughput of the step of ResNet-18 on 32 px images, plain and with each non-linearity, and
-    their ratios."""
+    """Images/s of the step of ResNet-18 at 32 pixels, plain and with each non-linearity."""
     common: dict[str, Any] = {"dataset": "synthdigits", "network": "resnet18", "lr": 0.01}
     common |= {"batch_size": batch, "width": width}
     runs = {"plain": Run("supervised", **common)}
@@ -62,8 +60,10 @@ def variants(device: str) -> list[tuple[int, Execution]]:
 
 
 def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
-    """Run everything, print it, and write the record. About ten minutes on two cores, half of it
-    compiling."""
+    """Run everything, print it, and write the record: ten minutes on two cores.
+
+    Half of it is compiling.
+    """
     device = Execution.on(device).device
     results = []
     for batch, execution in dict.fromkeys(variants(device)):

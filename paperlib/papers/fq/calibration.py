@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from paperlib.degrade.calibration import keeps
 from paperlib.degrade.distortions import DISTORTIONS
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Method, Options, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
@@ -78,10 +79,7 @@ class Calibration(Method):
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Strengths for these clean images."""
-        levels = [
-            (batch.clean_images.mul(255).round_().to(torch.uint8), batch.labels)
-            for batch in batches
-        ]
+        levels = [(to_levels(batch.clean_images), batch.labels) for batch in batches]
         images, labels = (torch.cat(part) for part in zip(*levels, strict=True))
         metrics: dict[str, float] = {}
         for name, share in self.options.shares.items():

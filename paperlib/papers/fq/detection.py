@@ -1,5 +1,4 @@
-"""Detection on distorted images with and without feature quantization (Sun et al., CVPR 2018;
-supplement, Fig. 4).
+"""Detection on distorted images with and without feature quantization (supplement, Fig. 4).
 
 A detector is trained on clean images, with a non-linearity behind the convolutions of its backbone
 or without one; a run with `epochs=0` and the trained run as "init" then tests it on distorted

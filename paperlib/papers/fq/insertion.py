@@ -182,7 +182,6 @@ def _input_splits(options: Mapping[str, Any]) -> int:
 
 
 def alphas(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The learned exponents' parameters of POW and SF-POW, (k, C) or (k,), by the name of the layer
-    in front."""
+    """The alphas of POW and SF-POW, (k, C) or (k,), by the name of the layer in front."""
     powers = {name: module for name, module in network.named_modules() if isinstance(module, POW)}
     return {name.partition(".nonlinearity")[0]: module.alpha for name, module in powers.items()}

@@ -1,5 +1,6 @@
-"""Feature quantization for defending against distortion of images (Sun, Ozay, Zhang, Liu & Okatani,
-CVPR 2018).
+"""Feature quantization for defending against distortion of images (Sun et al., CVPR 2018).
+
+The authors are Z. Sun, M. Ozay, Y. Zhang, X. Liu and T. Okatani.
 
 A classifier with non-linearities behind its convolutions that quantise features: SF, POW, HPOW or
 SF-POW, see `paperlib.papers.fq.quantization`. It is trained as any other, on clean images; the
@@ -31,8 +32,9 @@ OF_CLASS = (
 
 
 def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tensor:
-    """The regularisation of the learned exponents (supplement, section 2), a scalar; 0 where a
-    network has none.
+    """The regularisation of the learned exponents (supplement, section 2), a scalar.
+
+    It is 0 where a network has none.
 
     "l1": weight * sum |alpha|; "l2": weight / 2 * sum alpha^2, of which `weight` is what is called
     weight decay. The sum goes over all alphas of all layers; under the default exponent map alpha =

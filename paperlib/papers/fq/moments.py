@@ -1,5 +1,4 @@
-"""How distortions shift the distribution of features: the analysis behind feature quantization (Sun
-et al., CVPR 2018).
+"""How distortions shift the distribution of features (Sun et al., CVPR 2018, supplement).
 
 Fig. 1 of the supplement shows the change of skewness and kurtosis of the neurons of six layers of
 VGG-16 between 5,000 images and their distorted versions. The argument is that a distortion moves
@@ -26,8 +25,7 @@ KEPT = 2048  # values a layer and moment in the samples: six layers make 98 kB
 
 
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:
-    """What a distortion changes, a value a variable, in the shape of the variables; NaN for what is
-    constant.
+    """What a distortion changes, in the shape of the variables; NaN for what is constant.
 
     "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of the paper's Fig.
     1. "mean" and "deviation" are the differences of means and of standard deviations in units of
@@ -45,8 +43,9 @@ def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]
 
 
 def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMoments:
-    """The degraded features after a batch norm with statistics of its own: channels with the clean
-    mean and deviation.
+    """The degraded features after a batch norm that has adapted to them.
+
+    Its channels have the mean and the deviation of the clean ones.
 
     It maps every channel by one affine function, so that of channels nothing but skewness and
     kurtosis remains shifted, and of neurons also what a distortion does to one position and not to
@@ -94,8 +93,7 @@ def _quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
 
 
 def thinned(values: Tensor, count: int = KEPT) -> Tensor:
-    """The values that are numbers, rising, float32; at most `count`, each then standing for equally
-    many."""
+    """The values that are numbers, rising, float32; at most `count`, at equal distances of rank."""
     values = values[~values.isnan()].sort().values
     if len(values) > count:
         ranks = (torch.arange(count, device=values.device) + 0.5) * (len(values) / count)

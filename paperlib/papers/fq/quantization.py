@@ -1,5 +1,4 @@
-"""The non-linearities of *Feature quantization for defending against distortion of images* (Sun et
-al., CVPR 2018).
+"""The non-linearities of *Feature quantization* (Sun et al., CVPR 2018).
 
 SF rounds a feature down to a grid, POW raises its magnitude to a learned power, HPOW to a power
 that a small network reads off the input's statistics, SF-POW does both.
@@ -67,8 +66,7 @@ class _Floor(torch.autograd.Function):
 
 
 def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
-    """U = floor(beta u) / beta: the multiples of 1/beta, rounded towards minus infinity, of any
-    tensor of floats.
+    """U = floor(beta u) / beta: multiples of 1/beta, rounded towards minus infinity.
 
     The gradient is straight-through, that of the function without its floor: dU/du = 1. With
     `rescale` False it is U = floor(beta u) with dU/du = beta. Nothing is saved for the backward
@@ -78,8 +76,7 @@ def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
 
 
 def _pieces(u: Tensor) -> Iterator[slice]:
-    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache
-    holds."""
+    """Images to work on at a time: in eager mode on a CPU no more than its cache holds."""
     size = len(u)
     if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
         size = max(1, CACHED * len(u) // max(1, u.numel()))
@@ -87,8 +84,7 @@ def _pieces(u: Tensor) -> Iterator[slice]:
 
 
 class _Power(torch.autograd.Function):
-    """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it
-    more often."""
+    """Saves u alone: eager autograd would keep five temporaries of its size, and read them."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
@@ -186,8 +182,9 @@ class SF(nn.Module):
 
 
 class POW(nn.Module):
-    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha); POW-k has k exponents a channel.
-    See `power`.
+    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha), see `power`.
+
+    POW-k has k exponents per channel.
 
     All exponents start at 1: the network starts as the one without POW. The paper steadies alpha
     with an L1 or L2 penalty, which the method adds to the loss (`alphas`).
@@ -248,8 +245,10 @@ class POW(nn.Module):
         )
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; u is the part number `part` where inputs are split;
-        `context` is not used."""
+        """(N, C, H, W) -> the same shape; u is part number `part`, where inputs are split.
+
+        `context` is not used.
+        """
         return power(u, self._exponents(u, part), self.epsilon)
 
 
@@ -299,16 +298,14 @@ class HPOW(nn.Module):
         self.hyper = nn.Sequential(*layers)
 
     def alpha(self, context: Tensor) -> Tensor:
-        """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read,
-        H, W)."""
+        """(N, C): the exponents' parameters for images with these inputs (N, read, H, W)."""
         with torch.autocast(context.device.type, enabled=False):
             variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
             read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
             return self.start + self.reach * self.hyper(read).tanh()
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without
-        one."""
+        """(N, C, H, W) -> the same shape; the statistics are those of `context`, else of u."""
         p = exponent(self.alpha(u if context is None else context), self.exponent)
         return power(u, p[:, :, None, None], self.epsilon)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from paperlib import degrade
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError
 from paperlib.evaluation import classification
 from paperlib.methods import Batch, Task, build, build_network
@@ -207,8 +208,8 @@ def test_the_compiled_loss_is_the_loss(tiny_student):
     torch.manual_seed(0)
     teacher = build_network(run.uses["teacher"], task).eval().requires_grad_(False)
     method = build(run, task, {"teacher": teacher}).train()
-    clean = torch.rand(8, 3, 32, 32)
-    batch = Batch(clean, degrade.build(run.degrade)(clean), torch.arange(8))
+    clean = torch.randint(256, (8, 3, 32, 32), dtype=torch.uint8)
+    batch = Batch(to_float(clean), to_float(degrade.build(run.degrade)(clean)), torch.arange(8))
     eager = method.loss(batch)
     compiled = torch.compile(method.loss, backend="aot_eager")(batch)
     assert compiled.keys() == eager.keys()

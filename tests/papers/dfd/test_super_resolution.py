@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib import degrade, methods
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task
 from paperlib.networks import build as build_classifier
@@ -40,7 +41,8 @@ def make_batch(count: int = 16) -> Batch:
     clean = F.interpolate(torch.rand(count, 3, 4, 4, generator=generator), 32, mode="bilinear")
     clean[..., 13:] = 1 - clean[..., 13:]
     clean = clean.contiguous(memory_format=torch.channels_last)
-    return Batch(clean, degrade.build(RUN.degrade)(clean), torch.zeros(count, dtype=torch.int64))
+    degraded = to_float(degrade.build(RUN.degrade)(to_levels(clean)))
+    return Batch(to_float(to_levels(clean)), degraded, torch.zeros(count, dtype=torch.int64))
 
 
 def make_run(name: str, method: str = "super_resolution", **options: float) -> Run:
@@ -175,9 +177,9 @@ def test_losses_by_hand() -> None:
 
 def test_target_is_what_the_degradation_gives_at_half_its_factor() -> None:
     batch = make_batch(4)
-    expected = degrade.build({"name": "lowres", "factor": 2, "up": "none"})(batch.clean)
+    expected = degrade.build({"name": "lowres", "factor": 2, "up": "none"})(to_levels(batch.clean))
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(make_pixel().target(batch), expected)
+        assert torch.equal(make_pixel().target(batch), to_float(expected))
 
 
 def test_content_loss_is_zero_for_equal_images_only() -> None:

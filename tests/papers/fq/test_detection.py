@@ -13,7 +13,7 @@ from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
 from paperlib.networks import detector
-from paperlib.papers.fq.figures_detection import GREEN, detections
+from paperlib.papers.fq.figures import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
 from paperlib.store import pack, unpack
@@ -309,11 +309,11 @@ def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, 
 
     kept = store.samples(heavy)
     network = running.load_network(trained, store, few, cpu)
-    which = degrade.Which(torch.arange(8), ("test",))
-    seen = degrade.build(HEAVY)(few.test.images[:8].float() / 255, which)
-    assert torch.equal(kept["images"], seen.mul(255).round().to(torch.uint8))
+    key = degrade.ImageKey(torch.arange(8), ("test",))
+    seen = degrade.build(HEAVY)(few.test.images[:8], key)
+    assert torch.equal(kept["images"], seen)
     assert kept["images"].dtype == torch.uint8
-    found = network(seen)
+    found = network(seen / 255)
     torch.testing.assert_close(kept["boxes"], found.boxes)
     assert torch.equal(kept["labels"], found.labels)
     assert torch.equal(kept["truth"], few.test.labels[:8])

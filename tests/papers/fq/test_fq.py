@@ -198,8 +198,8 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
     class Declared:
         fixed = False
 
-        def __call__(self, images, which=None):
-            seen.append((images @ images).dtype)
+        def __call__(self, images, key=None):
+            seen.append((images.float() @ images.float()).dtype)
             return images
 
     from paperlib.training import evaluate
@@ -248,7 +248,7 @@ def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
             }
         )
         held = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[1]
-        images = degrade.build(spec)(held.images.float() / 255)
+        images = degrade.build(spec)(held.images) / 255
         with torch.inference_mode():
             right = (network.eval()(images).logits.argmax(1) == held.labels).double().mean().item()
         clean = metrics["validation_top1"] / 100

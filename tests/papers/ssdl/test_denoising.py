@@ -10,7 +10,8 @@ from torch import nn
 
 from paperlib import degrade, methods, running
 from paperlib.datasets import Split, load
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
 from paperlib.training import Trainer
@@ -112,15 +113,15 @@ def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
     parents = {"frontend": running.load_network(frontend, store, load(run.dataset), cpu)}
     view = running.make_degradation(NOISE, parents, cpu)
     assert view.fixed
-    clean, which = images(8).mul(255).round() / 255, Which(torch.arange(8), ("train",))
-    restored = view(clean, which)
-    expected = parents["frontend"](degrade.build(NOISE)(clean, which))
-    assert (restored - expected).abs().max() < 0.51 / 255
+    clean, key = images(8).mul(255).round().to(torch.uint8), ImageKey(torch.arange(8), ("train",))
+    restored = view(clean, key)
+    expected = parents["frontend"](to_float(degrade.build(NOISE)(clean, key)))
+    assert (restored / 255 - expected).abs().max() < 0.51 / 255
     # Nothing but restored noisy images is kept for training.
-    split = Split(clean.mul(255).to(torch.uint8), torch.arange(8))
+    split = Split(clean, torch.arange(8))
     trainer = Trainer(run, methods.build(run, TASK, parents), split, view, cpu)
     kept = trainer.batches.images[:, run.crop : -run.crop, run.crop : -run.crop].permute(0, 3, 1, 2)
-    assert torch.equal(kept, restored.mul(255).round().to(torch.uint8))
+    assert torch.equal(kept, restored)
 
 
 def test_it_goes_on_from_another_denoiser(denoiser, tiny):

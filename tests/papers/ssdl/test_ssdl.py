@@ -150,8 +150,8 @@ class Declared:
         self.view = degrade.build(spec)
         self.fixed = self.view.fixed
 
-    def __call__(self, images, which):
-        return self.view(images, which).as_subclass(torch.Tensor)
+    def __call__(self, images, key):
+        return self.view(images, key).as_subclass(torch.Tensor)
 
 
 @pytest.fixture

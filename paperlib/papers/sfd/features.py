@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Options, Task, shrunk
@@ -224,7 +225,7 @@ class Features(Method):
         }
         images = {"images.clean": batch.clean_images, "images.degraded": batch.degraded}
         for name, values in images.items():
-            out[name] = shrunk(values, EDGE).mul(255).round().to(torch.uint8)
+            out[name] = to_levels(shrunk(values, EDGE))
         return self.kept | out
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paperlib import methods
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
 from paperlib.methods.base import Batch, Method, Options, Task, classifier_of, shrunk
 from paperlib.papers.ssdl.cka import CKA, averages, class_activation_maps, correlation, cosine, gram
@@ -175,7 +176,7 @@ class Similarity(Method):
         batch = batch.part(slice(SHOWN))
         out: dict[str, Tensor] = {}
         for name, images in (("clean", batch.clean_images), ("noisy", batch.degraded)):
-            out[f"images.{name}"] = shrunk(images, PICTURE).mul(255).round().to(torch.uint8)
+            out[f"images.{name}"] = to_levels(shrunk(images, PICTURE))
         for view in (REFERENCE, "network_noisy", "other_noisy"):
             seen = self.look(view, batch)
             out[f"maps.{view}"] = shrunk(seen[self.layer], MAP).mean(1).half()

@@ -77,14 +77,19 @@ class Method(nn.Module):
         parents: network by role.
         options: the run's, parsed by `parse`.
 
+    Raises:
+        UserError: a parent that the method requires is missing.
+
     Attributes:
         options_type: the class of its options.
+        required_parents: what a run has to use, pairs of a role and a word for it.
         reads_clean: whether `loss` reads clean images; if not, it gets none.
         needs_second_draw: whether `loss` reads a second, independent draw of the degradation.
     """
 
     options_type: type[Options] = Options
     options: Any
+    required_parents: tuple[tuple[str, str], ...] = ()
     reads_clean = True
     needs_second_draw = False
 
@@ -92,9 +97,13 @@ class Method(nn.Module):
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Options
     ) -> None:
         super().__init__()
+        for role, what in self.required_parents:
+            if role not in parents:
+                raise UserError(f"{run.method} needs {what}: uses={{'{role}': Run(...)}}")
         self.options = options
         self.network = self.build(run, task, options)
-        self.parents = dict(parents)  # a plain dict: not registered as sub-modules
+        # A plain dict is not registered as sub-modules. Of what kind a parent is, its role says.
+        self.parents: dict[str, Any] = dict(parents)
         if "init" in parents:
             self.start_from(parents["init"])
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
-from paperlib.networks.classifier import Classifier
 from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
@@ -69,16 +68,15 @@ class DFD(Supervised):
 
     options_type = DFDOptions
     options: DFDOptions
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DFDOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        teacher = parents.get("teacher")
-        if not isinstance(teacher, Classifier):
-            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
-        teacher.feature = options.feature  # its own run built it, and knows nothing of this option
+        # the teacher was built by its own run, which knows nothing of this option
+        self.parents["teacher"].feature = options.feature
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation (4) and its two terms."""

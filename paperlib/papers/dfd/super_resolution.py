@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from paperlib.degrade.levels import to_8_bit
 from paperlib.degrade.lowres import resize
-from paperlib.errors import UserError
 from paperlib.evaluation import psnr, ssim
 from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.networks.classifier import Classifier
@@ -162,16 +161,12 @@ class SRGAN(SuperResolution):
 
     options_type = SRGANOptions
     options: SRGANOptions
+    required_parents = (("content", "a classifier to compare contents"),)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SRGANOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        classifier = parents.get("content")
-        if not isinstance(classifier, Classifier):
-            raise UserError(
-                "srgan needs a classifier to compare contents: uses={'content': Run(...)}"
-            )
         names = ("content", "pixel", "adversarial")
         self.weights = {name: getattr(options, name) for name in names}
         self.discriminator = Discriminator(run.width)
@@ -186,7 +181,6 @@ class SRGAN(SuperResolution):
         target = self.target(batch)
         output = self.network(batch.degraded).float()
         classifier, size = self.parents["content"], batch.clean_images.shape[-1]
-        assert isinstance(classifier, Classifier)
         with torch.no_grad():
             wanted = content_features(classifier, target, size)
         generator = {

@@ -137,6 +137,7 @@ class Moments(Method):
 
     options_type = MomentsOptions
     options: MomentsOptions
+    required_parents = (("init", "a trained network"),)
     reads_clean = False  # there is no loss
 
     def __init__(
@@ -144,8 +145,6 @@ class Moments(Method):
     ) -> None:
         if run.epochs:
             raise UserError(f"moments trains nothing: epochs=0, not {run.epochs}")
-        if "init" not in parents:
-            raise UserError("moments needs a trained network: uses={'init': Run(...)}")
         if run.evaluate or run.holdout:
             raise UserError(
                 "moments takes one distortion, as degrade=..., and test images: "

@@ -1,5 +1,4 @@
-"""Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV
-2022)."""
+"""Self-feature distillation with uncertainty modelling (Yang, Dong, Li et al., ECCV 2022)."""
 
 METHODS = {
     "sfd": "paperlib.papers.sfd.method:SFD",
@@ -8,4 +7,4 @@ METHODS = {
     "vid": "paperlib.papers.sfd.baselines.vid:VID",
     "qualnet": "paperlib.papers.sfd.baselines.qualnet:QualNet",
 }
-CLASSIFIERS = {"invertible": "paperlib.papers.sfd.baselines.invertible:invertible"}
+CLASSIFIERS = {"invertible": "paperlib.papers.sfd.baselines.qualnet:Invertible"}

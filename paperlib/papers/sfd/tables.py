@@ -152,7 +152,7 @@ def costs(settings: Settings, dataset: str, items: Items) -> Table:
         count = 0
         for part, own in zip(parts, (run, *_frozen(run)), strict=True):
             with FlopCounterMode(display=False) as counter, torch.inference_mode():
-                part(*(x.to("meta") for x in methods.method(own.method).example(own, task)))
+                part(*(x.to("meta") for x in methods.example(own, task)))
             count += counter.get_total_flops() // 2
         used = sum(p.numel() for part in parts for p in part.parameters())
         extra = sum(

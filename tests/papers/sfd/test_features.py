@@ -10,7 +10,6 @@ from torch import nn
 from paperlib import methods
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.ddp.method import DDP
 from paperlib.papers.sfd.feature_statistics import (
     Uncertainty,
     at_own_centroid,
@@ -21,7 +20,7 @@ from paperlib.papers.sfd.feature_statistics import (
     scatter_ratio,
 )
 from paperlib.papers.sfd.network import SelfFeature
-from paperlib.sweep import train
+from paperlib.running import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 FOG = {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}
@@ -212,7 +211,7 @@ def test_a_plugged_module_leaves_the_clean_features(make, tiny, batches):
     changed = measured(make(plain, frozen, (ddp, module)), batches)
     assert changed[0]["mse"] != pytest.approx(without[0]["mse"], rel=1e-3)
     assert torch.equal(changed[1]["maps.clean"], without[1]["maps.clean"])
-    method = DDP(ddp, TASK, {"frozen": frozen}).eval()
+    method = methods.build(ddp, TASK, {"frozen": frozen}).eval()
     method.network = module
     with torch.inference_mode():
         scores = torch.cat([method.scores(batch)["cross_entropy"] for batch in batches])

@@ -8,19 +8,13 @@ import torch
 from helpers import built
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.sfd.baselines.urie_network import Attention, Enhancer, SelectiveEnhancement
+from paperlib.methods import Task, build_network
+from paperlib.papers.sfd.baselines.urie import Attention, Enhancer, SelectiveEnhancement
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(6))
 
 
 @pytest.fixture
@@ -187,21 +181,21 @@ def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
         "uses": {"frozen": classifier},
     }
     run = tiny(**fields, epochs=3, lr=0.003, optimizer="adam", crop=0, flip=False, train_size=128)
-    sweep.train(classifier, store, None, cpu)
+    running.train(classifier, store, None, cpu)
     shutil.copytree(store.root, tmp_path / "again")
-    record = sweep.train(run, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     losses = [epoch["loss"] for epoch in record.history]
     assert losses[-1] < losses[0]
     images = store.samples(run)
     assert {name: (image.dtype, image.shape) for name, image in images.items()} == dict.fromkeys(
         ("input", "output", "target"), (torch.uint8, (8, 3, 32, 32))
     )
-    network = sweep.load_network(run, store, load(run.dataset), cpu)
+    network = running.load_network(run, store, load(run.dataset), cpu)
     assert not torch.equal(images["input"], images["output"])
     degraded = images["input"].float() / 255
     assert (network(degraded) * 255 - images["output"]).abs().max() < 0.6  # rounded to 8 bits
     again = type(store)(tmp_path / "again")
-    sweep.train(run, again, None, cpu)
+    running.train(run, again, None, cpu)
     assert all(
         torch.equal(value, again.weights(run)[name]) for name, value in store.weights(run).items()
     )

@@ -6,7 +6,7 @@ from helpers import built, images
 from torch import nn
 from torch.nn import functional as F
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.evaluation import psnr
@@ -136,7 +136,9 @@ def test_runs(run, tiny, store, cpu):
         evaluate=({"name": "none"},),
     )
     behind = tiny(degrade=NOISE, epochs=1, uses={"frontend": joint})
-    records = [sweep.train(one, store, None, cpu) for one in (classifier, denoiser, joint, behind)]
+    records = [
+        running.train(one, store, None, cpu) for one in (classifier, denoiser, joint, behind)
+    ]
     record = records[2]
     assert set(record.history[0]) == {"lr", "loss", "recognition", "reconstruction"}
     assert record.history[-1]["loss"] < record.history[0]["loss"]
@@ -147,7 +149,7 @@ def test_runs(run, tiny, store, cpu):
     assert record.metrics["psnr_noisy@none"] == 100
     assert set(store.samples(joint)) == {"input", "output", "clean"}
     first, last = (
-        sweep.load_network(one, store, load(one.dataset), cpu).state_dict()
+        running.load_network(one, store, load(one.dataset), cpu).state_dict()
         for one in (denoiser, joint)
     )
     assert not torch.equal(first["stem.weight"], last["stem.weight"])

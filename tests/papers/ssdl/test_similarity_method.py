@@ -12,7 +12,7 @@ from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.ssdl.cka import cka, correlation, cosine
 from paperlib.papers.ssdl.similarity import COMPARED
-from paperlib.sweep import train
+from paperlib.running import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 NOISE = {"name": "noise", "noise": "gaussian", "sigma": 30, "draw": "fixed"}

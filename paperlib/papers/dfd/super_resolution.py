@@ -8,7 +8,6 @@ network", CVPR 2017.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +83,11 @@ class SuperResolution(Method):
     options: SuperResolutionOptions
 
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
+        self,
+        run: Run,
+        task: Task,
+        parents: Mapping[str, nn.Module],
+        options: SuperResolutionOptions,
     ) -> None:
         super().__init__(run, task, parents, options)
         self.kernel = str(run.degrade.get("down", "bicubic"))

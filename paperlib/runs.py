@@ -33,7 +33,7 @@ class Run:
         evaluate: further degradations under which the network is also tested, see
             `paperlib.degrade.each`; names of metrics get `@` and what `paperlib.degrade.label` says
             appended.
-        options: the method's own parameters, keyword arguments of its class.
+        options: the method's own parameters, fields of its class of `methods.Options`.
         uses: runs that must be finished first, by role ("teacher", "init", "frontend", ...).
         train_size: number of training images; 0 takes all that the holdout leaves.
         holdout: number of training images kept out for validation.

@@ -14,6 +14,7 @@ __all__ = [
     "METHODS",
     "Batch",
     "Method",
+    "Options",
     "Task",
     "build",
     "build_network",

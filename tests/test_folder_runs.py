@@ -18,7 +18,8 @@ NETWORKS = ("alexnet", "vgg16", "smallcnn", "plain10", "resnet18", "resnet50")
 
 
 def test_a_profile_takes_a_folder(root, tmp_path):
-    profiles = {"demo": Settings("demo", ("synthdigits",), 1, ("alexnet",), {}, {"alexnet": {}}, 0)}
+    settings = Settings(profile="demo", datasets=("synthdigits",), seeds=1, recipes={})
+    profiles = {"demo": settings}
     assert select(profiles, "demo", ["pets@32", "cifar10"]).datasets == ("pets@32", "cifar10")
     with pytest.raises(UserError, match="or FOLDER@PIXELS"):
         select(profiles, "demo", ["pets"])

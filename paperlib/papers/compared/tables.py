@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from paperlib.common_corruptions import accuracies
 from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
+from paperlib.papers.compared.profiles import Settings
 from paperlib.papers.compared.study import CLEAN_ONLY, DEGRADATIONS, METHODS, NAMES
 from paperlib.report import Table, gain_text
 from paperlib.runs import Record
-from paperlib.study import Settings
 
 Cells = Mapping[str, list[Record]]
 # what all are compared with: the same degraded images and labels, and cross-entropy alone
@@ -18,7 +18,8 @@ FAIR = "degraded"
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = f"{settings.images()} clean images, then {settings.images('adapted')} degraded ones"
+    degraded = settings.images(settings.adapted)
+    images = f"{settings.images()} clean images, then {degraded} degraded ones"
     return settings.described([images, *settings.narrowed(NAMES)])
 
 

@@ -8,10 +8,10 @@ from paperlib.common_corruptions import SUMMARIES, reference, seen, summarised, 
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_csv
 from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
+from paperlib.papers.ddp.profiles import Settings
 from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVERITY, VARIANTS
 from paperlib.report import Table, claims_table, gain_text
 from paperlib.runs import Record
-from paperlib.study import Settings
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 MODELS = {"frozen": "frozen", "blind": "+DDP, all corruptions", "ten": "+DDP, 10 images elsewhere",
@@ -20,8 +20,9 @@ MODELS = {"frozen": "frozen", "blind": "+DDP, all corruptions", "ten": "+DDP, 10
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = [f"{settings.images()} training images", f"modules {settings.images('fdm')}"]
-    return settings.described([*images, *settings.narrowed(NAMES)])
+    modules = f"modules {settings.images(settings.module)}"
+    images = f"{settings.images()} training images"
+    return settings.described([images, modules, *settings.narrowed(NAMES)])
 
 
 def printed() -> Table:

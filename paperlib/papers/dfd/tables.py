@@ -150,10 +150,11 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     if settings.profile == "paper":
         return "the paper's recipe; mean ± 95 % interval (seeds)"
-    size, main = settings.recipe["train_size"], settings.by_network[MAIN]
+    main = settings.recipes[MAIN]
     return (
-        f"REDUCED setting `{settings.profile}`: {size} training images, {settings.recipe['epochs']} epoch(s), "
-        f"{NAMES[MAIN]} at {main['width']:g} of its width; mean ± 95 % interval (seeds)"
+        f"REDUCED setting `{settings.profile}`: {main.train_size} training images, "
+        f"{main.epochs} epoch(s), {NAMES[MAIN]} at {main.width:g} of its width; "
+        "mean ± 95 % interval (seeds)"
     )
 
 

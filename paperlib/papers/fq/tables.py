@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from paperlib import degrade
 from paperlib.evidence.claims import read_csv
 from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
+from paperlib.papers.fq.profiles import Settings
 from paperlib.papers.fq.study import (
     DISTORTIONS,
     MIXED,
@@ -22,7 +23,6 @@ from paperlib.papers.fq.study import (
 )
 from paperlib.report import Table, claims_table, gain_text
 from paperlib.runs import Record
-from paperlib.study import Settings
 
 Measured = Mapping[str, list[Record]]  # cell -> its records
 DETECTED = "map50"  # mean average precision at an overlap of one half, as on PASCAL VOC
@@ -257,8 +257,9 @@ def describe(settings: Settings, *networks: str, interval: str = "95 % interval"
     width."""
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
     narrow = settings.narrowed(NAMES, [network for network in networks if network in NAMES])
-    images = f"{settings.images(networks[0])} training images"
-    return settings.described([images, settings.schedule(networks[0]), *narrow], means)
+    recipe = settings.recipe(networks[0])
+    images = f"{settings.images(recipe)} training images"
+    return settings.described([images, settings.schedule(recipe), *narrow], means)
 
 
 def claims(settings: Settings, dataset: str, items: Mapping[str, Measured]) -> list[Table]:

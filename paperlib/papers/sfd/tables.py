@@ -18,10 +18,10 @@ from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_csv
 from paperlib.evidence.estimates import Estimate, effect
 from paperlib.methods import Task
+from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
 from paperlib.report import Table, claims_table, gain_text
 from paperlib.runs import Record, Run
-from paperlib.study import Settings
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 GAINS = ("hq", "seen", "unseen", "-mce")  # the summaries, all such that more is better
@@ -31,7 +31,8 @@ STANDS_FOR = ("resnet50", "resnext101")
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = [f"{settings.images()} clean images", f"{settings.images('adapted')} corrupted ones"]
+    corrupted = f"{settings.images(settings.adapted)} corrupted ones"
+    images = [f"{settings.images()} clean images", corrupted]
     return settings.described([*images, *settings.narrowed(NAMES)])
 
 

@@ -6,9 +6,9 @@ from statistics import fmean
 
 from paperlib.evidence.equivalence import Equivalence, tost
 from paperlib.evidence.estimates import Estimate, differences, top1
+from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LEVELS, METHODS, PAIR, STRENGTHS, Study
 from paperlib.runs import Record
-from paperlib.study import Settings
 
 Items = Mapping[str, Mapping[str, list[Record]]]
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value

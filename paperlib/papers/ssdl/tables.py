@@ -18,6 +18,7 @@ from paperlib.papers.ssdl.numbers import (
     noises,
     tests,
 )
+from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import (
     LAMBDAS,
     LEVELS,
@@ -31,7 +32,6 @@ from paperlib.papers.ssdl.study import (
 )
 from paperlib.report import Table, gain_text
 from paperlib.runs import Record
-from paperlib.study import Settings
 
 
 def describe(settings: Settings) -> str:

@@ -1,5 +1,4 @@
-"""Feature quantization's runs under every profile, and the tables and curves that are made of their
-records."""
+"""Feature quantization's runs, and the tables and curves that are made of their records."""
 
 import dataclasses
 
@@ -22,8 +21,7 @@ STRENGTHS = dict.fromkeys(fq.DISTORTIONS, 0.5)
 
 
 def fake(runs):
-    """A record for every run: accuracies that differ by non-linearity, seed and distortion, and
-    strengths of 0.5."""
+    """A record per run: accuracies by non-linearity, seed and distortion, and strengths of 0.5."""
     records = []
     for run in runs:
         better = 1.0 + run.seed / 10 if run.method == "fq" else 0.0
@@ -110,9 +108,7 @@ def test_the_paper_profile_is_the_papers():
     settings = fq.PROFILES["paper"]
     assert settings.datasets == ("cifar10", "cifar100", "voc2007")
     assert settings.seeds >= 5  # the effects are tenths of a point
-    cells = fq.Study(settings, "cifar10").table1()
-    assert len(cells) == 11
-    for runs in cells.values():
+    for runs in fq.Study(settings, "cifar10").table1().values():
         assert [run.seed for run in runs] == list(range(settings.seeds))
         assert all(
             (run.width, run.train_size, run.test_size, run.epochs) == (1.0, 0, 0, 100)
@@ -127,12 +123,28 @@ def test_the_share_that_each_distortion_leaves():
     assert list(shares) == list(fq.DISTORTIONS)
 
 
+@PROFILES
+def test_a_distorted_detector_is_the_clean_one(profile):
+    """Distortions are for tests alone, and both kinds of detectors are trained alike."""
+    settings = fq.PROFILES[profile]
+    cells = fq.Study(settings, settings.datasets[-1]).fig4()
+    for kind in ("base", "pow-1"):
+        clean = cells[f"detector/{kind}/clean"]
+        assert [run.seed for run in clean] == list(range(settings.detectors))
+        for chain in ("minor", "heavy"):
+            runs = cells[f"detector/{kind}/{chain}"]
+            assert [run.uses for run in runs] == [{"init": run} for run in clean]
+            assert all(run.epochs == 0 for run in runs)
+    for base, ours in zip(cells["detector/base/clean"], cells["detector/pow-1/clean"], strict=True):
+        assert dataclasses.replace(ours, options=base.options) == base
+        assert ours.options.items() >= base.options.items()
+
+
 def test_strengths_beyond_the_strongest():
     assert fq.distorted("inpainting", 1.4)["strength"] == 1.0
-    run = fq.Study(fq.PROFILES["smoke"], "synthdigits").base("resnet50", 0)
-    tested = fq.Study(fq.PROFILES["smoke"], "synthdigits").tested(
-        run, {"inpainting": 0.8}, fq.STRENGTHS
-    )
+    study = fq.Study(fq.PROFILES["smoke"], "synthdigits")
+    run = study.classifier("resnet50", 0)
+    tested = study.under(run, {"inpainting": 0.8}, fq.STRENGTHS)
     strengths = [spec["strength"] for spec in tested.evaluate if spec["name"] == "distortion"]
     assert strengths == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
@@ -153,8 +165,9 @@ def test_without_a_calibration_the_rest_is_asked_for():
     asked = []
     items = fq.study(fq.PROFILES["cpu"], "cifar10", lambda runs: asked.extend(runs) or [])
     assert not items["table3"]
-    assert len(items["table1"]) == 11
-    assert any(run.network == "smallcnn" for run in asked)
+    study = fq.Study(fq.PROFILES["cpu"], "cifar10")
+    for cells in (study.table1(), study.silences()):
+        assert all(set(runs) <= set(asked) for runs in cells.values())
 
 
 @PROFILES
@@ -164,7 +177,21 @@ def test_all_tables_are_made_of_records_and_even_of_nothing(profile):
         for table in fq_tables.tables(settings, measured):
             assert table._repr_markdown_()
             assert all(len(row) == len(table.headers) for row in table.rows), table.title
-            assert (f"`{profile}`" in table.title) or "REDUCED" not in table.title
+
+
+@PROFILES
+def test_titles_say_what_a_profile_reduces(profile):
+    settings, measured = studies(profile)
+    titles = [table.title for table in fq_tables.tables(settings, measured)]
+    ours = (
+        "Table 1. Classification",
+        f"Table 3, ours: {settings.datasets[0]}",
+        "What the supplement",
+    )
+    for start in ours:
+        (title,) = (title for title in titles if title.startswith(start))
+        assert (f"REDUCED setting `{profile}`: " in title) == (profile != "paper")
+    assert profile != "paper" or not any("REDUCED" in title for title in titles)
 
 
 def test_every_number_of_the_paper_has_its_cell():

@@ -1,5 +1,4 @@
-"""SSDL's runs: nothing clean behind what claims to need nothing clean, everything tuned and trained
-alike."""
+"""SSDL's runs: no clean image behind what needs none, everything tuned and trained alike."""
 
 import dataclasses
 
@@ -113,7 +112,7 @@ def test_levels():
     }
     assert ssdl.noise("poisson_gaussian")["noise"] == "poisson_gaussian"
     assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(
-        ssdl.LEVELS["paper"]
+        ssdl.PROFILES["paper"].levels
     )
     assert ssdl.PROFILES["paper"].seeds >= 5
 
@@ -192,19 +191,39 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
 
 
 def test_few_seeds_are_enough_for_ablations_only():
-    _, study = make("cpu")
-    few = ssdl.FEWER["cpu"]
+    settings, study = make("cpu")
+    assert settings.few < settings.seeds
     for cells in (study.teachers(CHOSEN), study.schedules(CHOSEN), study.detection()):
-        assert {len(runs) for runs in cells.values()} == {few}
-    assert {len(runs) for runs in study.main(CHOSEN).values()} == {5}
-    assert {len(runs) for runs in make("paper")[1].teachers(CHOSEN).values()} == {5}
-    assert make("demo")[1].schedules(CHOSEN) == {}
+        assert {len(runs) for runs in cells.values()} == {settings.few}
+    assert {len(runs) for runs in study.main(CHOSEN).values()} == {settings.seeds}
+    settings, study = make("paper")
+    assert {len(runs) for runs in study.teachers(CHOSEN).values()} == {settings.seeds}
+
+
+@PROFILES
+def test_what_a_run_uses_is_of_its_seed(profile):
+    """A student and its teacher, a classifier and its denoiser: pairs differ by seed together."""
+    _, study = make(profile)
+    for cells in (study.main(CHOSEN), study.tuning(), study.detection()):
+        for runs in cells.values():
+            for run in runs:
+                assert {parent.seed for parent in in_order([run])} == {run.seed}, run.label
+
+
+@PROFILES
+def test_detectors_of_all_methods_are_trained_alike(profile):
+    _, study = make(profile)
+    noisy, stl, ssdl_ = (study.detector(name, 1) for name in ("noisy", "stl", "ssdl"))
+    plain = {"method": "detection", "options": noisy.options, "uses": {}}
+    assert dataclasses.replace(stl, **plain) == dataclasses.replace(ssdl_, **plain) == noisy
+    assert stl.uses["teacher"] == study.detector("clean", 1)
+    assert ssdl_.uses["teacher"] == noisy
 
 
 def test_the_mean_over_noises_is_paired_by_seed():
     """Levels that err against each other: their mean is sharper than either."""
     settings, study = make("cpu")
-    first, second = ssdl.LEVELS["cpu"]
+    first, second = settings.levels
     shifts = {
         f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0),
         f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0),

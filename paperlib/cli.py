@@ -176,7 +176,8 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 def _reproduce(options: argparse.Namespace) -> None:
     from paperlib import datasets, papers
     from paperlib.execution import Execution
-    from paperlib.store import Store, write_atomically
+    from paperlib.files import write_atomically
+    from paperlib.store import Store
     from paperlib.sweep import Sweep
 
     started = time.perf_counter()
@@ -258,8 +259,9 @@ def _shown(path: Path) -> Path:
 def _record(options: argparse.Namespace) -> None:
     from paperlib import papers
     from paperlib.archive import Archive
+    from paperlib.files import write_atomically
     from paperlib.runs import Record, Run
-    from paperlib.store import Store, write_atomically
+    from paperlib.store import Store
 
     settings, store = _settings(options), Store(options.runs)
     built = _built(options.paper, settings)

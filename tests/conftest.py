@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 import torch
 from helpers import CLASSES, COUNT, CorruptStub, picture, save
+from PIL import Image
 
 from paperlib import corrupted_set
 from paperlib.corrupted_set import CorruptedSet
-from paperlib.datasets import Split, decoding
+from paperlib.datasets import Split
 from paperlib.execution import Execution
 from paperlib.runs import Run
 from paperlib.store import Store
@@ -90,10 +91,13 @@ def root(tmp_path, monkeypatch):
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that are decoded, in no particular order."""
-    files, decode = [], decoding._decode
-    monkeypatch.setattr(
-        decoding, "_decode", lambda path, pixels: files.append(path) or decode(path, pixels)
-    )
+    files, open_ = [], Image.open
+
+    def opened(path, **options):
+        files.append(path)
+        return open_(path, **options)
+
+    monkeypatch.setattr(Image, "open", opened)
     return files
 
 

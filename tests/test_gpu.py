@@ -11,9 +11,10 @@ from paperlib import degrade, methods, papers, sweep
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.execution import Execution
+from paperlib.files import pack, unpack
 from paperlib.methods import Batch, Task
 from paperlib.papers import PAPERS
-from paperlib.store import Store, pack, unpack
+from paperlib.store import Store
 from paperlib.sweep import Sweep
 from paperlib.training import Trainer
 

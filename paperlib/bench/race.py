@@ -16,8 +16,8 @@ from torch import Tensor
 
 from paperlib import datasets, degrade, methods, networks
 from paperlib.execution import Execution
+from paperlib.files import write_atomically
 from paperlib.runs import Run
-from paperlib.store import write_atomically
 from paperlib.sweep import task
 from paperlib.training import Trainer
 

@@ -69,8 +69,7 @@ def load(root: Path) -> Dataset:
         the file.
     """
     files = {role: _files(root, part) for role, part in PARTS.items()}
-    path = cache.folder() / f"voc2007-{SIZE}-{_fingerprint(files)}.safetensors"
-    tensors = cache.load_or_make(path, lambda: _make(files))
+    tensors = cache.load_or_make(f"voc2007-{SIZE}-{_fingerprint(files)}", lambda: _make(files))
     train, test = (Split(tensors[f"{role}_images"], tensors[f"{role}_labels"]) for role in PARTS)
     return Dataset("voc2007", train, test, CLASSES)
 

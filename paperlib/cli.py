@@ -290,17 +290,19 @@ def _complete(start: str, hashes: Any) -> str:
 
 
 def _corrupt(options: argparse.Namespace) -> None:
-    from paperlib.corrupting import corrupt_dataset
+    from paperlib.corrupted_set import corrupt_dataset
 
-    what = (
-        options.dataset,
-        options.out,
-        options.corruptions,
-        options.severities,
-        options.table,
-        options.seed,
+    corrupt_dataset(
+        dataset=options.dataset,
+        out=options.out,
+        corruptions=options.corruptions,
+        severities=options.severities,
+        table=options.table,
+        seed=options.seed,
+        device=options.device,
+        root=options.data_root,
+        frost=options.frost,
     )
-    corrupt_dataset(*what, options.device, options.data_root, options.frost)
 
 
 def _book(options: argparse.Namespace) -> None:

@@ -71,7 +71,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **values: Any) -> N
 
 
 def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `pack` wrote, the tensors mapped into memory. Raises `Corrupt` if it is anything else."""
+    """What `pack` wrote, tensors mapped into memory. Raises `Corrupt` if it is anything else."""
     try:
         with safetensors.safe_open(path, "pt") as file:
             meta = file.metadata()
@@ -108,5 +108,5 @@ def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
         header += b" " * (-len(header) % 8)
         sha.update(f"{name} {tensor.dtype} {shape}".encode())
         sha.update(len(header).to_bytes(8, "little") + header)
-        sha.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()

@@ -126,8 +126,7 @@ def make_set(clean_split, tmp_path):
 
 @pytest.fixture
 def corrupt_stub(monkeypatch):
-    """In place of `corrupt`, with two calls a severity: batches of 7 and 5 images."""
+    """In place of `corrupt`; it is called once per severity."""
     stub = CorruptStub()
     monkeypatch.setattr(corrupted_set, "corrupt", stub)
-    monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 7)
     return stub

@@ -17,8 +17,7 @@ ENDING = ".packed.safetensors"  # before `files.pack` wrote them, only ".safeten
 
 
 def folder() -> Path:
-    """This project's folder in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache). It need
-    not exist."""
+    """This project's folder in $XDG_CACHE_HOME, else ~/.cache; it need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paperlib"
 
 

@@ -65,7 +65,8 @@ def parse(name: str) -> tuple[str, int]:
         )
     if folder in ("", ".", "..") or "/" in folder or "\\" in folder:
         raise UserError(
-            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, without / or \\"
+            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, "
+            "without / or \\"
         )
     return folder, int(pixels)
 

@@ -176,7 +176,8 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 def _reproduce(options: argparse.Namespace) -> None:
     from paperlib import datasets, papers
     from paperlib.execution import Execution
-    from paperlib.store import Store, write_atomically
+    from paperlib.files import write_atomically
+    from paperlib.store import Store
     from paperlib.sweep import Sweep
 
     started = time.perf_counter()
@@ -258,8 +259,9 @@ def _shown(path: Path) -> Path:
 def _record(options: argparse.Namespace) -> None:
     from paperlib import papers
     from paperlib.archive import Archive
+    from paperlib.files import write_atomically
     from paperlib.runs import Record, Run
-    from paperlib.store import Store, write_atomically
+    from paperlib.store import Store
 
     settings, store = _settings(options), Store(options.runs)
     built = _built(options.paper, settings)
@@ -288,17 +290,19 @@ def _complete(start: str, hashes: Any) -> str:
 
 
 def _corrupt(options: argparse.Namespace) -> None:
-    from paperlib.corrupting import corrupt_dataset
+    from paperlib.corrupted_set import corrupt_dataset
 
-    what = (
-        options.dataset,
-        options.out,
-        options.corruptions,
-        options.severities,
-        options.table,
-        options.seed,
+    corrupt_dataset(
+        dataset=options.dataset,
+        out=options.out,
+        corruptions=options.corruptions,
+        severities=options.severities,
+        table=options.table,
+        seed=options.seed,
+        device=options.device,
+        root=options.data_root,
+        frost=options.frost,
     )
-    corrupt_dataset(*what, options.device, options.data_root, options.frost)
 
 
 def _book(options: argparse.Namespace) -> None:

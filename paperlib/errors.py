@@ -1,4 +1,4 @@
-"""The one kind of error that a user can mend, and the check that raises it most."""
+"""The one kind of error that a user can mend, the check that raises it most, and damaged files."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,10 @@ class UserError(Exception):
 
     The command line shows its one line without a traceback and exits with 2.
     """
+
+
+class Corrupt(Exception):
+    """A file does not match its checksum, or cannot be read at all."""
 
 
 def choose(kind: str, name: str, valid: Iterable[str]) -> str:

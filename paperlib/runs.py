@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paperlib.errors import Corrupt
+
 Plain = bool | int | float | str
 
 
@@ -134,10 +136,6 @@ def digest(value: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of plain values: sorted keys, no spaces, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class Corrupt(Exception):
-    """A file does not match its checksum, or cannot be read at all."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
 from paperlib.degrade.levels import to_float
 from paperlib.execution import Execution
+from paperlib.files import pack, unpack
 from paperlib.methods import Batch, Task
 from paperlib.papers import PAPERS
-from paperlib.store import Store, pack, unpack
+from paperlib.store import Store
 from paperlib.sweep import Sweep
 from paperlib.training import Trainer
 

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from paperlib import datasets, degrade, methods, running
 from paperlib.datasets import Split
 from paperlib.errors import UserError
+from paperlib.files import pack, unpack
 from paperlib.methods import Task
-from paperlib.store import CHECKPOINT, Store, pack, unpack
+from paperlib.store import CHECKPOINT, Store
 from paperlib.training import Trainer, evaluate, learning_rate
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

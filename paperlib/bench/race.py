@@ -16,9 +16,9 @@ from torch import Tensor
 
 from paperlib import datasets, degrade, methods, networks
 from paperlib.execution import Execution
+from paperlib.files import write_atomically
 from paperlib.running import task
 from paperlib.runs import Run
-from paperlib.store import write_atomically
 from paperlib.training import Trainer
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results" / "bench"

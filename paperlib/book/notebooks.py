@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from paperlib.errors import UserError, choose
+from paperlib.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -191,6 +192,5 @@ def _check_parameters(chapter: str, notebook: NotebookNode, parameters: Mapping[
 def _write(notebook: NotebookNode, path: Path) -> Path:
     """Write atomically and return `path`: a reader sees the old notebook or the new one, whole."""
     nbformat.validate(notebook)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    return temporary.replace(path)
+    write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
+    return path

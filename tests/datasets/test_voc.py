@@ -13,8 +13,8 @@ from paperlib.datasets import voc
 from paperlib.datasets.boxes import unpack
 from paperlib.errors import UserError
 
-OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><part><name>head</name><bndbox>
-<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part><bndbox>
+OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult>
+<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part><bndbox>
 <xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from paperlib import datasets
 from paperlib.execution import Execution
-from paperlib.store import write_atomically
+from paperlib.files import write_atomically
 from reference import fields, inputs, published
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results" / "parity"

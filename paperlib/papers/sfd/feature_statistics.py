@@ -161,8 +161,7 @@ class Uncertainty:
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rank correlation, ties with their mean rank; 0 where x or y (n,) is constant."""
-    from scipy.stats import rankdata  # takes a second to import
+    from scipy.stats import spearmanr  # takes a second to import
 
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    constant = len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0
+    return 0.0 if constant else float(spearmanr(x, y).statistic)

@@ -194,10 +194,10 @@ tables.statistics("imagenet-c")
 # %% [markdown]
 # ## Speed
 #
-# Milliseconds per image, mean over the five severities, in one process and in turns with the package
-# `imagecorruptions`; ours on batches of photographs, both with the threads they take by themselves.
-# Where a ratio is under 1 the package is faster: its JPEG and its pixelation are C code that was
-# polished for decades.
+# Milliseconds per image, mean over the five severities, in one process and in turns with the
+# package `imagecorruptions`; ours on batches of photographs, both with the threads they take by
+# themselves. Where a ratio is under 1 the package is faster: its JPEG and its pixelation are C code
+# that was polished for decades.
 
 # %% tags=["remove-input"]
 Markdown("\n\n".join(table._repr_markdown_() for table in tables.speed()))

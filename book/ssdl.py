@@ -46,7 +46,6 @@ from IPython.display import Markdown
 from paperlib import figures
 from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION
-from paperlib.evidence.estimates import top1
 from paperlib.papers.ssdl import figures as figures_ssdl
 from paperlib.papers.ssdl import numbers as ssdl_numbers
 from paperlib.papers.ssdl import study as ssdl
@@ -64,7 +63,8 @@ studies = {name: ssdl.study(settings, name, results) for name in names}
 main = next((name for name in names if name not in DETECTION), None)
 scenes = next((name for name in names if name in DETECTION), None)
 items = studies[main] if main else {item: {} for item in ssdl.ITEMS}
-levels = ssdl.LEVELS[profile]
+scores = ssdl_numbers.scores(settings, items)
+level = ssdl_numbers.main_level(settings)
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 
@@ -114,16 +114,16 @@ source(Denoising.loss)
 # training images that were kept out:
 
 # %% tags=["remove-input"]
-ssdl_tables.tuning(settings, main, items) if main else None
+ssdl_tables.tuning(settings, main, scores) if main else None
 
 # %% [markdown]
 # ## The results
 
 # %% tags=["remove-input"]
-ssdl_tables.main(settings, main, items) if main else None
+ssdl_tables.main(settings, main, scores) if main else None
 
 # %% tags=["remove-input"]
-accuracy, gains = ssdl_numbers.curves(settings, items)
+accuracy, gains = ssdl_numbers.curves(settings, scores)
 several = len({sigma for curve in accuracy.values() for sigma in curve}) > 1
 _ = (
     figures_ssdl.noise_curves(accuracy, gains)
@@ -135,7 +135,7 @@ _ = (
 # Gains, paired by seed; bold where the 95 % interval excludes 0.
 
 # %% tags=["remove-input"]
-tables = ssdl_tables.gains(settings, main, items) if main else []
+tables = ssdl_tables.gains(settings, main, scores) if main else []
 Markdown("\n\n".join(table._repr_markdown_() for table in tables))
 
 # %% [markdown]
@@ -153,12 +153,12 @@ Markdown("\n\n".join(table._repr_markdown_() for table in tables))
 # of the baseline costs 1; a student with its teacher costs 7/3 of what either has.
 
 # %% tags=["remove-input"]
-ssdl_tables.schedules(settings, main, items) if main else None
+ssdl_tables.schedules(settings, main, scores) if main else None
 
 # %% [markdown]
-# The longer all of them train, the less is left for the control to gain, and the sign turns. Three
-# seeds do not tell the last difference from zero. Whoever can train to the end gets something from
-# a noisy teacher, perhaps; whoever cannot had better train the baseline for longer.
+# The longer all of them train, the less is left for the control to gain, and the sign turns. With
+# three seeds the interval of the last difference contains 0. Whoever can train to the end gets
+# something from a noisy teacher, perhaps; whoever cannot had better train the baseline for longer.
 #
 # ## As good as with clean images?
 #
@@ -167,10 +167,10 @@ ssdl_tables.schedules(settings, main, items) if main else None
 # ±1 point: a choice of ours, about what a reader would call the same.
 
 # %% tags=["remove-input"]
-ssdl_tables.equivalent(settings, main, items) if main else None
+ssdl_tables.equivalent(settings, main, scores) if main else None
 
 # %% tags=["remove-input"]
-rows = ssdl_numbers.tests(settings, items)
+rows = ssdl_numbers.tests(settings, scores)
 _ = figures_ssdl.equivalences(rows) if rows else print("No record yet.")
 
 # %% [markdown]
@@ -186,7 +186,7 @@ _ = figures_ssdl.equivalences(rows) if rows else print("No record yet.")
 # %% tags=["remove-input"]
 rows = {}
 for name, cell in (("Noise2Noise", "denoiser"), ("joint", "joint")):
-    record = next(iter(items["main"].get(f"{cell}/{levels[0]}", [])), None)
+    record = next(iter(items["main"].get(f"{cell}/{level}", [])), None)
     if record:
         own = samples(record.run)
         rows |= {"noisy": own["input"], name: own["output"]}
@@ -196,16 +196,14 @@ _ = figures.image_grid(rows | {"clean": own["clean"]}) if rows else print("No re
 # PSNR beside accuracy:
 
 # %% tags=["remove-input"]
-ssdl_tables.psnr(settings, main, items) if main else None
+ssdl_tables.psnr(settings, main, scores) if main else None
 
 # %% tags=["remove-input"]
-made = ssdl_numbers.restoring(items, levels[0])
+made = ssdl_numbers.restoring(scores, level)
 plain = {
     name: label for name, label in ssdl.METHODS.items() if name != "floor" and label not in made
 }
-others = {
-    label: top1(items["main"].get(f"{name}/{levels[0]}", [])) for name, label in plain.items()
-}
+others = {label: scores.estimate(f"{name}/{level}") for name, label in plain.items()}
 _ = figures_ssdl.accuracy_and_psnr(made, others) if made else print("No record yet.")
 
 # %% [markdown]
@@ -217,7 +215,7 @@ _ = figures_ssdl.accuracy_and_psnr(made, others) if made else print("No record y
 # finds the evidence for the true class.
 
 # %% tags=["remove-input"]
-shown = next(iter(items["similarity"].get(levels[0], [])), None)
+shown = next(iter(items["similarity"].get(level, [])), None)
 _ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No record yet.")
 
 # %% [markdown]
@@ -227,7 +225,7 @@ _ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No re
 # as training makes two networks, and an untrained network is like it without any.
 
 # %% tags=["remove-input"]
-curves = ssdl_numbers.layers(items["similarity"].get(levels[0], []))
+curves = ssdl_numbers.layers(scores, level)
 _ = figures_ssdl.similarity_layers(curves) if curves else print("No record yet.")
 
 # %% [markdown]
@@ -242,7 +240,7 @@ _ = figures_ssdl.similarity_layers(curves) if curves else print("No record yet."
 # worth more:
 
 # %% tags=["remove-input"]
-ssdl_tables.teachers(settings, main, items) if main else None
+ssdl_tables.teachers(settings, main, scores) if main else None
 
 # %% [markdown]
 # In the setting `cpu` it is, by the means: with a teacher of 3/7 of the epochs the student is where
@@ -250,7 +248,7 @@ ssdl_tables.teachers(settings, main, items) if main else None
 # from other random weights teaches as well. The same in a picture, beside what compute alone does:
 
 # %% tags=["remove-input"]
-panels = ssdl_numbers.knobs(settings, main, items) if main else {}
+panels = ssdl_numbers.knobs(settings, scores)
 drawn = any(line for panel in panels.values() for line in panel.values())
 _ = figures_ssdl.ablations(panels) if drawn else print("No record yet.")
 
@@ -259,7 +257,7 @@ _ = figures_ssdl.ablations(panels) if drawn else print("No record yet.")
 # what learned nothing is left out. What the draw of the noise does is in the table of the results.
 
 # %% tags=["remove-input"]
-panels = ssdl_numbers.tuned(items)
+panels = ssdl_numbers.tuned(scores)
 _ = (
     figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)")
     if panels
@@ -273,11 +271,12 @@ _ = (
 # distillation of the backbone's maps:
 
 # %% tags=["remove-input"]
-ssdl_tables.detection(settings, scenes, studies[scenes]) if scenes else None
+shown = ssdl_numbers.scores(settings, studies[scenes] if scenes else {})
+ssdl_tables.detection(settings, scenes, shown) if scenes else None
 
 # %% [markdown]
-# In the setting `cpu` all three find nearly every digit; the point that is left to gain is not told
-# from zero.
+# In the setting `cpu` all three find nearly every digit; about a point is gained, and both intervals
+# contain 0.
 #
 # ## What the paper does not say
 #
@@ -316,6 +315,6 @@ ssdl_tables.claims(settings, main, items) if main else None
 tables = []
 if mode == "records" and profile != "demo" and main:
     short = select(ssdl.PROFILES, "demo", [main])
-    found = ssdl.study(short, main, results)
+    found = ssdl_numbers.scores(short, ssdl.study(short, main, results))
     tables = [ssdl_tables.main(short, main, found), *ssdl_tables.gains(short, main, found)]
 Markdown("\n\n".join(table._repr_markdown_() for table in tables) or "Nothing beside the above.")

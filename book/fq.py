@@ -59,7 +59,7 @@ measured = {name: fq_tables.scores(items) for name, items in studies.items()}
 main = next((name for name in names if name not in DETECTION), None)
 scenes = next((name for name in names if name in DETECTION), None)
 items = studies[main] if main else {item: {} for item in fq.ITEMS}
-scores = fq_tables.scores(items)
+scores = measured[main] if main else fq_tables.scores(items)
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 

@@ -60,10 +60,11 @@ root = Path(data_root) if data_root else None
 results, samples = measurements("ssdl", mode, runs, root)
 
 studies = {name: ssdl.study(settings, name, results) for name in names}
+measured = {name: ssdl_numbers.scores(settings, items) for name, items in studies.items()}
 main = next((name for name in names if name not in DETECTION), None)
 scenes = next((name for name in names if name in DETECTION), None)
 items = studies[main] if main else {item: {} for item in ssdl.ITEMS}
-scores = ssdl_numbers.scores(settings, items)
+scores = measured[main] if main else ssdl_numbers.scores(settings, items)
 level = ssdl_numbers.main_level(settings)
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
@@ -271,12 +272,11 @@ _ = (
 # distillation of the backbone's maps:
 
 # %% tags=["remove-input"]
-shown = ssdl_numbers.scores(settings, studies[scenes] if scenes else {})
-ssdl_tables.detection(settings, scenes, shown) if scenes else None
+ssdl_tables.detection(settings, scenes, measured[scenes]) if scenes else None
 
 # %% [markdown]
-# In the setting `cpu` all three find nearly every digit; about a point is gained, and both intervals
-# contain 0.
+# In the setting `cpu` all three find nearly every digit; the gains are of about a point, and the
+# intervals of both contain 0.
 #
 # ## What the paper does not say
 #

@@ -73,7 +73,7 @@ Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(name
 # $$ U = \lfloor \beta \, (W * X) \rfloor \, / \, \beta . $$
 #
 # Its slope is 0 almost everywhere, so the gradient passes **straight through**, as if the floor
-# were not there. SF-10 has ten values a unit, SF-100 a hundred.
+# were not there. SF-10 has ten values per unit, SF-100 a hundred.
 #
 # **POW** raises the magnitude to a learned power and keeps the sign:
 #

@@ -116,7 +116,7 @@ def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
 
 
 def statistics(table: str) -> Table:
-    """Own random numbers: the largest differences, beside those that a test finds in 90 %."""
+    """Own random numbers: largest differences, beside those that 9 of 10 tests would find."""
     part = next(part for part in _statistics() if part["table"] == table)
     rows = []
     for wrong in part["wrong_versions"]:

@@ -33,18 +33,18 @@ DETECTED = "map50"  # mean average precision at an overlap of one half, as on PA
 COLUMNS = {"clean": "clean", **DISTORTIONS, MIXED: "mixed"}  # metric -> its heading in Table 3
 
 
-def describe(settings: Settings, *networks: str, interval: str = "95 % interval") -> str:
+def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") -> str:
     """The setting in words, for titles: what is reduced is said.
 
     Args:
         settings: the setting.
-        networks: those of the table; they share all but their width.
+        chosen: the networks of the table, at least one; they share all but their width.
         interval: what follows each mean; "" if nothing does.
     """
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
-    narrow = settings.narrowed(NAMES, [network for network in networks if network in NAMES])
-    images = f"{settings.images(networks[0])} training images"
-    return settings.described([images, settings.schedule(networks[0]), *narrow], means)
+    narrow = settings.narrowed(NAMES, [network for network in chosen if network in NAMES])
+    images = f"{settings.images(chosen[0])} training images"
+    return settings.described([images, settings.schedule(chosen[0]), *narrow], means)
 
 
 def scores(items: Items) -> Scores:

@@ -29,7 +29,6 @@ TAPS = ("last", "stages")
 TUNED = ("stl", "ssdl")  # alike: the same grid, the same level, the same images kept out
 STRENGTHS = (1 / PAIR, PAIR)  # of the teacher's epochs, beside 1
 DETECTED = "gaussian-60"  # the noise of scenes
-LEVELS = {name: settings.levels for name, settings in PROFILES.items()}  # of noise, by profile
 ITEMS = ("tuning", "main", "teachers", "schedules", "similarity", "detection")
 
 Options = dict[str, Any]  # of a distilling method: its taps and lambda, ...

@@ -128,9 +128,11 @@ def test_equivalence_is_no_failed_difference():
             cells[f"{name}/{study.level}"] = [
                 Record(run, {"top1": 60 + shift * (run.seed - 1)}, (), {}) for run in runs
             ]
-        table = ssdl_tables.equivalent(settings, "synthdigits", {**items, "main": cells})
+        found = ssdl_numbers.scores(settings, {**items, "main": cells})
+        table = ssdl_tables.equivalent(settings, "synthdigits", found)
         assert table.rows[0][-1] == verdict
-    assert ssdl_tables.equivalent(settings, "synthdigits", items).rows[0][-1] == "not tested"
+    nothing = ssdl_numbers.scores(settings, items)
+    assert ssdl_tables.equivalent(settings, "synthdigits", nothing).rows[0][-1] == "not tested"
 
 
 def test_networks_can_be_built():
@@ -153,7 +155,7 @@ def test_features_are_compared_between_networks_of_different_starts():
 
 
 def recorded(cells, top1):
-    """A record a run; `top1` says its accuracy by cell and seed."""
+    """A record of each run; `top1` says its accuracy by cell and seed."""
     return {
         cell: [Record(run, {"top1": float(top1(cell, run.seed))}, (), {}) for run in runs]
         for cell, runs in cells.items()
@@ -170,8 +172,10 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
         "schedules": recorded(cells, lambda cell, seed: 50),
         "main": recorded(main, lambda cell, seed: 50),
     }
-    for name, found in ssdl_numbers.by_compute(settings, "cifar10", items).items():
-        for compute, records in found.items():
+    found = ssdl_numbers.scores(settings, items)
+    for name, own in ssdl_numbers.by_compute(settings, found).items():
+        for compute, cell in own.items():
+            records = items["schedules"].get(cell) or items["main"][cell]
             (run,) = {dataclasses.replace(record.run, seed=0, uses={}) for record in records}
             teachers = {parent.epochs for record in records for parent in record.run.uses.values()}
             assert teachers <= {run.epochs}
@@ -186,7 +190,7 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
         (ssdl_numbers.STUDENT, 2.33): whole,
         (ssdl_numbers.STUDENT, 5.44): round(whole * 7 / 3),
     }
-    rows = ssdl_tables.schedules(settings, "cifar10", items).rows
+    rows = ssdl_tables.schedules(settings, "cifar10", found).rows
     assert [row[0] for row in rows] == ["1", "2.3", "5.4"]
 
 
@@ -233,14 +237,36 @@ def test_the_mean_over_noises_is_paired_by_seed():
         study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed]
     )
     assert list(ssdl_numbers.noises(settings)) == ["Gaussian, σ = 60", "Gaussian, σ = 30", "mean"]
-    alone, mean = (
-        ssdl_numbers.gain(items, "ssdl", "noisy", levels) for levels in ((first,), (first, second))
-    )
+    found = ssdl_numbers.scores(settings, items)
+    alone, mean = (found.gain(f"ssdl/{at}", f"noisy/{at}") for at in (first, "mean"))
     assert (alone.mean, mean.mean, mean.n) == (3, 2, 5)
     assert mean.half == 0 < alone.half
     del items["main"][f"ssdl/{second}"][-1]
-    assert ssdl_numbers.gain(items, "ssdl", "noisy", (first, second)) is None
-    assert ssdl_numbers.gain(items, "ssdl", "noisy", (second,)).n == 4
+    found = ssdl_numbers.scores(settings, items)
+    assert found.gain("ssdl/mean", "noisy/mean") is None
+    assert found.gain(f"ssdl/{second}", f"noisy/{second}").n == 4
+
+
+def test_claims_are_judged_at_every_noise_and_in_the_mean():
+    settings, study = make("cpu")
+    first, second = ssdl.PROFILES["cpu"].levels
+    shifts = {f"ssdl/{first}": 2, f"ssdl/{second}": -1, f"stl/{first}": -1, f"stl/{second}": -1}
+    items = {item: {} for item in ssdl.ITEMS}
+    items["main"] = recorded(
+        study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, 0) * (1 + seed / 10)
+    )
+    verdicts = ssdl_tables.verdicts(settings, "cifar10", items)
+    words = {(v.claim.better, v.claim.worse, v.condition): v.word for v in verdicts}
+    assert len(words) == len(verdicts) == 15
+    noises = ("Gaussian, σ = 60", "Gaussian, σ = 30", "mean")
+    assert [words["ssdl", "noisy", noise] for noise in noises] == [
+        "direction only",
+        "not reproduced",
+        "direction only",
+    ]
+    assert {words["stl", "noisy", noise] for noise in noises} == {"not reproduced"}
+    rows = ssdl_tables.claims(settings, "cifar10", items).rows
+    assert [row[-1] for row in rows] == [verdict.word for verdict in verdicts]
 
 
 def test_curves_of_the_figures():
@@ -250,7 +276,7 @@ def test_curves_of_the_figures():
         study.main(CHOSEN),
         lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl"),
     )
-    accuracy, gains = ssdl_numbers.curves(settings, items)
+    accuracy, gains = ssdl_numbers.curves(settings, ssdl_numbers.scores(settings, items))
     assert {
         line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()
     } == {
@@ -266,8 +292,8 @@ def test_curves_of_the_figures():
     }
     (collapsed,) = items["tuning"]["stl/last/100"]
     collapsed.metrics["validation_top1"] = 10.0
-    panels = ssdl_numbers.tuned(items)
-    # the others could not be told apart
+    panels = ssdl_numbers.tuned(ssdl_numbers.scores(settings, items))
+    # what has collapsed is left out: beside it the others would look alike
     assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]
     assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
     assert panels["λ, taps: last"][ssdl.METHODS["ssdl"]][0.1].mean == 30 + len("ssdl/last/0.1")
@@ -281,11 +307,11 @@ def test_knobs_of_the_figure():
     items["teachers"] = recorded(
         study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40
     )
-    (panel,) = ssdl_numbers.knobs(settings, "cifar10", items).values()
+    (panel,) = ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items)).values()
     assert {at: value.mean for at, value in panel["student"].items()} == {0.43: 60, 1: 50, 2.33: 60}
     assert {at: value.mean for at, value in panel["teacher"].items()} == {0.43: 40, 1: 50, 2.33: 40}
     items["schedules"] = recorded(study.schedules(CHOSEN), lambda cell, seed: 50)
-    assert len(ssdl_numbers.knobs(settings, "cifar10", items)) == 2
+    assert len(ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items))) == 2
 
 
 def test_teachers_of_the_ablation():

@@ -16,7 +16,7 @@ class Settings(study.Settings):
         smallcnn: of Table 1's network.
         vgg16: of Fig. 1's network.
         detector: of Fig. 4's networks.
-        detector_seeds: of Fig. 4, at most.
+        detector_seeds: how many seeds Fig. 4 has, at most.
     """
 
     detection: ClassVar[bool] = True

@@ -17,7 +17,7 @@ class Settings(study.Settings):
         denoisers: recipes of "unet" (Noise2Noise) and "liu" (before joint training).
         detector: of detectors, one more task.
         schedules: further lengths of training that are compared, as shares of the recipe's epochs.
-        ablation_seeds: of the ablations of teachers and schedules, and of detection, at most;
+        ablation_seeds: how many seeds teachers, schedules and detection have, at most;
             None is all.
     """
 

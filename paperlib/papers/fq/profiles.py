@@ -16,14 +16,14 @@ class Settings(study.Settings):
         smallcnn: of Table 1's network.
         vgg16: of Fig. 1's network.
         detector: of Fig. 4's networks.
-        detectors: how many seeds of Fig. 4, at most.
+        detector_seeds: how many seeds Fig. 4 has, at most.
     """
 
     detection: ClassVar[bool] = True
     smallcnn: Recipe
     vgg16: Recipe
     detector: Recipe
-    detectors: int = 1
+    detector_seeds: int = 1
 
     def recipe(self, network: str) -> Recipe:
         """That of any classifier, by the name of its network."""
@@ -73,7 +73,7 @@ PROFILES = {
         smallcnn=CPU.but(train_size=25_000, test_size=0, epochs=1),
         vgg16=CPU.but(width=0.25, lr=0.02, batch_size=32, epochs=4, test_size=5000),
         detector=DETECTOR.but(train_size=2000, epochs=3),
-        detectors=3,
+        detector_seeds=3,
         holdout=2000,
     ),
     "paper": Settings(
@@ -90,7 +90,7 @@ PROFILES = {
             schedule="step",
             options={"stages": 3, "anchors": "48,96,192"},
         ),
-        detectors=3,
+        detector_seeds=3,
         holdout=5000,
     ),
 }

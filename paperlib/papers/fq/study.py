@@ -161,7 +161,7 @@ class Study(BaseStudy[Settings]):
 
     def fig4(self) -> RunCells:
         """Cells "detector/<base or pow-1>/<clean, minor or heavy>"."""
-        seeds = self.seeds[: self.settings.detectors]
+        seeds = self.seeds[: self.settings.detector_seeds]
         return {
             f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in seeds]
             for kind in ("base", "pow-1")

@@ -17,7 +17,7 @@ class Settings(study.Settings):
         denoisers: recipes of "unet" (Noise2Noise) and "liu" (before joint training).
         detector: of detectors, one more task.
         schedules: further lengths of training that are compared, as shares of the recipe's epochs.
-        few: how many seeds the ablations of teachers and schedules and the detection have, at most;
+        ablation_seeds: how many seeds teachers, schedules and detection have, at most;
             None is all.
     """
 
@@ -26,7 +26,7 @@ class Settings(study.Settings):
     denoisers: Mapping[str, Recipe]
     detector: Recipe
     schedules: tuple[float, ...] = ()
-    few: int | None = None
+    ablation_seeds: int | None = None
 
 
 # What teacher and student cost, in trainings of one network: a step is 3 passes, a teacher's
@@ -75,7 +75,7 @@ PROFILES = {
         # Steps of `PAIR`: a student with its teacher at one of them is compared with the baseline
         # at the next. This recipe is short enough for the longer one.
         schedules=(1 / PAIR, PAIR),
-        few=3,
+        ablation_seeds=3,
         holdout=5000,
     ),
     "paper": Settings(

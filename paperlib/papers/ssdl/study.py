@@ -41,7 +41,7 @@ class Study(BaseStudy[Settings]):
         super().__init__(settings, dataset)
         self.network = settings.networks[0]
         self.level = settings.levels[0]  # of tuning, ablations and pictures
-        self.few = self.seeds[: settings.few]  # of ablations and detection
+        self.few = self.seeds[: settings.ablation_seeds]  # of ablations and detection
 
     # The runs.
 

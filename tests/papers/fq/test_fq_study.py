@@ -129,7 +129,7 @@ def test_a_distorted_detector_is_the_clean_one(profile):
     cells = fq.Study(settings, settings.datasets[-1]).fig4()
     for kind in ("base", "pow-1"):
         clean = cells[f"detector/{kind}/clean"]
-        assert [run.seed for run in clean] == list(range(settings.detectors))
+        assert [run.seed for run in clean] == list(range(settings.detector_seeds))
         for chain in ("minor", "heavy"):
             runs = cells[f"detector/{kind}/{chain}"]
             assert [run.uses for run in runs] == [{"init": run} for run in clean]

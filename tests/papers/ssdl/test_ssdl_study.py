@@ -196,9 +196,9 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
 
 def test_few_seeds_are_enough_for_ablations_only():
     settings, study = make("cpu")
-    assert settings.few < settings.seeds
+    assert settings.ablation_seeds < settings.seeds
     for cells in (study.teachers(CHOSEN), study.schedules(CHOSEN), study.detection()):
-        assert {len(runs) for runs in cells.values()} == {settings.few}
+        assert {len(runs) for runs in cells.values()} == {settings.ablation_seeds}
     assert {len(runs) for runs in study.main(CHOSEN).values()} == {settings.seeds}
     settings, study = make("paper")
     assert {len(runs) for runs in study.teachers(CHOSEN).values()} == {settings.seeds}

@@ -39,5 +39,5 @@ def test_the_memory_format_stays():
     "spec", [{"name": "lowres"}, {"name": "noise", "noise": "gaussian", "sigma": 30}]
 )
 def test_a_degradation_refuses_floats(spec):
-    with pytest.raises(UserError, match="images are torch.float32; a degradation takes uint8"):
+    with pytest.raises(UserError, match=r"images are torch\.float32; a degradation takes uint8"):
         degrade.build(spec)(torch.rand(2, 3, 32, 32))

@@ -50,7 +50,7 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
     Args:
         images, targets: (B, C, H, W) float in [0, 1]; H and W at least 11.
     Returns:
-        (B,) float32.
+        (B,) float32, without a gradient.
     Raises:
         ValueError: images smaller than the window.
     """
@@ -69,6 +69,6 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
         channel_axis=0,
     )
     # in float64: variances are small differences
-    arrays = (batch.double().cpu().numpy() for batch in (images, targets))
+    arrays = (batch.detach().double().cpu().numpy() for batch in (images, targets))
     scores = [published(x, y) for x, y in zip(*arrays, strict=True)]
     return torch.tensor(scores, dtype=torch.float32, device=images.device)

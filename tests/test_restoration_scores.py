@@ -79,6 +79,11 @@ def test_autocast_does_not_round_the_scores() -> None:
     assert torch.equal(inside[1], ssim(images, targets))
 
 
+def test_ssim_of_what_a_network_returns() -> None:
+    images, targets = pairs(16)
+    assert torch.equal(ssim(images.requires_grad_(), targets), ssim(images.detach(), targets))
+
+
 def test_ssim_refuses_images_smaller_than_its_window() -> None:
     small = torch.zeros(1, 3, 8, 8)
     with pytest.raises(ValueError, match="at least 11x11"):

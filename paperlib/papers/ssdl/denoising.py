@@ -1,11 +1,11 @@
-"""Denoisers trained by themselves: *Noise2Noise* (Lehtinen et al., ICML 2018), and the same with
-clean targets.
+"""Denoisers trained by themselves: *Noise2Noise*, and the same with clean targets.
 
-Noise2Noise: a network that is to predict one noisy copy of an image from another can do no better,
-in the mean squared error, than the mean of all copies; where the noise has mean zero, that is the
-clean image. Its code (github.com/NVlabs/noise2noise) trains with Gaussian noise of random strength
-and no limits to the pixels. Here there are two copies of each image, of one strength and in 8 bits:
-clipped at black and white, so that what can be learned is the mean of the clipped noise.
+Noise2Noise (Lehtinen et al., ICML 2018): a network that is to predict one noisy copy of an image
+from another can do no better, in the mean squared error, than the mean of all copies; where the
+noise has mean zero, that is the clean image. Its code (github.com/NVlabs/noise2noise) trains with
+Gaussian noise of random strength and no limits to the pixels. Here there are two copies of each
+image, of one strength and in 8 bits: clipped at black and white, so that what can be learned is the
+mean of the clipped noise.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,4 @@
-"""Student-teacher learning, and simple self-distillation for noisy image classification (Sasaya et
-al., ICIP 2023).
+"""Student-teacher learning, and simple self-distillation (Sasaya et al., ICIP 2023).
 
 In student-teacher learning (STL; Gnanasambandam & Chan, "Image classification in the dark using
 quanta image sensors", ECCV 2020) the hidden features of a student, who sees the noisy image, mimic

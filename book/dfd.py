@@ -101,7 +101,7 @@ source(method.recognition_loss)
 source(method.total_loss)
 
 # %% [markdown]
-# All of this meets in one method, which is what the training loop calls for every batch. `batch.clean` and
+# All of this meets in one method, which is what the training loop calls for every batch. `batch.clean_images` and
 # `batch.degraded` show the same crop and flip of the same images.
 
 # %% tags=["remove-input"]

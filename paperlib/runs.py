@@ -38,7 +38,7 @@ class Run:
         train_size: number of training images; 0 takes all that the holdout leaves.
         holdout: number of training images kept out for validation.
         test_size: number of test images; 0 takes all.
-        epochs, batch_size: passes over the training images; images a step.
+        epochs, batch_size: passes over the training images; images per step.
         optimizer: "sgd" (Nesterov off, as in the papers) or "adam".
         lr: peak learning rate.
         momentum: of SGD.

@@ -1,4 +1,4 @@
-"""From a list of runs to their records: finished ones are read, missing ones trained, parents first."""
+"""From a list of runs to their records: missing ones are trained, parents first."""
 
 import multiprocessing
 import os
@@ -59,7 +59,7 @@ class Sweep:
         others have been stopped.
 
         Raises:
-            UserError: a wrong method, option or other value of any run, or a training that diverges.
+            UserError: a wrong method, option or other value of a run, or a training that diverges.
         """
         runs = list(runs)
         ordered = in_order(runs)

@@ -167,12 +167,14 @@ CHILD = """
 
     mine, theirs = Path(sys.argv[2], "child"), Path(sys.argv[2], "parent")
 
+    run = Run.from_dict(eval(sys.argv[3]))
+
     def tick(count):  # holds the run until the other process has asked for it
         mine.touch()
         while not theirs.exists():
             time.sleep(0.01)
 
-    running.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+    running.train(run, Store(sys.argv[1]), None, Execution(), tick)
 """
 
 

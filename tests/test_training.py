@@ -237,11 +237,13 @@ CHILD = """
     running.CHECKPOINT_SECONDS = -1.0  # after every epoch
     checkpoint = Path(sys.argv[2])
 
+    run = Run.from_dict(eval(sys.argv[3]))
+
     def tick(count):  # once there is something to go on from, this never comes to an end
         while checkpoint.exists():
             time.sleep(1)
 
-    running.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+    running.train(run, Store(sys.argv[1]), None, Execution(), tick)
 """
 
 

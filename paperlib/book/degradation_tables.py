@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from paperlib.degrade.corruptions import to_levels
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 from paperlib.degrade.tables import CORRUPTIONS, TABLES
 from paperlib.evidence.claims import DATA
 from paperlib.report import Table
@@ -71,7 +71,7 @@ def series(
     draws."""
     batch, index = image[None], torch.zeros(1, dtype=torch.int64)
     return torch.cat(
-        [to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
+        [truncated(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
     )
 
 

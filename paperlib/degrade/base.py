@@ -29,8 +29,7 @@ class Degradation(Protocol):
 
     @property
     def fixed(self) -> bool:
-        """Whether training images are degraded once, before any crop: each has one degraded copy
-        for good."""
+        """Whether each training image is degraded once, before any crop, for the whole training."""
 
     def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         """Degrade a batch.

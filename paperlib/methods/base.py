@@ -190,7 +190,7 @@ def pictures(images: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def shrunk(maps: Tensor, edge: int) -> Tensor:
-    """Images or maps (B, C, H, W) averaged down to at most `edge` pixels a side."""
+    """Images or maps (B, C, H, W) averaged down to at most `edge` x `edge` pixels."""
     return F.adaptive_avg_pool2d(maps, edge) if maps.shape[-1] > edge else maps
 
 

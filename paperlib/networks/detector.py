@@ -3,7 +3,7 @@
 *Feature quantization* detects with Faster R-CNN on ZF (Zeiler & Fergus, 2014): a plain network of
 five convolutions, pre-trained on ImageNet, whose last maps have stride 16. Of torchvision's
 detectors (FCOS, RetinaNet, SSD, Faster R-CNN) this is the paper's, and on small images also the one
-that learns soonest on a CPU: its second stage classifies a few dozen boxes an image, half of them
+that learns soonest on a CPU: its second stage classifies a few dozen boxes per image, half of them
 objects, where one-stage detectors have to find a handful of objects among thousands of positions.
 In ZF's place stands the beginning of one of our classifiers, by default of Plain-10, which has no
 shortcuts either; no weights are downloaded.
@@ -29,12 +29,12 @@ RATIOS = (0.5, 1.0, 2.0)  # heights of anchors over their widths, the paper's
 # side of the grid of features that the second stage reads of a box; 7 in the paper, on larger maps
 POOLED = 5
 UNITS = 512  # of the second stage's two layers at width 1; ZF has 4096
-# boxes an image that reach the second stage; 4 times as many before NMS
+# boxes per image that reach the second stage; 4 times as many before NMS
 PROPOSALS = {"training": 64, "testing": 64}
-SAMPLED = 64  # anchors, and half as many boxes, of an image that count in a loss
+SAMPLED = 64  # anchors per image that count in a loss, and half as many boxes
 # of two boxes of one class, from which the less certain one is dropped, as in the paper's code
 OVERLAP = 0.3
-# confidence below which a box is not reported; boxes reported an image
+# confidence below which a box is not reported; boxes reported per image
 LEAST_SCORE, MOST = 0.05, 50
 
 
@@ -183,9 +183,8 @@ def build(
     body = networks.build(name, classes, width, size=224).body
     parts = [child for child, _ in body.named_children()]
     if "stage1" not in parts:
-        raise UserError(
-            f"network {name!r} has no stages to detect with; choose from: plain10, resnet18, resnet50"
-        )
+        choices = "plain10, resnet18, resnet50"
+        raise UserError(f"network {name!r} has no stages to detect with; choose from: {choices}")
     check(stages, anchors)
     kept = nn.Sequential(
         OrderedDict((part, body.get_submodule(part)) for part in parts[: 1 + stages])

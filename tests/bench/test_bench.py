@@ -1,5 +1,4 @@
-"""The benchmark's parts on a network that takes no time; its numbers are not tested, they are
-measured."""
+"""The benchmark's parts on a network that takes no time; its numbers are measured, not tested."""
 
 import itertools
 import json
@@ -78,10 +77,10 @@ def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
     assert "frost" not in result["corruptions"]
 
 
-def test_a_timed_view_gives_what_the_view_gives():
+def test_a_timed_degradation_gives_what_the_degradation_gives():
     timed = bench_corruption.Timed(degrade.build({"name": "lowres"}), "cpu")
     images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
-    assert torch.equal(timed(images), timed.view(images))
+    assert torch.equal(timed(images), timed.degradation(images))
     assert timed.seconds > 0
     assert not timed.fixed
 

@@ -61,15 +61,15 @@ def test_shape_levels_and_memory_format_stay(images):
 
 
 def test_the_key_and_the_image_decide_the_bits(images):
-    view = DistortionChain(**HEAVY)
-    first = view(images, image_key("train", 0, 0))
-    assert torch.equal(view(images, image_key("train", 0, 0)), first)
-    assert not torch.equal(view(images, image_key("train", 0, 1)), first)
+    degradation = DistortionChain(**HEAVY)
+    first = degradation(images, image_key("train", 0, 0))
+    assert torch.equal(degradation(images, image_key("train", 0, 0)), first)
+    assert not torch.equal(degradation(images, image_key("train", 0, 1)), first)
     assert not torch.equal(
         DistortionChain(seed=1, **HEAVY)(images, image_key("train", 0, 0)), first
     )
     order = torch.tensor([4, 0, 3])
-    assert torch.equal(view(images[order], ImageKey(order, ("train", 0, 0))), first[order])
+    assert torch.equal(degradation(images[order], ImageKey(order, ("train", 0, 0))), first[order])
 
 
 def test_a_longer_chain_removes_the_same_strokes_and_more():

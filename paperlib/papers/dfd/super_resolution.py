@@ -8,15 +8,14 @@ network", CVPR 2017.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import resize, to_8_bit
-from paperlib.errors import UserError
+from paperlib.degrade.levels import to_8_bit
+from paperlib.degrade.lowres import resize
 from paperlib.evaluation import psnr, ssim
 from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.networks.classifier import Classifier
@@ -84,7 +83,11 @@ class SuperResolution(Method):
     options: SuperResolutionOptions
 
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
+        self,
+        run: Run,
+        task: Task,
+        parents: Mapping[str, nn.Module],
+        options: SuperResolutionOptions,
     ) -> None:
         super().__init__(run, task, parents, options)
         self.kernel = str(run.degrade.get("down", "bicubic"))
@@ -161,16 +164,12 @@ class SRGAN(SuperResolution):
 
     options_type = SRGANOptions
     options: SRGANOptions
+    required_parents = (("content", "a classifier to compare contents"),)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SRGANOptions
     ) -> None:
         super().__init__(run, task, parents, options)
-        classifier = parents.get("content")
-        if not isinstance(classifier, Classifier):
-            raise UserError(
-                "srgan needs a classifier to compare contents: uses={'content': Run(...)}"
-            )
         names = ("content", "pixel", "adversarial")
         self.weights = {name: getattr(options, name) for name in names}
         self.discriminator = Discriminator(run.width)
@@ -185,7 +184,6 @@ class SRGAN(SuperResolution):
         target = self.target(batch)
         output = self.network(batch.degraded).float()
         classifier, size = self.parents["content"], batch.clean_images.shape[-1]
-        assert isinstance(classifier, Classifier)
         with torch.no_grad():
             wanted = content_features(classifier, target, size)
         generator = {
@@ -198,7 +196,7 @@ class SRGAN(SuperResolution):
         )
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum of the players' losses, each of which moves its own player only, and all terms."""
+        """The sum of the players' losses, each of which moves only its player, and all terms."""
         generator, discriminator = self.players(batch)
         total = sum(self.weights[name] * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

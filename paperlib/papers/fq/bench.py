@@ -28,6 +28,12 @@ def contest(
     runs |= {name: Run("fq", options=options, **common) for name, options in KINDS.items()}
     contestants = {name: bench.our_steps(bench.ours(run, execution)) for name, run in runs.items()}
     speeds = bench.race(contestants, execution.device, rounds, seconds)
+
+    def ratio(name: str) -> float:
+        """The median over the rounds of the speed over that of the plain network."""
+        turns = zip(speeds[name], speeds["plain"], strict=True)
+        return statistics.median(own / plain for own, plain in turns)
+
     return {
         "step": "resnet18",
         "batch": batch,
@@ -36,25 +42,15 @@ def contest(
         "images_per_second": {
             name: [round(x, 1) for x in values] for name, values in speeds.items()
         },
-        "ratio": {
-            name: round(
-                statistics.median(
-                    a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)
-                ),
-                3,
-            )
-            for name in KINDS
-        },
+        "ratio": {name: round(ratio(name), 3) for name in KINDS},
     }
 
 
 def variants(device: str) -> list[tuple[int, Execution]]:
     """Batch sizes and ways of execution to compare on a device."""
     batches = (64,) if device == "cpu" else (128, 512)
-    precisions = [
-        Execution.on(device, way).precision
-        for way in (("fp32", "auto") if device == "cpu" else ("bf16",))
-    ]
+    names = ("fp32", "auto") if device == "cpu" else ("bf16",)
+    precisions = [Execution.on(device, name).precision for name in names]
     ways = itertools.product(batches, precisions, (False, True))
     return [(batch, Execution(device, precision, compiled)) for batch, precision, compiled in ways]
 

@@ -1,12 +1,14 @@
 """Mean, variance, skewness and kurtosis of features, in one pass over any number of images.
 
-clean, degraded = Recorder(layers), Recorder(layers)
-for batch in batches:
-    with clean:
-        network(batch.clean)
-    with degraded:
-        network(batch.degraded)
-degraded.moments["conv1_1"].skewness - clean.moments["conv1_1"].skewness
+Nothing depends on how large the means are. Use::
+
+    clean, degraded = Recorder(layers), Recorder(layers)
+    for batch in batches:
+        with clean:
+            network(batch.clean)
+        with degraded:
+            network(batch.degraded)
+    degraded.moments["conv1_1"].skewness - clean.moments["conv1_1"].skewness
 """
 
 import functools
@@ -41,7 +43,7 @@ class CentralMoments:
 
     Attributes:
         count: number of samples, n.
-        mean: any shape, float64, one value a variable; zeros without samples.
+        mean: any shape, float64, one value per variable; zeros without samples.
         m2, m3, m4: the same shape, float64: the sums over the samples of (x - mean)^p.
     """
 

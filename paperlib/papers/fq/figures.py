@@ -95,8 +95,9 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
     for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
         ax.axvspan(-IDENTITY, IDENTITY, color="0.85", zorder=0)
         _histogram(ax, numbers, limit, TEACHER)
-        note = f"median {_signed(np.median(numbers), 3)}, |α| < {IDENTITY}: {_percent(np.abs(numbers) < IDENTITY)}"
-        ax.set_title(note, fontsize=6.5, pad=3)
+        share = _percent(np.abs(numbers) < IDENTITY)
+        median = _signed(np.median(numbers), 3)
+        ax.set_title(f"median {median}, |α| < {IDENTITY}: {share}", fontsize=6.5, pad=3)
         _heading(ax, name, 1.2)
         ax.tick_params(labelsize=7, pad=1)
         ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -1,8 +1,10 @@
 """Puts the non-linearities of feature quantization behind the convolutions of a network.
 
-network = networks.build("resnet18", classes=10)
-insert(network, "pow", splits=1)  # conv -> POW -> batch norm -> ReLU in every block
-alphas(network)  # the exponents' parameters by layer: regularise them, draw their histograms
+Use::
+
+    network = networks.build("resnet18", classes=10)
+    insert(network, "pow", splits=1)  # conv -> POW -> batch norm -> ReLU in every block
+    alphas(network)  # the exponents' parameters by layer: regularise them, draw their histograms
 """
 
 import functools
@@ -140,8 +142,8 @@ def insert(
         options: of the class: `SF`, `POW`, `HPOW`, `SFPOW`.
 
     Raises:
-        UserError: unknown choices or options; nothing to insert behind; a layer that has a
-        non-linearity already.
+        UserError: unknown choices or options; no layer to insert behind; a layer that already has
+            a non-linearity.
     """
     check(kind, after, options)
     plain, quantized = PLACES[after]
@@ -152,9 +154,9 @@ def insert(
         raise UserError(f"no convolution has a layer {after!r} behind it")
     with torch.random.fork_rng(devices=[]):
         for conv, layer in targets:
-            own = (
-                {**options, "splits": math.gcd(splits, conv.in_channels)} if splits > 1 else options
-            )
+            own = dict(options)
+            if splits > 1:
+                own["splits"] = math.gcd(splits, conv.in_channels)
             read = conv.in_channels if after == "conv" else conv.out_channels
             nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
             # A class of its own, not a forward hook: torch.compile does not look at hooks, and

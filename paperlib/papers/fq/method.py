@@ -1,6 +1,6 @@
-"""Feature quantization for defending against distortion of images (Sun et al., CVPR 2018).
+"""Feature quantization for defending against distortion of images.
 
-The authors are Z. Sun, M. Ozay, Y. Zhang, X. Liu and T. Okatani.
+Sun, Ozay, Zhang, Liu & Okatani, CVPR 2018.
 
 A classifier with non-linearities behind its convolutions that quantise features: SF, POW, HPOW or
 SF-POW, see `paperlib.papers.fq.quantization`. It is trained as any other, on clean images; the
@@ -24,21 +24,21 @@ from paperlib.runs import Run
 # ten at which "majority of the channels act as an identical mapping" (its section 2), as found on
 # training images of CIFAR-10.
 PENALTIES = {"none": 0.0, "l1": 1e-3, "l2": 5e-4}
-# Options that are arguments of the non-linearity's class.
-OF_CLASS = (
-    *("beta", "rescale", "splits", "split", "exponent", "epsilon"),
-    *("hidden", "reach", "first"),
-)
+# options that are arguments of the non-linearity's class
+OF_CLASS = "beta rescale splits split exponent epsilon hidden reach first".split()
 
 
 def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tensor:
     """The regularisation of the learned exponents (supplement, section 2), a scalar.
 
-    It is 0 where a network has none.
+    The sums go over all alphas of all layers; a network without any has a penalty of 0. With the
+    default exponent map, alpha = 0 is the identity.
 
-    "l1": weight * sum |alpha|; "l2": weight / 2 * sum alpha^2, of which `weight` is what is called
-    weight decay. The sum goes over all alphas of all layers; under the default exponent map alpha =
-    0 is the identity. `weight` None is `PENALTIES[kind]`.
+    Args:
+        network: whose alphas are penalised.
+        kind: "l1": weight * sum |alpha|; "l2": weight / 2 * sum alpha^2, whose `weight` is what is
+            called weight decay; "none": 0.
+        weight: None is `PENALTIES[kind]`.
     """
     own = PENALTIES[choose("penalty", kind, PENALTIES)] if weight is None else weight
     values = list(alphas(network).values())

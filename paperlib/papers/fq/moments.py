@@ -21,7 +21,7 @@ from paperlib.papers.fq.central_moments import PLACES, UNITS, CentralMoments, Re
 from paperlib.runs import Run
 
 LAYERS = "conv1_1,conv1_2,conv2_2,conv3_3,conv4_3,conv5_3"
-KEPT = 2048  # values a layer and moment in the samples: six layers make 98 kB
+KEPT = 2048  # values per layer and moment in the samples: six layers make 98 kB
 
 
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:
@@ -137,6 +137,7 @@ class Moments(Method):
 
     options_type = MomentsOptions
     options: MomentsOptions
+    required_parents = (("init", "a trained network"),)
     reads_clean = False  # there is no loss
 
     def __init__(
@@ -144,8 +145,6 @@ class Moments(Method):
     ) -> None:
         if run.epochs:
             raise UserError(f"moments trains nothing: epochs=0, not {run.epochs}")
-        if "init" not in parents:
-            raise UserError("moments needs a trained network: uses={'init': Run(...)}")
         if run.evaluate or run.holdout:
             raise UserError(
                 "moments takes one distortion, as degrade=..., and test images: "

@@ -4,8 +4,8 @@ SF rounds a feature down to a grid, POW raises its magnitude to a learned power,
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was at hand. What it leaves open is a parameter here, and the docstring
-of the class argues its default. All four compute in float32 (float64 for float64 input), inside
+Only the paper's supplement was available. What it leaves open is a parameter here, and the class's
+docstring argues its default. All four compute in float32 (float64 for float64 input), inside
 autocast too, and return the dtype of their input.
 """
 
@@ -28,7 +28,7 @@ EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
 # the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
 SMALLEST, LARGEST = 0.05, 4.0
 SPLITS = ("inputs", "cells", "channels")
-CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's second-level cache
+CACHED = 1 << 18  # values per piece: with float32 temporaries, a core's second-level cache
 
 
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
@@ -38,10 +38,11 @@ def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
     penalty on alpha turns most channels into identities, and layers quantise (p < 1) or amplify (p
     > 1). So alpha = 0 must stand for p = 1:
 
-    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is positive by itself;
+    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is always
+      positive;
     - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
-    - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the sign function,
-      which contradicts the sentence on L1; it is here to be compared.
+    - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the
+      sign function, which contradicts the sentence on L1; it is here for comparison.
 
     Beyond a limit the gradient is 0; a penalty on alpha still pulls it back.
     """
@@ -156,9 +157,9 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values a unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10
-            is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
-            a unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
+        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse
+            10 is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
+            per unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
             network is quantised about as finely. Use float32 there.
         rescale: divide by beta again, or not, as a second-hand report of the formula has it. The
             batch norm behind undoes a scale, forwards and backwards, so both are the same there;
@@ -193,15 +194,15 @@ class POW(nn.Module):
         channels: output channels C of the convolution.
         splits: k. At 1, "inputs" and "cells" are the same.
         split: what is split; the paper does not say. "inputs", the default: the convolution is
-            split into k groups of input channels, each part has its own exponent a channel, and the
+            split into k groups of input channels, each part has an exponent per channel, and the
             parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
             multiplies the cost by k, which would be why the paper tries splits on small networks
             only, and that adds expressive power with k, which the paper blames for over-fitting.
             `insert` rearranges the convolution; k falls to the greatest common divisor with its
             input channels, which for RGB images is 1. "cells": the map is cut into k cells, as
-            square a grid as k allows, each with its own exponent a channel. "channels": the C
-            channels are cut into k groups, each with one exponent. POW-1 would have one exponent a
-            layer, of which Fig. 2 could draw no histogram.
+            square a grid as k allows, each with its own exponent per channel. "channels": the C
+            channels are cut into k groups, each with one exponent. POW-1 would have one exponent
+            per layer, of which Fig. 2 could draw no histogram.
         exponent: how alpha becomes an exponent, see `exponent`.
         epsilon: see `power`.
     """
@@ -226,7 +227,8 @@ class POW(nn.Module):
 
     def extra_repr(self) -> str:
         """What `print` shows."""
-        return f"{self.channels}, splits={self.splits}, split={self.split!r}, exponent={self.exponent!r}"
+        split = f"splits={self.splits}, split={self.split!r}"
+        return f"{self.channels}, {split}, exponent={self.exponent!r}"
 
     def _exponents(self, u: Tensor, part: int) -> Tensor:
         """The exponents in a shape that broadcasts to u."""

@@ -95,8 +95,7 @@ class Denoising(DenoiserMethod):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of all pixels in [0, 1], before the output is clipped."""
-        target = batch.second_draw if self.needs_second_draw else batch.clean
-        assert target is not None  # the loop gives what a method needs
+        target = batch.second_images if self.needs_second_draw else batch.clean_images
         return {"loss": F.mse_loss(self.network.unclipped(batch.degraded), target)}
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:

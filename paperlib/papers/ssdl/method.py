@@ -179,7 +179,4 @@ class SSDL(STL):
 
     def teacher_images(self, batch: Batch) -> Tensor:
         """The degraded images (B, 3, H, W), of the student's or of another draw of the noise."""
-        if not self.needs_second_draw:
-            return batch.degraded
-        assert batch.second_draw is not None  # the loop gives it to a method that needs it
-        return batch.second_draw
+        return batch.second_images if self.needs_second_draw else batch.degraded

@@ -69,6 +69,15 @@ def tiny_student(tiny):
     )
 
 
+@pytest.fixture
+def close_figures():
+    """No figure outlives its test."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
 # Folders of pictures
 
 

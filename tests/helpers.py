@@ -41,6 +41,11 @@ def batch_normed(kernel, channels, out):
     return kernel * kernel * channels * out + 2 * out
 
 
+def legend(figure):
+    """The texts of a figure's legend above its axes."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 # Pictures on the disk
 
 CLASSES = ("cat", "dog")  # of the data set "pets" that the fixture `root` makes

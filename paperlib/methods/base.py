@@ -50,6 +50,12 @@ class Batch(NamedTuple):
         assert self.clean is not None, "this method says that it reads no clean images"
         return self.clean
 
+    @property
+    def second_images(self) -> Tensor:
+        """`second_draw`, for a method that needs it: the loop has given it."""
+        assert self.second_draw is not None, "this method says that it needs no second draw"
+        return self.second_draw
+
 
 @dataclass(frozen=True)
 class Options:

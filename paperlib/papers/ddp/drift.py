@@ -6,7 +6,7 @@ distribution, and the distributions of corresponding patches of degraded and cle
 plug point, at sampled positions of many images, grouped into clusters of similar clean patches; the
 drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine concentration) and
 one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
-to take for that, and the controls, are ours; the paper's text was not at hand.
+to take for that, and the controls, are ours; the paper's text was unavailable.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -59,7 +59,7 @@ class DriftOptions(Options):
             )
 
     def degradation(self) -> Degradation:
-        """The control condition. `UserError` for an unknown corruption, table or missing texture."""
+        """The control condition. Raises `UserError` for an unknown corruption or table."""
         return degrade.build(
             {
                 "name": "random_corruption",

@@ -1,5 +1,4 @@
-"""Deep degradation prior for low-quality image classification (Wang, Cao, Zha, Zhang & Xiong, CVPR
-2020).
+"""Deep degradation prior (Wang, Cao, Zha, Zhang & Xiong, CVPR 2020).
 
 A feature de-drifting module behind an early layer of a frozen classifier learns to map the features
 of degraded images to those of the clean ones, from pairs of images without labels. This is what the
@@ -126,7 +125,7 @@ class DDP(Method):
             for maps in (degraded, mended)
         )
         scores = {"drift": drift, "drift_left": left}
-        # the module's own data set may be one of detection
+        # a module may be trained on a data set for detection
         if not self.same_classes or batch.labels.ndim > 1:
             return scores
         return {**classification(self.parts.classify(mended), batch.labels), **scores}

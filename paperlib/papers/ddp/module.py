@@ -1,13 +1,12 @@
-"""The feature de-drifting module of *Deep degradation prior* (Wang, Cao, Zha, Zhang & Xiong, CVPR
-2020).
+"""The feature de-drifting module of *Deep degradation prior* (Wang et al., CVPR 2020).
 
     before, after = split(network, plug_point("resnet18", network))
     module = FeatureDeDrifting(channels=64)
     logits = network.classify(after(module(before(images), images))).logits
 
-The paper's text was not at hand, nor is there official code. The layers are those of the baseline
-"FDM_DDP" in the repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun & Wang,
-2023), of which two authors are the paper's; what is inferred says so.
+The paper's text was unavailable, and there is no official code. The layers are those of the
+baseline "FDM_DDP" in the repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun &
+Wang, 2023), of which two authors are the paper's; what is inferred says so.
 """
 
 import torch

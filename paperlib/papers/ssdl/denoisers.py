@@ -1,5 +1,4 @@
-"""Denoisers: the U-Net of *Noise2Noise* and the network of *When image denoising meets high-level
-vision tasks*.
+"""Denoisers: the U-Net of *Noise2Noise*, and that of joint training (Liu et al., IJCAI 2018).
 
 Both take images (N, 3, H, W) in [0, 1] of any size and return images of the same size, their input
 plus a learned residual. At the start the residual is zero: a denoiser begins as the identity, and a

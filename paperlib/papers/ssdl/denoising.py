@@ -1,11 +1,11 @@
-"""Denoisers trained by themselves: *Noise2Noise* (Lehtinen et al., ICML 2018), and the same with
-clean targets.
+"""Denoisers trained by themselves: *Noise2Noise*, and the same with clean targets.
 
-Noise2Noise: a network that is to predict one noisy copy of an image from another can do no better,
-in the mean squared error, than the mean of all copies; where the noise has mean zero, that is the
-clean image. Its code (github.com/NVlabs/noise2noise) trains with Gaussian noise of random strength
-and no limits to the pixels. Here there are two copies of each image, of one strength and in 8 bits:
-clipped at black and white, so that what can be learned is the mean of the clipped noise.
+Noise2Noise (Lehtinen et al., ICML 2018): a network that is to predict one noisy copy of an image
+from another can do no better, in the mean squared error, than the mean of all copies; where the
+noise has mean zero, that is the clean image. Its code (github.com/NVlabs/noise2noise) trains with
+Gaussian noise of random strength and no limits to the pixels. Here there are two copies of each
+image, of one strength and in 8 bits: clipped at black and white, so that what can be learned is the
+mean of the clipped noise.
 """
 
 from collections.abc import Mapping
@@ -95,8 +95,7 @@ class Denoising(DenoiserMethod):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of all pixels in [0, 1], before the output is clipped."""
-        target = batch.second_draw if self.needs_second_draw else batch.clean
-        assert target is not None  # the loop gives what a method needs
+        target = batch.second_images if self.needs_second_draw else batch.clean_images
         return {"loss": F.mse_loss(self.network.unclipped(batch.degraded), target)}
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,11 +1,10 @@
-"""Simple self-distillation learning (Sasaya et al., ICIP 2023) of detectors: "investigation on
-other tasks".
+"""Simple self-distillation learning (Sasaya et al., ICIP 2023) of detectors.
 
-The slides end with these words as future work; nothing here is from the paper but its idea. A
-detector is trained on noisy images; a second one, its student, sees the same noisy images and
-learns from the labels and from the first's features. No clean image is read. Student-teacher
-learning, what the paper compares itself to, differs in the teacher alone: it was trained on clean
-images, and is shown the clean image.
+The slides end with "investigation on other tasks" as future work; nothing here is from the paper
+but its idea. A detector is trained on noisy images; a second one, its student, sees the same noisy
+images and learns from the labels and from the first's features. No clean image is read.
+Student-teacher learning, what the paper compares itself to, differs in the teacher alone: it was
+trained on clean images, and is shown the clean image.
 """
 
 from collections.abc import Mapping

@@ -31,9 +31,9 @@ class JointOptions(Options):
         weight: of the mean squared error (pixels in [0, 1]) beside the cross-entropy, at least 0.
             The authors' file for classification has 5e-8 as a comment. Caffe's loss is half the sum
             over an image, on a scale of 255: that is 5e-8 * 255^2 * 3 * 224^2 / 2 = 245 times the
-            mean squared error here, and so the default. The two terms are then alike: noise of
-            sigma 30 has a mean squared error of 0.0138, 3.5 with the weight. The value in force in
-            that file is 0, from a denoiser that has learned before; then no clean image is read.
+            mean squared error here, and so the default. The two terms are then of one order: noise
+            of sigma 30 has a mean squared error of 0.0138, 3.5 with the weight. The value in force
+            in that file is 0, from a denoiser that has learned before; then no clean image is read.
             What the paper itself has could not be read.
     """
 

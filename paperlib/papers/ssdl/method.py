@@ -1,5 +1,4 @@
-"""Student-teacher learning, and simple self-distillation for noisy image classification (Sasaya et
-al., ICIP 2023).
+"""Student-teacher learning, and simple self-distillation (Sasaya et al., ICIP 2023).
 
 In student-teacher learning (STL; Gnanasambandam & Chan, "Image classification in the dark using
 quanta image sensors", ECCV 2020) the hidden features of a student, who sees the noisy image, mimic
@@ -180,7 +179,4 @@ class SSDL(STL):
 
     def teacher_images(self, batch: Batch) -> Tensor:
         """The degraded images (B, 3, H, W), of the student's or of another draw of the noise."""
-        if not self.needs_second_draw:
-            return batch.degraded
-        assert batch.second_draw is not None  # the loop gives it to a method that needs it
-        return batch.second_draw
+        return batch.second_images if self.needs_second_draw else batch.degraded

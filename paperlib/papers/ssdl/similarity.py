@@ -1,11 +1,9 @@
-"""Are the features of a teacher trained on noisy images like those of a teacher trained on clean
-ones?
+"""Are a noisy teacher's features like a clean teacher's?
 
 The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al.,
 ICIP 2023) answer with pictures: "Quality of noisy teacher is comparable to that of clean teacher".
 What they show and how it was made is not known. A run of this method keeps such pictures, and
-beside them a number for every layer that needs no eye, with controls; numbers and controls are
-ours.
+beside them a number for every layer, with controls; numbers and controls are ours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -115,7 +115,7 @@ def test_the_example_fits_the_network(run, name, size):
     own, task = run(network=name), TASK._replace(size=size)
     state = torch.get_rng_state()
     example = DDP.example(own, task, DDP.parse(own))
-    # runs of one seed start alike, whatever the architecture
+    # runs of one seed start from the same random state, whatever the architecture
     assert torch.equal(torch.get_rng_state(), state)
     assert methods.build_network(own, task)(*example).shape == example[0].shape
     assert example[1].shape == (1, 3, size, size)

@@ -184,7 +184,7 @@ def test_arrows_lie_in_the_plane_of_the_drifts():
 # The method
 
 
-def test_images_are_sampled_alike_in_whatever_batches(make):
+def test_the_positions_do_not_depend_on_the_batches(make):
     method = make(options={"patch": 3})
     (batch,) = batches(lambda x: 0.5 * x, 1)
     whole = method.vectors(batch, torch.arange(8))

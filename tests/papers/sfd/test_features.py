@@ -1,5 +1,4 @@
-"""The method "features": what a corruption does to a network's features, from the trained run to
-its record."""
+"""The method "features": its numbers, its samples, and a run from training to record."""
 
 import dataclasses
 
@@ -38,8 +37,7 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with the untrained network of a run (or a given one); keyword arguments are
-    its options."""
+    """Makes the method with a run's untrained network or a given one; the rest are options."""
 
     def make(parent=None, network=None, plug=None, **options):
         parent = parent or tiny(network="smallcnn", width=0.25)

@@ -17,8 +17,7 @@ TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 
 @pytest.fixture
 def make(tiny):
-    """Makes an encoder with a frozen decoder that is no mere permutation; keyword arguments are
-    options."""
+    """Makes an encoder with a frozen decoder, no mere permutation; arguments are options."""
 
     def make(network="resnet18", **options):
         torch.manual_seed(0)

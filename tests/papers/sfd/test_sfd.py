@@ -241,8 +241,7 @@ def test_training_lowers_the_loss(tiny, cpu, store, options):
 
 
 def test_a_network_that_is_handed_on(tiny, cpu, store):
-    """From a clean-trained classifier to sfd, to a run that only tests it; the weights come back
-    whole."""
+    """From a classifier to sfd, to a run that only tests it; the weights come back whole."""
     first = tiny(epochs=1)
     run = tiny(
         method="sfd",

@@ -41,8 +41,7 @@ def enhancer(**options):
 
 
 def selective(channels, out):
-    """A module's parameters by hand: two convolutions, batch norm, attention over 16 cells with 16
-    times fewer."""
+    """Parameters by hand: two convolutions, batch norm, attention over 16 cells, 16 times fewer."""
     return 2 * 9 * channels * out + 2 * channels + 16 * out * out + 2 * 16 * out * (out + 1)
 
 
@@ -75,7 +74,7 @@ def test_width_scales_the_work():
     assert flops(0.25) < 0.2 * flops(1.0)
 
 
-def test_it_starts_as_the_identity_unless_told_otherwise():
+def test_it_starts_as_the_identity_by_default():
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     assert torch.equal(enhancer()(images), images)
     assert (enhancer(start="random")(images) - images).abs().mean() > 0.01
@@ -119,7 +118,7 @@ def test_a_module_mixes_its_two_branches(branch):
     ][branch]
     expected = conv(torch.nn.functional.leaky_relu(norm(x)))
     torch.testing.assert_close(module(x), expected)
-    other = module(5 * x + 1)  # contrast and brightness are nothing to the branch of instance norm
+    other = module(5 * x + 1)  # instance norm removes contrast and brightness
     assert torch.allclose(other, expected, atol=1e-4) == (branch == 1)
 
 

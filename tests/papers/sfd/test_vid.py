@@ -104,8 +104,7 @@ class Fixed(torch.nn.Module):
 
 
 def test_maps_are_taken_behind_the_relu(make, batch):
-    """What is negative before the ReLU is nothing to the loss, in the student and in the teacher;
-    the rest is."""
+    """Negative values before the ReLU do not change the loss, positive ones do, on both sides."""
     torch.manual_seed(2)
     method = make().eval()
     own, target = torch.randn(6, 32, 4, 4), torch.randn(6, 64, 4, 4)

@@ -90,8 +90,7 @@ def test_samples_are_eight_images_in_8_bits(denoiser):
 
 @pytest.mark.parametrize("target", ["again", "clean"])
 def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, target):
-    """With 128 steps on 256 noisy digits, either target gains more than two decibels on digits that
-    were not seen."""
+    """With 128 steps on 256 noisy digits, either target gains over 2 dB on unseen digits."""
     run = denoiser(target, train_size=256, epochs=8, batch_size=16, lr=5e-3)
     record = running.train(run, store, None, cpu)
     # 18.6 dB, and less noise where it is cut
@@ -124,7 +123,7 @@ def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
     assert torch.equal(kept, restored)
 
 
-def test_it_goes_on_from_another_denoiser(denoiser, tiny):
+def test_it_starts_from_another_denoiser(denoiser, tiny):
     other = methods.build_network(denoiser(), TASK)
     assert torch.equal(
         methods.build(denoiser("clean"), TASK, {"init": other}).network.stem.weight,

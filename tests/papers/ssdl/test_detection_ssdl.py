@@ -172,28 +172,19 @@ def test_with_the_noisy_view_no_clean_image_is_read(make, batch):
 
 @pytest.mark.parametrize("view", ["noisy", "clean"])
 def test_with_the_noisy_view_training_keeps_no_clean_image(few, student, make, cpu, view):
-    run, method = student(options={"view": view}), make(view=view)
+    run, method, seen = student(options={"view": view}), make(view=view), []
+    loss, teacher = method.loss, method.parents["teacher"]
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    method.loss = lambda batch: seen.append(batch.clean) or loss(batch)
     split = few.split(8)[0]
     trainer = Trainer(run, method, split, degrade.build(NOISE), cpu)
     kept = trainer.batches.images.permute(0, 3, 1, 2)
     held = [torch.equal(part, split.images) for part in kept.split(3, dim=1)]
     assert held == ([False] if view == "noisy" else [True, False])  # clean, degraded
 
-    seen = []
-
-    def loss(batch):
-        seen.append(batch.clean)
-        return method.loss(batch)
-
-    before = {
-        name: tensor.clone() for name, tensor in method.parents["teacher"].state_dict().items()
-    }
-    trainer._loss = loss
     trainer.epoch()
     assert [clean is None for clean in seen] == [view == "noisy"] * 2
-    assert all(
-        torch.equal(t, before[name]) for name, t in method.parents["teacher"].state_dict().items()
-    )
+    assert all(torch.equal(t, before[name]) for name, t in teacher.state_dict().items())
 
 
 # Runs

@@ -39,8 +39,7 @@ def run(tiny):
 
 @pytest.fixture
 def make(run, tiny):
-    """Makes a denoiser that is no longer the identity before a frozen classifier; keyword arguments
-    are options."""
+    """Makes a denoiser, not the identity, before a frozen classifier; arguments are options."""
 
     def make(**options):
         torch.manual_seed(0)
@@ -58,8 +57,7 @@ def batch():
 
 
 def test_the_weight_is_that_of_the_authors_file():
-    """5e-8 times half the sum over an image of 224 x 224 pixels on a scale of 255, in units of the
-    mean on [0, 1]."""
+    """5e-8 times half the sum over 224 x 224 pixels on a scale of 255, as a mean on [0, 1]."""
     assert pytest.approx(5e-8 * 255**2 * 3 * 224**2 / 2, rel=0.03) == WEIGHT
 
 
@@ -125,8 +123,7 @@ def test_it_compiles_without_a_break(make, batch):
 
 
 def test_runs(run, tiny, store, cpu):
-    """A classifier, a denoiser by itself, both jointly, and another classifier behind the
-    outcome."""
+    """A classifier, a denoiser by itself, both jointly, and another classifier behind them."""
     classifier = tiny(train_size=128, lr=0.1, schedule="onecycle", crop=0, flip=False)
     denoiser = run(method="denoising", options={"target": "clean"})
     joint = run(

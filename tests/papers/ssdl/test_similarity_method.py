@@ -33,8 +33,7 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with untrained networks of seeds 1, 2 and 2; fields of the run may be
-    changed."""
+    """Makes the method with untrained networks of seeds 1, 2 and 2; fields may be changed."""
 
     def make(network="resnet18", same=False, task=TASK, **fields):
         seeds = {"network": 1, "other": 2, "again": 2}

@@ -131,8 +131,7 @@ def test_it_compiles_without_a_break(make):
 
 
 class Clean(torch.Tensor):
-    """Clean images, and whatever is computed from them; once `locked`, to touch them is an
-    error."""
+    """Clean images, and whatever is computed from them; once `locked`, a touch is an error."""
 
     locked = False
 
@@ -156,8 +155,7 @@ class Declared:
 
 @pytest.fixture
 def lock(make, tiny, cpu, monkeypatch):
-    """Makes a trainer, the batches that its loss will be given, and the number of tensors of clean
-    images still there.
+    """Makes a trainer, a list of its batches, and the number of tensors of clean images kept.
 
     These may not be touched any more.
     """

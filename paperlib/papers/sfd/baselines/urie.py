@@ -1,5 +1,6 @@
-"""URIE (Son et al., "URIE: Universal Image Enhancement for Visual Recognition in the Wild", ECCV
-2020): an enhancer that is trained for a frozen classifier, not for the eye.
+"""URIE: an enhancer that is trained for a frozen classifier, not for the eye.
+
+Son et al., "URIE: Universal Image Enhancement for Visual Recognition in the Wild", ECCV 2020.
 
 The enhancer, a shallow U-Net of selective enhancement modules, stands before a classifier trained
 on clean images, in eval mode, and learns from the cross-entropy behind it alone; no clean image is

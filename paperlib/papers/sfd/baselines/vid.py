@@ -1,11 +1,10 @@
-"""Variational information distillation (VID; Ahn, Hu, Damianou, Lawrence & Dai, CVPR 2019), from
-clean to degraded images.
+"""Variational information distillation (VID), from clean to degraded images.
 
-The student maximises a lower bound on the mutual information of its features and the teacher's: the
-log-likelihood of the teacher's maps under a Gaussian whose mean is regressed from the student's
-maps and whose variance is one learned number per channel. It is the ablation of SFD: SFD's variance
-is a function of the image and differs from element to element, and its teacher is no other network
-and not frozen.
+VID is by Ahn, Hu, Damianou, Lawrence & Dai (CVPR 2019). The student maximises a lower bound on the
+mutual information of its features and the teacher's: the log-likelihood of the teacher's maps under
+a Gaussian whose mean is regressed from the student's maps and whose variance is one learned number
+per channel. It is the ablation of SFD: SFD's variance is a function of the image and differs from
+element to element, and its teacher is no other network and not frozen.
 
 The regressor, the form of the variance and its initial value, 5, are those of the authors' code, as
 ports of it have them (the original is no longer public). The paper has several pairs of layers,

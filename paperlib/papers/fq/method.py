@@ -25,7 +25,7 @@ from paperlib.runs import Run
 # training images of CIFAR-10.
 PENALTIES = {"none": 0.0, "l1": 1e-3, "l2": 5e-4}
 # options that are arguments of the non-linearity's class
-OF_CLASS = "beta rescale splits split exponent epsilon hidden reach first".split()
+OF_CLASS = ["beta", "rescale", "splits", "split", "exponent", "epsilon", "hidden", "reach", "first"]
 
 
 def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tensor:

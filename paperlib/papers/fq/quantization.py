@@ -157,8 +157,8 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse
-            10 is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
+        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse 10
+            is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
             per unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
             network is quantised about as finely. Use float32 there.
         rescale: divide by beta again, or not, as a second-hand report of the formula has it. The

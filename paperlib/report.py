@@ -1,6 +1,6 @@
 """Tables: the paper's number beside ours, and a verdict for every claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tabulate import tabulate
@@ -38,6 +38,41 @@ def text(estimate: Estimate | None, sign: bool = False) -> str:
 def gain_text(gain: Estimate | None, digits: int = 1) -> str:
     """A gain for a table of many, see `Estimate.gain_text`."""
     return NOTHING if gain is None else gain.gain_text(digits)
+
+
+def metric_rows(
+    scores: Scores, cells: Mapping[str, str], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """Estimates: a row per cell, a column per metric.
+
+    Args:
+        scores: what was measured.
+        cells: label of a row -> its cell.
+        metrics: of the columns.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(text(scores.estimate(cell, metric)) for metric in metrics))
+        for label, cell in cells.items()
+    ]
+
+
+def gain_rows(
+    scores: Scores, pairs: Mapping[str, tuple[str, str]], metrics: Iterable[str], digits: int = 1
+) -> list[tuple[str, ...]]:
+    """Gains: a row per pair of cells, a column per metric; bold where the interval excludes 0.
+
+    Args:
+        scores: what was measured.
+        pairs: label of a row -> the cell that gains, and the one over which it does.
+        metrics: of the columns.
+        digits: see `Estimate.gain_text`.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(gain_text(scores.gain(*pair, metric), digits) for metric in metrics))
+        for label, pair in pairs.items()
+    ]
 
 
 def claims_table(

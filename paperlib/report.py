@@ -35,9 +35,9 @@ def text(estimate: Estimate | None, sign: bool = False) -> str:
     return NOTHING if estimate is None else estimate.text(sign)
 
 
-def gain_text(gain: Estimate | None, digits: int = 1) -> str:
+def gain_text(gain: Estimate | None) -> str:
     """A gain for a table of many, see `Estimate.gain_text`."""
-    return NOTHING if gain is None else gain.gain_text(digits)
+    return NOTHING if gain is None else gain.gain_text()
 
 
 def metric_rows(
@@ -58,7 +58,7 @@ def metric_rows(
 
 
 def gain_rows(
-    scores: Scores, pairs: Mapping[str, tuple[str, str]], metrics: Iterable[str], digits: int = 1
+    scores: Scores, pairs: Mapping[str, tuple[str, str]], metrics: Iterable[str]
 ) -> list[tuple[str, ...]]:
     """Gains: a row per pair of cells, a column per metric; bold where the interval excludes 0.
 
@@ -66,11 +66,10 @@ def gain_rows(
         scores: what was measured.
         pairs: label of a row -> the cell that gains, and the one over which it does.
         metrics: of the columns.
-        digits: see `Estimate.gain_text`.
     """
     metrics = list(metrics)
     return [
-        (label, *(gain_text(scores.gain(*pair, metric), digits) for metric in metrics))
+        (label, *(gain_text(scores.gain(*pair, metric)) for metric in metrics))
         for label, pair in pairs.items()
     ]
 

@@ -39,7 +39,7 @@ def test_rows_of_cells_and_of_gains(scores):
         ("second", "–", "–"),
     ]
     assert gain_rows(scores, {"first": ("a", "b"), "second": ("b", "c")}, ("top1", "mce")) == [
-        ("first", "**+2.0 ± 0.6**", "**-2.0 ± 0.6**"),  # more mCE is worse
+        ("first", "**+2.05 ± 0.64**", "**-2.05 ± 0.64**"),  # more mCE is worse
         ("second", "–", "–"),
     ]
 

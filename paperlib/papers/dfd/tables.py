@@ -133,8 +133,8 @@ def lambdas(dataset: str, found: Scores) -> Table:
     bases, curves = lambda_curves(found)
     rows = []
     for name, curve in curves.items():
-        columns = [f"{curve[x]:.2f}" if x in curve else NOTHING for x in LAMBDAS]
-        rows.append((name, f"{bases[name]:.2f}", *columns, f"{_best(curve):g}"))
+        columns = [f"{curve[x]:.1f}" if x in curve else NOTHING for x in LAMBDAS]
+        rows.append((name, f"{bases[name]:.1f}", *columns, f"{_best(curve):g}"))
     headers = ("network", "base", *(f"λ = {x:g}" for x in LAMBDAS), "chosen λ")
     title = f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed"
     return Table(title, headers, rows)

@@ -86,7 +86,7 @@ def gain_over_ce(settings: Settings, dataset: str, found: Scores) -> Table:
         if model != "ce"
     }
     title = f"Gain over cross-entropy on the same clean and corrupted images (points), {dataset}"
-    return Table(title, ("", *GAINS.values()), gain_rows(found, pairs, GAINS, digits=2))
+    return Table(title, ("", *GAINS.values()), gain_rows(found, pairs, GAINS))
 
 
 def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -94,7 +94,7 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     network = settings.networks[0]
     pairs = {name: (f"{network}/sfd/{name}", f"{network}/sfd") for name in VARIANTS}
     what = f"difference to the default (points), {NAMES[network]}, {dataset}"
-    rows = gain_rows(found, pairs, GAINS, digits=2)
+    rows = gain_rows(found, pairs, GAINS)
     return Table(f"What poster and code leave open: {what}", ("variant", *GAINS.values()), rows)
 
 
@@ -105,7 +105,7 @@ def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
         row = [f"{value:g}"]
         for model in ("wo-uem", "sfd"):
             held_out = found.estimate(f"{model}/{value:g}", "validation_top1")
-            row.append(f"{held_out.mean:.2f}" if held_out else NOTHING)
+            row.append(f"{held_out.mean:.1f}" if held_out else NOTHING)
         rows.append(row)
     what = f"{dataset}, one seed, {settings.holdout:,} images"
     title = f"Held-out accuracy (%) under seen corruptions by lambda: {what}"

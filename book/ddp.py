@@ -15,7 +15,7 @@
 # ## The problem
 #
 # A classifier is given: trained on clean photographs by somebody else, perhaps with labels that are
-# not to be had any more. Now its images are foggy, noisy, compressed. Training it again is out of
+# no longer available. Now its images are foggy, noisy, compressed. Training it again is out of
 # the question. The paper leaves it as it is and **plugs a small module in** behind one of its first
 # layers, which maps the features of a degraded image to what they would be if the image were clean.
 # The module learns from pairs of images, clean and degraded, **without a label**; a few images are
@@ -50,6 +50,7 @@ from paperlib.papers.ddp import study as ddp
 from paperlib.papers.ddp import tables as ddp_tables
 from paperlib.papers.ddp.method import DDP
 from paperlib.papers.ddp.module import FeatureDeDrifting
+from paperlib.report import Tables
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -117,11 +118,11 @@ else:
 # than none.
 
 # %% tags=["remove-input"]
-drifts = ddp_tables.drifts(items)
+drifts = ddp_tables.drifts(main, found)
 _ = figures_ddp.prior(drifts) if drifts else print("No record yet.")
 
 # %% tags=["remove-input"]
-ddp_tables.drift(network, main, items)
+ddp_tables.drift(settings, main, found)
 
 # %% [markdown]
 # "Wrong pairs" are drifts between patches of one cluster that do not belong together. The prior is
@@ -145,10 +146,10 @@ series = {
 _ = figures.gains(series) if all(series.values()) else print("No record yet.")
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(table._repr_markdown_() for table in ddp_tables.gains(settings, main, found)))
+ddp_tables.gains(settings, main, found)
 
 # %% [markdown]
-# Bold: the 95 % interval excludes 0. There are some fifty intervals on a network: two or three
+# Bold: the 95 % interval excludes 0. There are some fifty intervals per network: two or three
 # would exclude 0 by luck. "Drift left" is what the module was trained for: the mean squared
 # distance to the clean features, behind the module, as a share of that without it. Beside it stands
 # what that is worth: **less drift is not yet more accuracy**. The squared error is least for a mean
@@ -210,9 +211,4 @@ ddp_tables.ablations(settings, main, found)
 # claims are about ImageNet: measured on anything else, they can at best be right in direction.
 
 # %% tags=["remove-input"]
-Markdown(
-    "\n\n".join(
-        ddp_tables.claims(settings, name, study)._repr_markdown_()
-        for name, study in studies.items()
-    )
-)
+Tables(ddp_tables.claims(settings, name, own) for name, own in studies.items())

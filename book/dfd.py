@@ -43,6 +43,7 @@ from paperlib.papers.dfd import figures as dfd_figures
 from paperlib.papers.dfd import method
 from paperlib.papers.dfd import study as dfd
 from paperlib.papers.dfd import tables as dfd_tables
+from paperlib.report import Tables
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -54,7 +55,7 @@ results, samples = measurements("dfd", mode, runs, root)
 studies = {name: dfd.study(settings, name, results) for name in names}
 measured = {name: dfd_tables.scores(name, items) for name, items in studies.items()}
 
-Markdown(f"*This page shows {dfd_tables.describe(settings)}, on {', '.join(names)}.*")
+Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 
 # %% [markdown]
 # ## The method
@@ -205,7 +206,7 @@ else:
 #   down.
 # - **Networks.** AlexNet is the one in use for CIFAR (first convolution 11×11, stride 4), VGG-16
 #   has batch norm, dropout and one linear layer, ResNet-18 a 3×3 stem without max-pool.
-# - **$\lambda$ for each cell.** Tuned once a network, at 8×8.
+# - **$\lambda$ for each cell.** Tuned once per network, at 8×8.
 # - **Flips for digits.** The text flips all images; we flip CIFAR and leave digits as they are.
 # - **Super-resolved images** are enlarged from 16×16 to 32×32 with the bicubic kernel before
 #   ResNet-18 sees them.
@@ -226,12 +227,7 @@ dfd_tables.ablations(settings, first, measured[first])
 # size.
 
 # %% tags=["remove-input"]
-Markdown(
-    "\n\n".join(
-        dfd_tables.claims(settings, name, items)._repr_markdown_()
-        for name, items in studies.items()
-    )
-)
+Tables(dfd_tables.claims(settings, name, items) for name, items in studies.items())
 
 # %% tags=["remove-input"]
 dfd_tables.untested(names)

@@ -45,6 +45,7 @@ from paperlib.papers.sfd import figures as figures_sfd
 from paperlib.papers.sfd import method
 from paperlib.papers.sfd import study as sfd
 from paperlib.papers.sfd import tables as sfd_tables
+from paperlib.report import Tables
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -83,8 +84,8 @@ source(method.ulfd)
 # %% [markdown]
 # The released code has another network in that place: degraded features go through **FE_Net**,
 # residual blocks at twice the resolution, from which $\hat z$ is predicted, at test time too. It is
-# more than twice as expensive as the ResNet-50 that it mends. Both variants are here, in the tables
-# below.
+# more than twice as expensive as the ResNet-50 that it corrects. Both variants are here, in the
+# tables below.
 #
 # ```python
 # from paperlib.runs import Run
@@ -101,7 +102,7 @@ source(method.ulfd)
 # "unseen" four others, which none has met. As printed:
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(table._repr_markdown_() for table in sfd_tables.printed()))
+sfd_tables.printed()
 
 # %% [markdown]
 # Ours. Every model starts from the same clean-trained network, is trained by us on the same
@@ -254,9 +255,4 @@ sfd_tables.ablations(settings, main, found)
 # claims are about ImageNet: measured on anything else, they can at best be right in direction.
 
 # %% tags=["remove-input"]
-Markdown(
-    "\n\n".join(
-        sfd_tables.claims(settings, name, study)._repr_markdown_()
-        for name, study in studies.items()
-    )
-)
+Tables(sfd_tables.claims(settings, name, own) for name, own in studies.items())

@@ -30,6 +30,16 @@ class Table:
         return tabulate(self.rows, self.headers, tablefmt=form, disable_numparse=True)
 
 
+class Tables(list[Table]):
+    """Several tables, one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(table._repr_markdown_() for table in self)
+
+
 def text(estimate: Estimate | None, sign: bool = False) -> str:
     """An estimate for a table, see `Estimate.text`."""
     return NOTHING if estimate is None else estimate.text(sign)
@@ -75,9 +85,24 @@ def gain_rows(
 
 
 def claims_table(
-    verdicts: Sequence[Verdict], dataset: str, paper_setting: bool, title: str = "Claims"
+    verdicts: Sequence[Verdict],
+    dataset: str,
+    paper_setting: bool,
+    names: Mapping[str, str] | None = None,
+    title: str = "Claims",
 ) -> Table:
-    """The verdicts on a paper's claims, all measured on one data set."""
+    """The verdicts on a paper's claims, all measured on one data set.
+
+    Args:
+        verdicts: what came of the claims.
+        dataset: that they were measured on.
+        paper_setting: whether the recipe is the paper's; the title says if not.
+        names: of networks, for the title: it says which stand in for the claims' own.
+        title: how it starts.
+    """
+    swapped = {v.claim.network: v.network for v in verdicts if v.network}
+    for theirs, ours in swapped.items():
+        title += f", {(names or {})[ours]} in place of {(names or {})[theirs]}"
     rows = []
     for verdict in verdicts:
         claim = verdict.claim

@@ -8,6 +8,7 @@ from paperlib.evidence.scores import Score, Scores
 from paperlib.evidence.verdicts import Verdict
 from paperlib.report import (
     Table,
+    Tables,
     accuracy_table,
     claims_table,
     gain_rows,
@@ -68,6 +69,16 @@ def test_the_papers_difference_stands_beside_ours():
     assert "reduced setting" in elsewhere.title
 
 
+def test_the_title_says_which_network_stands_in_for_which():
+    claim = Claim("imagenet", "resnet50", "a", "b", "top1", 2.0, "a beats b", "Table 1")
+    names = {"resnet50": "ResNet-50", "resnet18": "ResNet-18"}
+    stood_in = Verdict(claim, "cifar10", None, "not tested", network="resnet18")
+    own = Verdict(claim, "cifar10", None, "not tested")
+    table = claims_table([stood_in, own], "cifar10", False, names)
+    assert table.title.startswith("Claims, ResNet-18 in place of ResNet-50, measured on cifar10")
+    assert claims_table([own], "cifar10", False, names).title.startswith("Claims, measured on")
+
+
 def test_the_papers_number_stands_beside_ours_for_its_own_data_only(scores):
     numbers = {("cifar10", "a"): 71.5}
     rows = {"first": ["a", "c"], "second": ["b", "a"]}
@@ -83,6 +94,14 @@ def test_the_papers_number_stands_beside_ours_for_its_own_data_only(scores):
         ["first", "71.50", a, "–", "–", a, "–"],
         ["second", "–", b, "71.50", a, b, a],
     ]
+
+
+def test_several_tables_stand_below_each_other():
+    first, second = Table("First", ("a",), [("1",)]), Table("Second", ("b",), [("2",)])
+    both = Tables([first, second])
+    assert repr(both) == f"{first}\n\n{second}"
+    markdown = both._repr_markdown_()
+    assert markdown == f"{first._repr_markdown_()}\n\n{second._repr_markdown_()}"
 
 
 def test_a_table_for_the_terminal_and_for_the_book():

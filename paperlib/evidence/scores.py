@@ -65,6 +65,10 @@ class Scores:
         """The seeds of which a cell has any number, in order."""
         return list(dict.fromkeys(self.frame.loc[self.frame["cell"] == cell, "seed"]))
 
+    def metrics(self, cell: str) -> list[str]:
+        """The metrics of which a cell has any number, in order."""
+        return list(dict.fromkeys(self.frame.loc[self.frame["cell"] == cell, "metric"]))
+
     @cached_property
     def _values(self) -> dict[tuple[str, str], dict[int, float]]:
         out: dict[tuple[str, str], dict[int, float]] = {}

@@ -92,5 +92,6 @@ def test_another_network_can_stand_in_and_decides_on_the_direction_alone():
         claims, found, "cifar10", paper_setting=True, stands_for={"resnet50": "resnet18"}
     )
     assert (stood_in.word, own.word) == ("direction only", "reproduced")
+    assert (stood_in.network, own.network) == ("resnet18", "")
     untested, _ = judge_claims(claims, found, "cifar10", paper_setting=True)
     assert untested.word == "not tested"

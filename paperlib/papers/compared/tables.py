@@ -78,7 +78,7 @@ def costs(found: Scores) -> Table:
         if method not in CLEAN_ONLY and seconds and speed:
             rows.append((label, f"{seconds.mean:.1f}", f"{speed.mean:.0f}"))
     title = "Cost of the training on degraded images"
-    return Table(title, ("", "seconds", "images a second"), rows)
+    return Table(title, ("", "seconds", "images per second"), rows)
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:

@@ -10,7 +10,7 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVERITY, VARIANTS
-from paperlib.report import NOTHING, Table, claims_table, gain_rows, gain_text, metric_rows
+from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, gain_text, metric_rows
 from paperlib.study import Settings
 
 MODELS = {
@@ -88,23 +88,23 @@ DRIFT = {  # metrics of `drift`, and what the table calls them
 }
 
 
-def drift(network: str, dataset: str, items: Items) -> Table:
+def drift(settings: Settings, dataset: str, found: Scores) -> Table:
     """The observation behind the prior, in numbers, by corruption: means over seeds."""
     rows = [
-        (name, *(f"{metrics[metric]:.2f}" for metric in DRIFT))
-        for name, metrics in drifts(items).items()
+        (name, *(f"{means[metric]:.2f}" for metric in DRIFT))
+        for name, means in drifts(dataset, found).items()
     ]
-    what = f"{NAMES[network]}, {dataset}, means over seeds"
+    what = f"{NAMES[settings.networks[0]]}, {dataset}, means over seeds"
     title = f"Drift of early features at severity {SEVERITY}: {what}"
     return Table(title, ("corruption", *DRIFT.values()), rows)
 
 
-def drifts(items: Items) -> dict[str, dict[str, float]]:
+def drifts(dataset: str, found: Scores) -> dict[str, dict[str, float]]:
     """Corruption -> metrics of `drift`, means over seeds."""
     return {
-        name: {metric: fmean(r.metrics[metric] for r in records) for metric in records[0].metrics}
-        for name, records in items["drift"].items()
-        if records
+        name: {metric: fmean(found.values(name, metric).values()) for metric in found.metrics(name)}
+        for name in seen(dataset)
+        if name in found.cells
     }
 
 
@@ -133,12 +133,12 @@ def summary_gains(network: str, model: str, dataset: str, found: Scores) -> dict
     return found.gains(f"{network}/{model}", f"{network}/frozen", (*seen(dataset), *EXTRA))
 
 
-def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
+def gains(settings: Settings, dataset: str, found: Scores) -> Tables:
     """Gain over the frozen network by corruption, one table per network.
 
     Bold: the interval excludes 0. A column of what the profile does not train is left out.
     """
-    tables = []
+    tables = Tables()
     alone = f"a module for it, severity {SEVERITY}"
     for network in settings.networks:
         columns = {
@@ -199,24 +199,20 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """All claims. They are about ImageNet-C; on anything else only their direction is judged."""
-    paper_setting, stands_for = settings.profile == "paper", _stands_for(settings)
-    found = scores(dataset, items)
-    return judge_claims(read_claims("ddp"), found, dataset, paper_setting, "imagenet", stands_for)
+    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
 
-
-def _stands_for(settings: Settings) -> dict[str, str]:
-    """The first network stands for ResNet-50 in a profile that has none."""
-    return {} if "resnet50" in settings.networks else {"resnet50": settings.networks[0]}
+    In a profile without ResNet-50, the first network stands in for it.
+    """
+    networks, found = settings.networks, scores(dataset, items)
+    stand_ins = {} if "resnet50" in networks else {"resnet50": networks[0]}
+    paper_setting = settings.profile == "paper"
+    return judge_claims(read_claims("ddp"), found, dataset, paper_setting, "imagenet", stand_ins)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
     found = verdicts(settings, dataset, items)
-    title = "Claims"
-    for theirs, ours in _stands_for(settings).items():
-        title = f"Claims, {NAMES[ours]} in the place of {NAMES[theirs]}"
-    return claims_table(found, dataset, settings.profile == "paper", title)
+    return claims_table(found, dataset, settings.profile == "paper", NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
@@ -225,7 +221,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     for dataset, items in studies.items():
         found = scores(dataset, items)
         out += [
-            drift(settings.networks[0], dataset, items),
+            drift(settings, dataset, found),
             main(settings, dataset, found),
             *gains(settings, dataset, found),
             jpeg(settings, dataset, found),

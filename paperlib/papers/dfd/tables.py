@@ -1,5 +1,4 @@
-"""DFD's tables, made of the records that `dfd.study` returns: the chapter shows them, `make
-reproduce` prints them."""
+"""The tables of deep feature distillation, made of the records that `dfd.study` returns."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,12 +14,9 @@ SUPER_RESOLVERS = ("espcn", "srresnet", "srgan", "vdsr")
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    if settings.profile == "paper":
-        return "the paper's recipe; mean ± 95 % interval (seeds)"
-    size, epochs = settings.recipe["train_size"], settings.recipe["epochs"]
-    width = f"{NAMES[MAIN]} at {settings.by_network[MAIN]['width']:g} of its width"
-    reduced = f"{size} training images, {epochs} epoch(s), {width}"
-    return f"REDUCED setting `{settings.profile}`: {reduced}; mean ± 95 % interval (seeds)"
+    images = f"{settings.images(MAIN)} training images"
+    widths = settings.narrowed(NAMES, [MAIN])
+    return settings.described([images, settings.schedule(MAIN), *widths])
 
 
 def scores(dataset: str, items: Items) -> Scores:

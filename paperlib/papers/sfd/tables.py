@@ -1,6 +1,5 @@
 """The tables of self-feature distillation, made of the records that `sfd.study` returns."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import torch
@@ -14,14 +13,11 @@ from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.methods import Task
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
-from paperlib.report import NOTHING, Table, claims_table, gain_rows, metric_rows
+from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, metric_rows
 from paperlib.runs import Run
 from paperlib.study import Settings
 
-CLAIMED = (
-    "resnet50",
-    "resnext101",
-)  # the poster's networks; the profile's stand for them, in order
+CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
 
 
@@ -36,14 +32,12 @@ def scores(dataset: str, items: Items) -> Scores:
     return with_summaries(Scores.of(*items.values()), "vanilla", dataset)
 
 
-def printed() -> list[Table]:
+def printed() -> Tables:
     """The poster's two tables."""
     first = "First table of the poster: ImageNet, ImageNet-C, top-1 (%) and mCE"
     second = "Second table of the poster: unseen corruptions, top-1 (%)"
-    return [
-        _printed("table1", first, SUMMARIES),
-        _printed("table2", second, {name: name for name in EXTRA}),
-    ]
+    columns = {name: name for name in EXTRA}
+    return Tables([_printed("table1", first, SUMMARIES), _printed("table2", second, columns)])
 
 
 def _printed(name: str, title: str, columns: Mapping[str, str]) -> Table:
@@ -141,7 +135,7 @@ def costs(settings: Settings, dataset: str, found: Scores) -> Table:
         "",
         "parameters at test time",
         "in training only",
-        "million MACs an image",
+        "million MACs per image",
         "seconds of training",
     )
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
@@ -180,33 +174,24 @@ def features(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """All claims. They are about ImageNet-C; on anything else only their direction is judged."""
-    paper_setting, stands_for = settings.profile == "paper", _stands_for(settings)
-    found = scores(dataset, items)
-    return judge_claims(read_claims("sfd"), found, dataset, paper_setting, "imagenet", stands_for)
+    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
 
-
-def _stands_for(settings: Settings) -> dict[str, str]:
-    """Network of the poster -> the profile's in its place."""
-    return dict(zip(CLAIMED, settings.networks, strict=False))
+    The profile's networks stand in for the poster's, in order.
+    """
+    paper_setting, found = settings.profile == "paper", scores(dataset, items)
+    stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
+    return judge_claims(read_claims("sfd"), found, dataset, paper_setting, "imagenet", stand_ins)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
     found = verdicts(settings, dataset, items)
-    table = claims_table(found, dataset, settings.profile == "paper")
-    swapped = [
-        f"{NAMES[ours]} for {NAMES[theirs]}"
-        for theirs, ours in _stands_for(settings).items()
-        if ours != theirs
-    ]
-    title = table.title + (f"; {', '.join(swapped)}" if swapped else "")
-    return dataclasses.replace(table, title=title)
+    return claims_table(found, dataset, settings.profile == "paper", NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
-    out = printed()
+    out: list[Table] = [*printed()]
     for dataset, items in studies.items():
         found = scores(dataset, items)
         parts = (main, unseen, gain_over_ce, features, lambdas, ablations)

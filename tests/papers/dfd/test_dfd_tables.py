@@ -50,7 +50,7 @@ def test_all_tables_are_made_even_of_nothing():
 
 
 def test_a_reduced_setting_is_called_reduced():
-    assert "REDUCED setting `smoke`: 256 training images, 1 epoch(s)" in dfd_tables.describe(
+    assert "REDUCED setting `smoke`: 256 training images, 1 epoch, " in dfd_tables.describe(
         dfd.PROFILES["smoke"]
     )
     assert "REDUCED" not in dfd_tables.describe(dfd.PROFILES["paper"])

@@ -26,8 +26,7 @@ def seen(dataset: str) -> tuple[str, ...]:
 
 
 def severity_table(dataset: str) -> str:
-    """Whose severities: ImageNet-C's for folders of photographs, CIFAR-C's for images of 32
-    pixels."""
+    """Whose severities: ImageNet-C's for folders of photographs, else CIFAR-C's, for 32 pixels."""
     return "imagenet-c" if "@" in dataset else "cifar-c"
 
 
@@ -42,8 +41,7 @@ def condition(dataset: str, corruption: str, severity: int) -> dict[str, Any]:
 
 
 def trained_on(dataset: str) -> dict[str, Any]:
-    """What training images go through: one of the seen corruptions at one severity, drawn anew for
-    each image."""
+    """For training images: a seen corruption at some severity, drawn anew for each image."""
     table, names = severity_table(dataset), ",".join(seen(dataset))
     return {"name": "random_corruption", "table": table, "corruptions": names}
 
@@ -70,7 +68,7 @@ def with_summaries(scores: Scores, clean_trained: str, dataset: str) -> Scores:
     Args:
         scores: of cells "<network>/...".
         clean_trained: names the cell "<network>/<clean_trained>" that mCE is relative to.
-        dataset: what all was measured on.
+        dataset: that all was measured on.
     """
     table = {
         (name, severity): metric(dataset, name, severity)

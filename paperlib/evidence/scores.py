@@ -33,7 +33,7 @@ class Scores:
     """The numbers of some cells.
 
     Attributes:
-        frame: a row per number, with the columns of `Score`.
+        frame: one row per number, with the columns of `Score`.
     """
 
     def __init__(self, rows: Iterable[Score]) -> None:

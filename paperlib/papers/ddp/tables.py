@@ -40,8 +40,8 @@ def scores(dataset: str, items: Items) -> Scores:
 
 
 def _qualities(found: Scores) -> Iterator[Score]:
-    for cell in found.cells:
-        for severity, quality in QUALITIES.items() if "/jpeg/" in cell else ():
+    for cell in (cell for cell in found.cells if "/jpeg/" in cell):
+        for severity, quality in QUALITIES.items():
             for seed, value in found.values(cell, f"top1@jpeg_compression-{severity}").items():
                 yield Score(cell, seed, f"q{quality}", value)
 

@@ -107,8 +107,7 @@ def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def costs(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Parameters and multiplications of one image at test time, parameters in training, and seconds
-    trained.
+    """Parameters, multiplications per image at test time, and seconds of training.
 
     Counted for ten classes; images have 32 pixels a side, or what the name of a folder says.
     """

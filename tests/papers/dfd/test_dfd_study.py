@@ -196,7 +196,8 @@ def test_a_profile_with_choices_of_ones_own():
         (("fast",), "unknown profile 'fast'; choose from: smoke, demo, paper"),
         (
             ("smoke", ["mnist"]),
-            "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
+            "unknown data set 'mnist'; choose from: "
+            "synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
             "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)",
         ),
         (

@@ -88,8 +88,8 @@ def claims_table(
     verdicts: Sequence[Verdict],
     dataset: str,
     paper_setting: bool,
-    names: Mapping[str, str] | None = None,
     title: str = "Claims",
+    names: Mapping[str, str] | None = None,
 ) -> Table:
     """The verdicts on a paper's claims, all measured on one data set.
 
@@ -97,8 +97,8 @@ def claims_table(
         verdicts: what came of the claims.
         dataset: that they were measured on.
         paper_setting: whether the recipe is the paper's; the title says if not.
-        names: of networks, for the title: it says which stand in for the claims' own.
         title: how it starts.
+        names: of networks, for the title: it says which stand in for the claims' own.
     """
     swapped = {v.claim.network: v.network for v in verdicts if v.network}
     for theirs, ours in swapped.items():

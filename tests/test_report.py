@@ -74,9 +74,11 @@ def test_the_title_says_which_network_stands_in_for_which():
     names = {"resnet50": "ResNet-50", "resnet18": "ResNet-18"}
     stood_in = Verdict(claim, "cifar10", None, "not tested", network="resnet18")
     own = Verdict(claim, "cifar10", None, "not tested")
-    table = claims_table([stood_in, own], "cifar10", False, names)
+    table = claims_table([stood_in, own], "cifar10", False, names=names)
     assert table.title.startswith("Claims, ResNet-18 in place of ResNet-50, measured on cifar10")
-    assert claims_table([own], "cifar10", False, names).title.startswith("Claims, measured on")
+    assert claims_table([own], "cifar10", False, names=names).title.startswith(
+        "Claims, measured on"
+    )
 
 
 def test_the_papers_number_stands_beside_ours_for_its_own_data_only(scores):

@@ -124,7 +124,7 @@ def lambda_curves(found: Scores) -> tuple[dict[str, float], dict[str, dict[float
 
 
 def lambdas(dataset: str, found: Scores) -> Table:
-    """The numbers behind Fig. 2: held-out accuracies, of the base network first; the best lambda."""
+    """The numbers behind Fig. 2: held-out accuracies, the base network first; the best lambda."""
     bases, curves = lambda_curves(found)
     rows = []
     for name, curve in curves.items():

@@ -185,7 +185,7 @@ def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
     found = verdicts(settings, dataset, items)
-    return claims_table(found, dataset, settings.profile == "paper", NAMES)
+    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:

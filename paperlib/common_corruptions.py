@@ -26,8 +26,7 @@ def seen(dataset: str) -> tuple[str, ...]:
 
 
 def severity_table(dataset: str) -> str:
-    """Whose severities: ImageNet-C's for folders of photographs, CIFAR-C's for images of 32
-    pixels."""
+    """Whose severities: ImageNet-C's for folders of photographs, else CIFAR-C's, for 32 pixels."""
     return "imagenet-c" if "@" in dataset else "cifar-c"
 
 
@@ -42,8 +41,7 @@ def condition(dataset: str, corruption: str, severity: int) -> dict[str, Any]:
 
 
 def trained_on(dataset: str) -> dict[str, Any]:
-    """What training images go through: one of the seen corruptions at one severity, drawn anew for
-    each image."""
+    """For training images: a seen corruption at some severity, drawn anew for each image."""
     table, names = severity_table(dataset), ",".join(seen(dataset))
     return {"name": "random_corruption", "table": table, "corruptions": names}
 
@@ -60,43 +58,62 @@ def metric(dataset: str, corruption: str, severity: int) -> str:
     return f"top1@{degrade.label(condition(dataset, corruption, severity))}"
 
 
-def summarised(scores: Scores, vanilla: str, dataset: str) -> Scores:
+def with_summaries(scores: Scores, clean_trained: str, dataset: str) -> Scores:
     """The scores and, for every cell and seed that was tested under all corruptions, further rows.
 
     "hq": top-1 on clean images; "<corruption>": mean over its severities; "seen" and "unseen":
-    means over the corruptions; "mce": mCE over the seen ones, in per cent, relative to the errors
-    of the cell `vanilla` (means over seeds), where that has any.
+    means over the corruptions; "mce": mCE over the seen ones, in per cent, relative to the mean
+    errors of the clean-trained network, where those were measured.
+
+    Args:
+        scores: of cells "<network>/...".
+        clean_trained: names the cell "<network>/<clean_trained>" that mCE is relative to.
+        dataset: that all was measured on.
     """
-    names = (*seen(dataset), *EXTRA)
-    table = {(c, s): metric(dataset, c, s) for c in names for s in SEVERITIES}
-    baseline = _reference(scores, vanilla, table, dataset)
+    table = {
+        (name, severity): metric(dataset, name, severity)
+        for name in (*seen(dataset), *EXTRA)
+        for severity in SEVERITIES
+    }
+    baselines: dict[str, Baseline | None] = {}
     rows: list[Score] = []
     for cell in scores.cells:
+        network = cell.partition("/")[0]
+        if network not in baselines:
+            baselines[network] = _baseline(scores, f"{network}/{clean_trained}", table, dataset)
         for seed in scores.seeds(cell):
             found = {key: scores.values(cell, name).get(seed) for key, name in table.items()}
             own = {key: value for key, value in found.items() if value is not None}
-            if len(own) < len(table):
-                continue
-            means = {c: fmean(own[c, s] for s in SEVERITIES) for c in names}
-            parts = {"hq": scores.values(cell, "top1@none")[seed], **means}
-            for group, corruptions in (("seen", seen(dataset)), ("unseen", EXTRA)):
-                parts[group] = fmean(means[c] for c in corruptions)
-            if baseline is not None:
-                errors = {key: 100 - value for key, value in own.items()}
-                parts["mce"] = mce(errors, baseline, dataset, seen(dataset))
-            rows += [Score(cell, seed, name, value) for name, value in parts.items()]
+            if len(own) == len(table):
+                parts = {"hq": scores.values(cell, "top1@none")[seed]}
+                parts |= _summary(own, baselines[network], dataset)
+                rows += [Score(cell, seed, name, value) for name, value in parts.items()]
     return scores.plus(rows)
 
 
-def _reference(
-    scores: Scores, vanilla: str, table: Mapping[tuple[str, int], str], dataset: str
+def _summary(
+    accuracies: Mapping[tuple[str, int], float], baseline: Baseline | None, dataset: str
+) -> dict[str, float]:
+    """The summaries of one network's accuracies by (corruption, severity)."""
+    parts = {
+        name: fmean(accuracies[name, severity] for severity in SEVERITIES)
+        for name in (*seen(dataset), *EXTRA)
+    }
+    for group, names in (("seen", seen(dataset)), ("unseen", EXTRA)):
+        parts[group] = fmean(parts[name] for name in names)
+    if baseline is not None:
+        errors = {key: 100 - value for key, value in accuracies.items()}
+        parts["mce"] = mce(errors, baseline, dataset, seen(dataset))
+    return parts
+
+
+def _baseline(
+    scores: Scores, cell: str, table: Mapping[tuple[str, int], str], dataset: str
 ) -> Baseline | None:
     """The clean-trained network that mCE is relative to; None where it was not measured."""
-    if not scores.values(vanilla, "top1@none"):
+    if not scores.values(cell, "top1@none"):
         return None
-    errors = {
-        key: 100 - fmean(scores.values(vanilla, name).values()) for key, name in table.items()
-    }
-    clean = 100 - fmean(scores.values(vanilla, "top1@none").values())
-    network = vanilla.partition("/")[0]
-    return Baseline.from_errors(f"the clean-trained {network}", errors, clean, dataset)
+    errors = {key: 100 - fmean(scores.values(cell, name).values()) for key, name in table.items()}
+    clean = 100 - fmean(scores.values(cell, "top1@none").values())
+    name = f"the clean-trained {cell.partition('/')[0]}"
+    return Baseline.from_errors(name, errors, clean, dataset)

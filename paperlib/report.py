@@ -1,6 +1,6 @@
 """Tables: the paper's number beside ours, and a verdict for every claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tabulate import tabulate
@@ -30,20 +30,79 @@ class Table:
         return tabulate(self.rows, self.headers, tablefmt=form, disable_numparse=True)
 
 
+class Tables(list[Table]):
+    """Several tables, one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(table._repr_markdown_() for table in self)
+
+
 def text(estimate: Estimate | None, sign: bool = False) -> str:
     """An estimate for a table, see `Estimate.text`."""
     return NOTHING if estimate is None else estimate.text(sign)
 
 
-def gain_text(gain: Estimate | None, digits: int = 1) -> str:
+def gain_text(gain: Estimate | None) -> str:
     """A gain for a table of many, see `Estimate.gain_text`."""
-    return NOTHING if gain is None else gain.gain_text(digits)
+    return NOTHING if gain is None else gain.gain_text()
+
+
+def metric_rows(
+    scores: Scores, cells: Mapping[str, str], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """Estimates: a row per cell, a column per metric.
+
+    Args:
+        scores: what was measured.
+        cells: label of a row -> its cell.
+        metrics: of the columns.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(text(scores.estimate(cell, metric)) for metric in metrics))
+        for label, cell in cells.items()
+    ]
+
+
+def gain_rows(
+    scores: Scores, pairs: Mapping[str, tuple[str, str]], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """Gains: a row per pair of cells, a column per metric; bold where the interval excludes 0.
+
+    Args:
+        scores: what was measured.
+        pairs: label of a row -> the cell that gains, and the one over which it does.
+        metrics: of the columns.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(gain_text(scores.gain(*pair, metric)) for metric in metrics))
+        for label, pair in pairs.items()
+    ]
 
 
 def claims_table(
-    verdicts: Sequence[Verdict], dataset: str, paper_setting: bool, title: str = "Claims"
+    verdicts: Sequence[Verdict],
+    dataset: str,
+    paper_setting: bool,
+    title: str = "Claims",
+    names: Mapping[str, str] | None = None,
 ) -> Table:
-    """The verdicts on a paper's claims, all measured on one data set."""
+    """The verdicts on a paper's claims, all measured on one data set.
+
+    Args:
+        verdicts: what came of the claims.
+        dataset: that they were measured on.
+        paper_setting: whether the recipe is the paper's; the title says if not.
+        title: how it starts.
+        names: of networks, for the title: it says which stand in for the claims' own.
+    """
+    swapped = {v.claim.network: v.network for v in verdicts if v.network}
+    for theirs, ours in swapped.items():
+        title += f", {(names or {})[ours]} in place of {(names or {})[theirs]}"
     rows = []
     for verdict in verdicts:
         claim = verdict.claim

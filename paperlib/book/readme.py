@@ -15,7 +15,7 @@ from paperlib.papers.dfd import study as dfd
 from paperlib.papers.dfd import tables as dfd_tables
 from paperlib.papers.fq import study as fq
 from paperlib.papers.fq import tables as fq_tables
-from paperlib.report import Table, claims_table
+from paperlib.report import Table
 from paperlib.study import select
 
 PATH = Path(__file__).resolve().parents[2] / "README.md"
@@ -46,9 +46,7 @@ def _results() -> str:
     archive = Archive(DATA / "results" / "dfd")
     settings = select(dfd.PROFILES, "demo", ["cifar10"])
     items = dfd.study(settings, "cifar10", archive)
-    table = claims_table(
-        "dfd", "cifar10", {**items["table1"], **items["table2"]}, paper_setting=False
-    )
+    table = dfd_tables.claims(settings, "cifar10", items)
     return f"{dfd_tables.describe(settings)}.\n\n{_pipe(table.headers, table.rows)}"
 
 
@@ -187,7 +185,7 @@ def _compared() -> str:
     """The page on all methods: what each adds to cross-entropy on the same images."""
     settings = select(compared.PROFILES, "demo", ["cifar10"])
     items = compared.study(settings, "cifar10", Archive(DATA / "results" / "compared"))
-    table = compared_tables.gain_table("cifar10", items["compared"])
+    table = compared_tables.gain_table("cifar10", compared_tables.scores("cifar10", items))
     return f"{compared_tables.describe(settings)}.\n\n{_pipe(table.headers, table.rows)}"
 
 

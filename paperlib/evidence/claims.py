@@ -9,13 +9,13 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 @dataclass(frozen=True)
 class Claim:
-    """ "`better` is `points` above `worse` in `metric`, for `network` on `dataset`".
+    """That `better` is `points` above `worse` in `metric`, for `network` on `dataset`.
 
     Attributes:
         dataset: the paper's.
         network: the network that it is claimed of; "" where cells name none.
-        better: the cell that is claimed to be better, without its network; worse: the other one.
-        worse: see `better`.
+        better: the cell that is claimed to be better, without its network.
+        worse: the cell that is claimed to be worse, without its network.
         metric: see `Score.metric`.
         points: the paper's difference, in percentage points; None where it prints no number.
         text: the claim in words.

@@ -35,13 +35,28 @@ class Estimate:
         """Whether the interval contains a value."""
         return abs(value - self.mean) <= self.half
 
-    def text(self, sign: bool = False) -> str:
-        """For a table: "81.26 ± 0.35 (3)", or "81.26 (1)" without an interval."""
-        half = "" if math.isinf(self.half) else f" ± {self.half:.2f}"
-        return f"{self.mean:{'+' if sign else ''}.2f}{half} ({self.n})"
+    @property
+    def decimals(self) -> int:
+        """How many decimals tables show: as far as the half-width has two digits, two at most.
 
-    def gain_text(self, digits: int = 1) -> str:
-        """For a table of many gains: "+1.2 ± 0.3", bold if the interval excludes 0."""
-        half = "" if math.isinf(self.half) else f" ± {self.half:.{digits}f}"
-        text = f"{self.mean:+.{digits}f}{half}"
+        E.g. 1.8 ± 2.9, 81.26 ± 0.35, 7 ± 13. One value, which has no interval, has one decimal.
+        """
+        if math.isinf(self.half):
+            return 1
+        exponent = int(f"{max(self.half, 0.01):.1e}".partition("e")[2])  # rounded: 9.96 has 1
+        return min(max(1 - exponent, 0), 2)
+
+    def text(self, sign: bool = False) -> str:
+        """For a table: "81.26 ± 0.35 (3)", or "81.3 (1)" without an interval."""
+        return f"{self._interval(sign)} ({self.n})"
+
+    def gain_text(self) -> str:
+        """For a table of many gains: "+1.23 ± 0.34", bold if the interval excludes 0."""
+        text = self._interval(sign=True)
         return text if self.contains(0) else f"**{text}**"
+
+    def _interval(self, sign: bool) -> str:
+        mean = round(self.mean, self.decimals)
+        signed = "+" if sign and mean else ""  # what rounds to 0 has no sign
+        half = "" if math.isinf(self.half) else f" ± {self.half:.{self.decimals}f}"
+        return f"{mean or 0:{signed}.{self.decimals}f}{half}"

@@ -13,6 +13,9 @@ import pandas as pd
 from paperlib.evidence.estimates import Estimate
 from paperlib.runs import Record
 
+# what a paper's `study` returns: records by item (a table or figure) and cell
+Items = Mapping[str, Mapping[str, Sequence[Record]]]
+
 LOWER_IS_BETTER = ("mce", "cross_entropy")
 MEASURED = ("seconds", "images_per_second")  # of the training, from a record's provenance
 
@@ -30,17 +33,18 @@ class Scores:
     """The numbers of some cells.
 
     Attributes:
-        frame: a row per number, with the columns of `Score`.
+        frame: one row per number, with the columns of `Score`.
     """
 
     def __init__(self, rows: Iterable[Score]) -> None:
         self.frame = pd.DataFrame(rows, columns=list(Score._fields))
 
     @classmethod
-    def of(cls, cells: Mapping[str, Sequence[Record]]) -> "Scores":
-        """All metrics of all records, sorted into cells; and what their training took."""
+    def of(cls, *items: Mapping[str, Sequence[Record]]) -> "Scores":
+        """All metrics of all records of some items' cells; and what their training took."""
         return cls(
             Score(cell, record.run.seed, metric, value)
+            for cells in items
             for cell, records in cells.items()
             for record in records
             for metric, value in _numbers(record).items()
@@ -94,6 +98,16 @@ class Scores:
         """The mean of `differences`, or None where no seed has both."""
         found = self.differences(better, worse, metric)
         return Estimate.of(found) if found else None
+
+    def gains(self, better: str, worse: str, metrics: Iterable[str]) -> dict[str, Estimate]:
+        """Metric -> gain in it; those that no seed of both has are left out."""
+        found = {metric: self.gain(better, worse, metric) for metric in metrics}
+        return {metric: gain for metric, gain in found.items() if gain is not None}
+
+    def estimates(self, cell: str, metrics: Iterable[str]) -> dict[str, Estimate]:
+        """Metric -> estimate of it; those that were not measured are left out."""
+        found = {metric: self.estimate(cell, metric) for metric in metrics}
+        return {metric: estimate for metric, estimate in found.items() if estimate is not None}
 
 
 def _numbers(record: Record) -> dict[str, float]:

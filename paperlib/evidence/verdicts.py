@@ -20,6 +20,7 @@ class Verdict:
         measured: our difference, above 0 in the claimed direction; None where there is none.
         word: one of `VERDICTS`.
         condition: what it was measured under, where one claim is judged under several; else "".
+        network: which stood in for the claim's when it was measured; "" where none did.
     """
 
     claim: Claim
@@ -27,6 +28,7 @@ class Verdict:
     measured: Estimate | None
     word: str
     condition: str = ""
+    network: str = ""
 
 
 def judge_claims(
@@ -55,8 +57,10 @@ def judge_claims(
     for claim in own:
         network = (stands_for or {}).get(claim.network, claim.network)
         measured = scores.gain(*claim.cells(network), claim.metric)
-        same = paper_setting and claim.dataset == dataset and network == claim.network
-        out.append(Verdict(claim, dataset, measured, judge(measured, claim.points or 0.0, same)))
+        instead = network if network != claim.network else ""
+        same = paper_setting and claim.dataset == dataset and not instead
+        word = judge(measured, claim.points or 0.0, same)
+        out.append(Verdict(claim, dataset, measured, word, network=instead))
     return out
 
 

@@ -1,18 +1,17 @@
 """The tables of the comparison, made of the records that `compared.study` returns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from paperlib import common_corruptions as corruptions
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Score, Scores
+from paperlib.evidence.scores import Items, Score, Scores
+from paperlib.evidence.verdicts import Verdict
 from paperlib.papers.compared.profiles import Settings
 from paperlib.papers.compared.study import CLEAN_ONLY, DEGRADATIONS, METHODS, NAMES
 from paperlib.report import Table, gain_text, text
-from paperlib.runs import Record
 
-Items = Mapping[str, Mapping[str, Sequence[Record]]]
 # what all are compared with: the same degraded images and labels, and cross-entropy alone
 FAIR = "degraded"
 
@@ -80,7 +79,12 @@ def costs(found: Scores) -> Table:
         if method not in CLEAN_ONLY and seconds and speed:
             rows.append((label, f"{seconds.mean:.1f}", f"{speed.mean:.0f}"))
     title = "Cost of the training on degraded images"
-    return Table(title, ("", "seconds", "images a second"), rows)
+    return Table(title, ("", "seconds", "images per second"), rows)
+
+
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """None: no paper has this comparison, and none claims anything of it."""
+    return []
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:

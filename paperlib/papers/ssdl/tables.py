@@ -65,7 +65,7 @@ def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
             (
                 method,
                 *(
-                    gain_text(found.gain(f"{name}/{level}", f"{base}/{level}"), 2)
+                    gain_text(found.gain(f"{name}/{level}", f"{base}/{level}"))
                     for level in columns.values()
                 ),
             )

@@ -7,10 +7,8 @@ import torch
 
 from paperlib import degrade, methods, papers
 from paperlib.errors import UserError
-from paperlib.evidence.claims import read_claims, read_numbers
 from paperlib.methods import Task
 from paperlib.papers.dfd import study as dfd
-from paperlib.papers.dfd.tables import describe
 from paperlib.runs import Record, in_order
 from paperlib.study import select
 from paperlib.training import learning_rate, make_optimizer
@@ -150,7 +148,7 @@ def test_the_best_lambda(tiny):
     assert dfd.best_lambda([base]) == 2.0  # the paper's, where nothing was tuned
 
 
-# Cells and tables
+# Cells
 
 
 def test_students_are_paired_with_their_base_by_seed_and_start():
@@ -196,31 +194,6 @@ def test_a_student_from_trained_weights_has_a_control_from_the_same_weights():
         assert dataclasses.replace(student, method="supervised", options={}, uses=control.uses) == (
             control
         )
-
-
-def test_every_cell_of_the_paper_is_measured():
-    items = dfd.study(dfd.PROFILES["smoke"], "cifar10", fake)
-    cells = {**items["table1"], **items["table2"]}
-    wanted = {cell for _, cell in read_numbers("dfd", "table1", "table2")}
-    wanted |= {cell for claim in read_claims("dfd") for cell in (claim.better, claim.worse)}
-    assert wanted <= cells.keys()
-    assert all(len(records) == 1 for records in cells.values())
-
-
-def test_all_tables_are_made_even_of_nothing():
-    settings = select(dfd.PROFILES, "smoke", ["cifar10", "synthdigits"])
-    for results in (fake, lambda runs: []):
-        studies = {name: dfd.study(settings, name, results) for name in settings.datasets}
-        tables = papers.tables("dfd").tables(settings, studies)
-        assert len({table.title for table in tables}) == len(tables)
-        assert all(len(row) == len(table.headers) for table in tables for row in table.rows)
-
-
-def test_a_reduced_setting_is_called_reduced():
-    assert "REDUCED setting `smoke`: 256 training images, 1 epoch(s)" in describe(
-        dfd.PROFILES["smoke"]
-    )
-    assert "REDUCED" not in describe(dfd.PROFILES["paper"])
 
 
 def test_unknown_paper():

@@ -16,7 +16,7 @@ from paperlib.networks import detector
 from paperlib.papers.fq.figures import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
-from paperlib.store import pack, unpack
+from paperlib.files import pack, unpack
 
 TASK = Task(10, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
 HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg_compression": 0.5}

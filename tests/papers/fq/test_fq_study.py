@@ -264,7 +264,7 @@ def test_gains_are_paired_and_marked():
     table = fq_tables.gains("cifar10", fq_tables.scores(measured["cifar10"]))
     row = next(row for row in table.rows if row[0] == "Plain-10 +POW-1")
     assert row[1] == "**+1.10 ± 0.25**"  # seeds 0 to 2: 1.0, 1.1, 1.2
-    assert row[2] == "**+2.2 ± 0.5**"
+    assert row[2] == "**+2.20 ± 0.50**"
     assert settings.seeds > fq.SEEDS == 3
 
 

@@ -48,7 +48,7 @@ class _OwnKernel(AsyncKernelManager):
             "PYTHONPATH": os.pathsep.join(path),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
-        # Its log would warn on the terminal, at every start, that a kernel on this very machine is not encrypted.
+        # its log would warn, at every start, that a kernel on this very machine is not encrypted
         launch = ipykernel.kernelspec.get_kernel_dict(["--log-level=ERROR"])
         return KernelSpec(resource_dir=ipykernel.kernelspec.RESOURCES, env=env, **launch)
 

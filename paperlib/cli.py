@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from paperlib.study import Results, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-BOOK = ROOT / "book"
+CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
 BUILD = ROOT / "build"  # what is rendered
 # committed records by paper, and in "cost" what whole reproductions cost
-RESULTS = ROOT / "data" / "results"
+RESULTS = DATA / "results"
 # the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
 PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
 PICTURES = BOOK / "_static"
@@ -267,8 +267,8 @@ def _chapter(
         json.dumps(parameters),
         fresh.installed(),
         source,
-        ROOT / "paperlib",
-        ROOT / "data",
+        CODE,
+        DATA,
         *sorted(options.runs.glob("*/record.json")),
         *_pictures(data),
     )

@@ -297,7 +297,7 @@ def _pictures(data: "Sequence[Dataset]") -> "Iterator[str | memoryview | Path]":
         yield " ".join(dataset.classes)
         for split in (dataset.train, dataset.test):
             for tensor in (split.images, split.labels):
-                yield memoryview(tensor.numpy().reshape(-1))
+                yield tensor.numpy().reshape(-1).data
     try:
         yield frost.find_textures()
     except UserError:

@@ -14,7 +14,7 @@ from paperlib.papers.compared import PAPER, study, tables
 from paperlib.papers.compared.study import DEGRADATIONS, METHODS
 from paperlib.study import Settings, select
 
-LABELS, PANEL, GAP, ROW, TOP = 250, 118, 12, 24, 46  # pixels
+LABELS, PANEL, GAP, ROW, TOP = 240, 140, 12, 24, 46  # pixels
 LOWEST, HIGHEST = -36, 12  # points
 STYLE = """text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .small { font-size: 11px; fill: #59636e }
@@ -60,7 +60,7 @@ def svg() -> str:
         f"<title>Gain over cross-entropy on the same degraded images, {_setting()[1]}</title>",
         f"<style>\n{STYLE}\n</style>",
         f'<text x="0" y="14">Points of top-1 accuracy on {_setting()[1]}, gained over'
-        " cross-entropy on the same degraded images, with 95 % intervals</text>",
+        " cross-entropy on the same degraded images; colour: the 95 % interval excludes 0</text>",
     ]
     for row, method in enumerate(methods):
         y = TOP + row * ROW + ROW // 2

@@ -1,5 +1,5 @@
-"""What several files share: a store, runs that train in no time, pictures, corrupted sets; and in
-which order and process tests run."""
+"""What several files share: a store, runs that train in no time, pictures, corrupted sets; and the
+order of tests."""
 
 from functools import partial
 
@@ -15,14 +15,9 @@ from paperlib.runs import Run
 from paperlib.store import Store
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Slow tests first, so that no process ends long after the others. A file's tests stay in one
-    process, except those that are marked with a group of their own."""
+    """Slow tests first, so that no process ends long after the others."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture

@@ -16,11 +16,7 @@ def test_every_chapter_is_executed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.xdist_group(path.name)) for path in COMMITTED],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
 def test_a_committed_notebook_passes_strict_nbval(path):
     done = nbval(path)
     assert done.returncode == 0, done.stdout

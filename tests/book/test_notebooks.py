@@ -68,6 +68,7 @@ def book(tmp_path: Path) -> Path:
     return small
 
 
+@pytest.mark.slow
 def test_same_run_gives_same_bytes(toy, tmp_path):
     committed = notebooks.refresh(toy)
     again = notebooks.execute(toy, tmp_path / "again.ipynb", {})
@@ -76,6 +77,7 @@ def test_same_run_gives_same_bytes(toy, tmp_path):
     assert sorted(path.name for path in toy.parent.iterdir()) == ["toy.ipynb", "toy.py"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_committed_notebook_alone(toy, tmp_path):
     committed = toy.with_suffix(".ipynb")
     committed.write_text("untouched")
@@ -140,6 +142,7 @@ def test_a_failing_chapter_is_one_line_and_kept(tmp_path, code, message):
     assert list(kept.parent.iterdir()) == [kept]
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_shows_a_given_notebook(toy, book, tmp_path):
     before = (book / "toy.ipynb").read_bytes()
     executed = notebooks.execute(toy, tmp_path / "build" / "toy.ipynb", {"mode": "run", "seeds": 7})
@@ -155,6 +158,7 @@ def test_the_site_builds_and_shows_a_given_notebook(toy, book, tmp_path):
     assert (book / "toy.ipynb").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_warning_fails_the_build(book, tmp_path):
     with (book / "index.md").open("a") as index:
         index.write("\n[nowhere](nowhere.md)\n")
@@ -168,6 +172,7 @@ def test_an_unknown_chapter_is_refused(book, tmp_path):
         notebooks.build_site(tmp_path / "site", {"tow": tmp_path / "toy.ipynb"}, book=book)
 
 
+@pytest.mark.slow
 def test_nbval_notices_a_changed_number(toy):
     committed = notebooks.refresh(toy)
     assert nbval(committed).returncode == 0

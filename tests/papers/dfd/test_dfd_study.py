@@ -58,6 +58,7 @@ def test_how_much_a_profile_trains(profile, count):
     assert len(in_order(asked_for(profile))) == count
 
 
+@pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
     distinct = {

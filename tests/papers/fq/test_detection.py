@@ -214,6 +214,7 @@ def test_an_image_without_objects_can_be_trained_on(make, batch):
     assert make().loss(batch._replace(labels=nothing))["loss"].isfinite()
 
 
+@pytest.mark.slow
 def test_a_few_steps_find_the_objects(make, batch):
     """Two scenes, trained until they are known by heart."""
     two = batch.part(slice(2))
@@ -279,6 +280,7 @@ def test_a_resumed_training_has_the_same_bits(few, make_run, cpu, tmp_path):
     assert resumed.progress.history == whole.progress.history
 
 
+@pytest.mark.slow
 def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, cpu):
     trained = make_run(options={"kind": "pow"}, evaluate=(HEAVY,), batch_size=8)
     (record,) = sweep.Sweep(store, None, cpu)([trained])

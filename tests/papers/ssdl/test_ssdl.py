@@ -122,6 +122,7 @@ def test_only_the_student_learns(make, options):
     )
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_break(make):
     method, batch = (
         make("ssdl", taps="stages", draw="independent").eval(),

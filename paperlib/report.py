@@ -100,19 +100,21 @@ def claims_table(
         title: how it starts.
         names: of networks, for the title: it says which stand in for the claims' own.
     """
-    swapped = {v.claim.network: v.network for v in verdicts if v.network}
-    for theirs, ours in swapped.items():
-        title += f", {(names or {})[ours]} in place of {(names or {})[theirs]}"
+    known = names or {}
+    for theirs, ours in {v.claim.network: v.network for v in verdicts if v.network}.items():
+        title += f", {known.get(ours, ours)} in place of {known.get(theirs, theirs)}"
+    under = any(verdict.condition for verdict in verdicts)
     rows = []
     for verdict in verdicts:
         claim = verdict.claim
         elsewhere = "" if claim.dataset == dataset else f" on {claim.dataset}"
         paper = NOTHING if claim.points is None else f"{claim.points:+.2f}{elsewhere}"
         ours = text(verdict.measured, sign=True)
-        rows.append((claim.text, claim.source, paper, ours, verdict.word))
+        condition = [verdict.condition] * under
+        rows.append((claim.text, claim.source, *condition, paper, ours, verdict.word))
     kind = "the paper's" if paper_setting else "reduced"
     kind += " setting" + ("" if paper_setting else ": only the direction can be judged")
-    headers = ("claim", "source", "paper", "ours", "verdict")
+    headers = ("claim", "source", *["under"] * under, "paper", "ours", "verdict")
     return Table(f"{title}, measured on {dataset} ({kind})", headers, rows)
 
 

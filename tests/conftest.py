@@ -1,5 +1,5 @@
-"""What several files share: a store, runs that train in a fraction of a second, pictures, corrupted
-sets."""
+"""What several files share: a store, runs that train in no time, pictures, corrupted sets; and the
+order of tests."""
 
 from functools import partial
 
@@ -14,6 +14,11 @@ from paperlib.datasets import Split
 from paperlib.execution import Execution
 from paperlib.runs import Run
 from paperlib.store import Store
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests first, so that no process ends long after the others."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

@@ -136,6 +136,7 @@ def test_a_teacher_whose_weights_are_corrupt_is_made_again(store, cpu, tiny, tin
     assert same(store.weights(tiny()), expected)
 
 
+@pytest.mark.slow
 def test_several_workers_give_the_same_bits_as_one(
     tmp_path, cpu, tiny, tiny_student, one_thread, monkeypatch
 ):
@@ -147,6 +148,7 @@ def test_several_workers_give_the_same_bits_as_one(
     assert all(same(one.weights(run), two.weights(run)) for run in [tiny(), *runs])
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
     runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
@@ -178,6 +180,7 @@ CHILD = """
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_path):
     run, ticks = tiny(), []
     command = [

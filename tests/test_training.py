@@ -205,11 +205,13 @@ def check_resume(run, cpu, tmp_path):
         assert resumed.progress.history == values["history"]
 
 
+@pytest.mark.slow
 @RUNS
 def test_resumed_after_any_epoch_is_uninterrupted(tiny, cpu, tmp_path, fields):
     check_resume(tiny(epochs=3, **fields), cpu, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_student_resumes_too(tiny_student, cpu, tmp_path):
     check_resume(tiny_student(epochs=3), cpu, tmp_path)
 
@@ -248,6 +250,7 @@ CHILD = """
 """
 
 
+@pytest.mark.slow
 def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_thread):
     run = tiny(network="vgg16", epochs=3)
     expected = running.train(run, Store(tmp_path / "whole"), None, cpu)

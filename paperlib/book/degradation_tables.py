@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from paperlib.book.blocks import mode
 from paperlib.degrade.draws import Draws
 from paperlib.degrade.levels import truncated
 from paperlib.degrade.tables import CORRUPTIONS, TABLES
@@ -200,8 +201,7 @@ def loop() -> Table:
         device = record["provenance"]["device"]
         for r in record["results"]:
             if "share" in r:
-                mode = r["precision"] + (", compiled" if r["compile"] else "")
-                what = f"in the loop, batch {r['batch']}, {mode}"
+                what = f"in the loop, batch {r['batch']}, {mode(r)}"
                 rows.append((device, what, f"{100 * r['share']:.1f} % of ResNet-18's step"))
             else:
                 seconds = sorted(r["seconds"])[len(r["seconds"]) // 2]

@@ -21,6 +21,7 @@ def run():
     return step.student(16, width=0.0625)
 
 
+@pytest.mark.slow
 def test_both_contestants_train_batches_of_the_same_size(run):
     trainer = bench.ours(run, TINY)
     before = [p.clone() for p in trainer.parameters]
@@ -42,6 +43,7 @@ def test_contestants_take_turns():
     assert all(len(values) == 2 and min(values) > 0 for values in speeds.values())
 
 
+@pytest.mark.slow
 def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
     trainer = bench.ours(run, TINY)
     backward = torch.Tensor.backward
@@ -85,6 +87,7 @@ def test_a_timed_degradation_gives_what_the_degradation_gives():
     assert not timed.fixed
 
 
+@pytest.mark.slow
 def test_non_linearities_race_against_the_plain_network():
     result = bench_quantization.contest(TINY, 8, 1, 0.001, width=0.0625)
     speeds = {name: values[0] for name, values in result["images_per_second"].items()}

@@ -169,7 +169,8 @@ def test_the_real_files_where_they_are(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = voc.load(real)
     assert len(data.train) == len(lists)
-    width, height = Image.open(real / voc.FOLDER / "JPEGImages" / "000002.jpg").size
+    with Image.open(real / voc.FOLDER / "JPEGImages" / "000002.jpg") as image:
+        width, height = image.size
     scale = 320 / max(width, height)
     (box,) = unpack(data.train.labels[lists.index("000002")][None])[0].boxes
     left, top = (320 - round(width * scale)) // 2, (320 - round(height * scale)) // 2

@@ -270,6 +270,7 @@ dtypes = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(name=names, severity=severities, table=tables, shape=shapes, dtype=dtypes, data=st.data())
 def test_any_input_gets_the_right_answer_or_one_clear_line(

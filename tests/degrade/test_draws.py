@@ -83,6 +83,7 @@ def test_words_are_uniform_and_independent(key):
     assert stats.kstest(unit.mean(1), stats.norm(0.5, (12 * 4000) ** -0.5).cdf).pvalue > SUSPICIOUS
 
 
+@pytest.mark.slow
 def test_images_do_not_share_stretches_of_their_streams():
     """Keys that differ in few bits are where a counter-based generator goes wrong: words come twice
     no more often than chance has it, n**2 / 2**33.

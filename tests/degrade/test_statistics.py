@@ -51,6 +51,7 @@ def measure(theirs, textures):
     return described
 
 
+@pytest.mark.slow
 def test_mean_variance_and_spectrum_are_the_reference_s(theirs, measure):
     found = {
         (*cell, test): p

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paperlib.bench import race as bench
+from paperlib.book import blocks
 from paperlib.execution import Execution
 from paperlib.papers.fq.study import MODELS
 from paperlib.runs import Run
@@ -66,3 +67,20 @@ def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
         results.append(contest(execution, batch, rounds, seconds))
         print(json.dumps(results[-1]), flush=True)
     return bench.write_record("quantization", device, results)
+
+
+def block() -> str:
+    """The measured speeds as a table in Markdown."""
+    rows = [
+        (
+            device,
+            result["batch"],
+            blocks.mode(result),
+            blocks.span(result["images_per_second"]["plain"]),
+            *(f"{result['ratio'][name]:.2f}×" for name in KINDS),
+        )
+        for device, record in blocks.benchmarks("quantization-*.json")
+        for result in record["results"]
+    ]
+    kinds = (f"+{name.upper()}" for name in KINDS)
+    return blocks.pipe(("device", "batch", "in", "plain, images/s", *kinds), rows)

@@ -186,6 +186,7 @@ def test_parents_that_do_not_fit(make, run, tiny, batch):
 # Trainings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degradation", [CONTRAST, BLIND])
 def test_training_lowers_the_drift_and_leaves_the_network_alone(
     run, cpu, store, degradation, monkeypatch
@@ -213,6 +214,7 @@ def test_training_lowers_the_drift_and_leaves_the_network_alone(
     assert not parents[0].training
 
 
+@pytest.mark.slow
 def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
     """The module goes from a data set of three classes to one of ten, in the network of the ten."""
     images = iter(datasets.load("synthdigits").train.images[-15:].permute(0, 2, 3, 1).numpy())

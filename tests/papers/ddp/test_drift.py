@@ -244,6 +244,7 @@ def test_what_cannot_be_measured(make):
         make().measure(batches(lambda x: 0.5 * x, 1, 1))
 
 
+@pytest.mark.slow
 def test_a_run_and_its_record(run, cpu, store):
     noisy = {**CONTRAST, "corruption": "gaussian_noise"}
     (record,) = sweep.Sweep(store, None, cpu, bar=False)([run(evaluate=(noisy,))])

@@ -202,6 +202,7 @@ def test_unknown_method(tiny):
         build(tiny(method="sgd"), TASK, {})
 
 
+@pytest.mark.slow
 def test_the_compiled_loss_is_the_loss(tiny_student):
     """Traced as on a GPU, without the compiler's last stage; the teacher has run eagerly before."""
     run, task = tiny_student(), Task(10, (0.5,) * 3, (0.25,) * 3)

@@ -40,6 +40,7 @@ def fake(runs):
     return records
 
 
+@pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
     distinct = {

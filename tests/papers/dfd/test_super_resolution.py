@@ -241,6 +241,7 @@ def test_one_backward_pass_gives_each_player_its_own_gradient() -> None:
         torch.testing.assert_close(a.grad, b.grad)
 
 
+@pytest.mark.slow
 def test_each_player_learns_against_a_fixed_other() -> None:
     for player, term in (("discriminator", "discriminator"), ("network", "adversarial")):
         gan, batch = make_gan(adversarial=1.0, content=0.0), make_batch()

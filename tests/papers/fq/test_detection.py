@@ -11,12 +11,12 @@ from paperlib import datasets, degrade, methods, running, sweep, training
 from paperlib.datasets import Dataset, Split, scenes
 from paperlib.errors import UserError
 from paperlib.execution import Execution
+from paperlib.files import pack, unpack
 from paperlib.methods import Batch, Task
 from paperlib.networks import detector
 from paperlib.papers.fq.figures import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
-from paperlib.files import pack, unpack
 
 TASK = Task(10, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
 HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg_compression": 0.5}
@@ -215,6 +215,7 @@ def test_an_image_without_objects_can_be_trained_on(make, batch):
     assert make().loss(batch._replace(labels=nothing))["loss"].isfinite()
 
 
+@pytest.mark.slow
 def test_a_few_steps_find_the_objects(make, batch):
     """Two scenes, trained until they are known by heart."""
     two = batch.part(slice(2))
@@ -282,6 +283,7 @@ def test_a_resumed_training_has_the_same_bits(few, make_run, cpu, tmp_path):
     assert resumed.progress.history == whole.progress.history
 
 
+@pytest.mark.slow
 def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, cpu):
     trained = make_run(options={"kind": "pow"}, evaluate=(HEAVY,), batch_size=8)
     (record,) = sweep.Sweep(store, None, cpu)([trained])

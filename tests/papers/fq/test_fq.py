@@ -223,6 +223,7 @@ def calibration(tiny, **fields):
     return dataclasses.replace(trained, **{"method": "calibration", "epochs": 0, **fields})
 
 
+@pytest.mark.slow
 def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
     run = calibration(tiny)
     for parent in run.uses.values():

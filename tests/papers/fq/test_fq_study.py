@@ -49,6 +49,7 @@ def asked_for(profile):
     return in_order(asked)
 
 
+@pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
     for run in {

@@ -29,6 +29,7 @@ def disturbed(width=0.0625, size=32, dtype=torch.float32):
     return network.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-4)])
 @pytest.mark.parametrize("size", [32, 224])
 def test_the_image_comes_back(size, dtype, tolerance):
@@ -150,6 +151,7 @@ def test_images_of_a_wrong_size():
         Invertible(10, 0.0625, size=200)(torch.rand(1, 3, 200, 200))
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_is_still_invertible(tiny, cpu, store):
     fields = {
         "train_size": 512,

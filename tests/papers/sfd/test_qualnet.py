@@ -137,6 +137,7 @@ def test_a_decoder_that_is_none(tiny, network):
         methods.build(tiny(method="qualnet"), TASK, parents)
 
 
+@pytest.mark.slow
 def test_a_run_learns_both_and_is_reproduced(tiny, cpu, store, tmp_path):
     first = tiny(network="invertible", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 2, "table": "cifar-c"}

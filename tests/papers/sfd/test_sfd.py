@@ -274,6 +274,7 @@ def test_a_network_that_is_handed_on(tiny, cpu, store):
     )
 
 
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(tiny, cpu, store, monkeypatch):
     run = tiny(method="sfd", degrade=NOISE, epochs=3)
     monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0.0)

@@ -169,6 +169,7 @@ def test_wrong_runs(tiny, fields, message):
         built(run, TASK)
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
     classifier = tiny(train_size=256, epochs=3, lr=0.1, schedule="onecycle", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 4, "table": "cifar-c"}

@@ -180,6 +180,7 @@ def test_without_a_teacher(tiny):
         methods.build(tiny(method="vid"), TASK, {})
 
 
+@pytest.mark.slow
 def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path):
     noise = {
         "name": "corruption",

@@ -88,6 +88,7 @@ def test_samples_are_eight_images_in_8_bits(denoiser):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["again", "clean"])
 def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, target):
     """With 128 steps on 256 noisy digits, either target gains over 2 dB on unseen digits."""

@@ -116,12 +116,14 @@ def test_it_starts_with_the_accuracy_of_the_classifier(make, batch):
     )
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_break(make, batch):
     method = make().eval()
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(batch)["loss"], method.loss(batch)["loss"])
 
 
+@pytest.mark.slow
 def test_runs(run, tiny, store, cpu):
     """A classifier, a denoiser by itself, both jointly, and another classifier behind them."""
     classifier = tiny(train_size=128, lr=0.1, schedule="onecycle", crop=0, flip=False)

@@ -120,6 +120,7 @@ def test_only_the_student_learns(make, options):
     )
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_break(make):
     method = make("ssdl", taps="stages", draw="independent").eval()
     batch = make_batch(None, images(8, seed=2))

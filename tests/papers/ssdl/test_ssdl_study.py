@@ -135,6 +135,7 @@ def test_equivalence_is_no_failed_difference():
     assert ssdl_tables.equivalent(settings, "synthdigits", nothing).rows[0][-1] == "not tested"
 
 
+@pytest.mark.slow
 def test_networks_can_be_built():
     _, study = make("paper")
     for cells in (study.tuning(), study.main(CHOSEN), study.teachers(CHOSEN), study.similarity()):

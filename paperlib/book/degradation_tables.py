@@ -67,7 +67,7 @@ def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
 def series(
     function: Callable[..., Tensor], image: Tensor, values: Sequence[Mapping[str, Any]]
 ) -> Tensor:
-    """(n, 3, H, W) uint8: one image under a degradation at several settings, with the same draws."""
+    """(n, 3, H, W) uint8: one image degraded with several settings, with the same draws."""
     batch, index = image[None], torch.zeros(1, dtype=torch.int64)
     return torch.cat(
         [to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
@@ -138,7 +138,8 @@ def statistics(table: str) -> Table:
         )
     title = (
         f"Own random numbers, {table}, {part['size']} px: "
-        f"{part['rejected']} of {part['tests']} tests reject (Holm, family-wise error {part['family_wise_error']:g})"
+        f"{part['rejected']} of {part['tests']} tests reject "
+        f"(Holm, family-wise error {part['family_wise_error']:g})"
     )
     headers = (
         "corruption",

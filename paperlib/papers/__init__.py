@@ -63,7 +63,7 @@ def study(slug: str) -> ModuleType:
 
 
 def tables(slug: str) -> ModuleType:
-    """The module that makes a paper's `tables` from records. Raises `UserError` for an unknown slug."""
+    """The module with a paper's `tables`. Raises `UserError` for an unknown slug."""
     return _package(slug, ".tables")
 
 

@@ -1,28 +1,33 @@
 # The Makefile makes the environment and calls `python -m paperlib`; everything else is Python.
-# Variables: VENV, PAPER, PROFILE, DATASET, DATA_ROOT, SEEDS, DEVICE, WORKERS; REFERENCE, ROBUSTNESS, IMAGES.
 
 VENV ?= .venv
-PYTHON = $(VENV)/bin/python
 PAPER ?= dfd
 REFERENCE ?= build/reference/env
+PYTHON = $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)
 
-flags = $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) $(if $(SEEDS),--seeds $(SEEDS)) \
-        $(if $(DATA_ROOT),--data-root $(DATA_ROOT))
+# What the user sets reaches the shell in the environment, as it stands: make expands none of it.
+given = PAPER PROFILE DATASET DATA_ROOT SEEDS DEVICE WORKERS ROBUSTNESS IMAGES
+$(foreach v,$(given),$(if $(value $v),$(eval override $v := $$(value $v))$(eval export $v)))
+
+what = "$$PAPER" $(call flag,PROFILE,profile) $(call flag,DATASET,dataset) $(call flag,SEEDS,seeds) $(data)
+data = $(call flag,DATA_ROOT,data-root)
+device = $(call flag,DEVICE,device)
+flag = $${$1:+"--$2=$$$1"}
 
 # The published functions run in their own environment; ours beside them need torch, which lies in ours.
 reference = PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(REFERENCE)/bin/python -m reference
-reference_flags = $(if $(ROBUSTNESS),--robustness $(ROBUSTNESS)) $(if $(IMAGES),--images $(IMAGES)) --library $$($(torch))
+reference_flags = $(call flag,ROBUSTNESS,robustness) $(call flag,IMAGES,images) --library "$$($(torch))"
 torch = $(PYTHON) -c "import torch; print(torch.__path__[0].removesuffix('torch'))"
 
-.PHONY: help reproduce record book readme bench bench-corruptions parity test clean
+.PHONY: help reproduce record book readme bench bench-corruptions parity quick test clean
 help: ## this list
 	@echo "make COMMAND [VARIABLE=value ...]"; echo
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 21
-	@echo; sed -n 's/^## //p' $(MAKEFILE_LIST)
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 21
+	@echo; sed -n 's/^PAPERS = (\(.*\))$$/  PAPER=\1/p' paperlib/papers/__init__.py | sed 's/, /|/g; s/"//g'
+	@sed -n 's/^## //p' Makefile
 
-##   PAPER=dfd|fq|ddp|sfd|ssdl|compared   the paper; compared: all methods on one protocol
-##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; cpu: fq, ssdl)
+##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; some have no cpu)
 ##   DATASET=synthdigits|cifar10|cifar100|svhn|scenes|voc2007|FOLDER@PIXELS     with commas (default: the profile's)
 ##   DATA_ROOT=folder             where the data sets are, or are downloaded to
 ##   SEEDS=n  DEVICE=cpu|cuda  WORKERS=n     seeds, device, runs trained at once
@@ -32,29 +37,32 @@ help: ## this list
 ##   REFERENCE=folder             the environment of the published functions (default: build/reference/env)
 
 reproduce: $(VENV)/.stamp ## train what is missing, print the paper's tables beside ours, render the chapter
-	@$(PYTHON) -m paperlib reproduce $(PAPER) $(flags) $(if $(DEVICE),--device $(DEVICE)) $(if $(WORKERS),--workers $(WORKERS))
+	@$(PYTHON) -m paperlib reproduce $(what) $(device) $(call flag,WORKERS,workers)
 
 record: $(VENV)/.stamp ## copy a reproduction's finished runs into data/results/
-	@$(PYTHON) -m paperlib record $(PAPER) $(flags)
+	@$(PYTHON) -m paperlib record $(what)
 
 book: $(VENV)/.stamp ## execute the chapters from the records, build the HTML site
 	@$(PYTHON) -m paperlib book
 
-readme: $(VENV)/.stamp ## write the README's tables anew, from the records
+readme: $(VENV)/.stamp ## write the tables and the picture of README and book from the records
 	@$(PYTHON) -m paperlib readme
 
 bench: $(VENV)/.stamp ## measure speed; writes data/results/bench/
 	@$(PYTHON) -m paperlib bench
 
 bench-corruptions: $(VENV)/.stamp $(REFERENCE)/.stamp ## race the corruptions against the package imagecorruptions
-	@$(reference) speed $(reference_flags) $(if $(DEVICE),--device $(DEVICE))
+	@$(reference) speed $(reference_flags) $(device)
 
 parity: $(VENV)/.stamp $(REFERENCE)/.stamp ## compare the corruptions with the published functions; see tests/reference
 	@$(reference) golden $(reference_flags)
-	@$(reference) fed $(reference_flags) $(if $(DATA_ROOT),--data-root $(DATA_ROOT))
+	@$(reference) fed $(reference_flags) $(data)
 	@$(reference) free $(reference_flags)
 
-test: $(VENV)/.stamp ## lint, types, tests, notebooks, book
+quick: $(VENV)/.stamp ## lint, types, import contracts, the fast tests
+	@$(PYTHON) -m paperlib test --quick
+
+test: $(VENV)/.stamp ## lint, types, import contracts, all tests, notebooks, book
 	@$(PYTHON) -m paperlib test
 
 clean: ## remove what was built; runs/ and the environment stay

@@ -8,7 +8,7 @@ author = "the paperlib contributors"
 copyright = author
 
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
-exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "LICENSE", "**.ipynb_checkpoints"]
 
 # The notebooks come executed: `paperlib.book.notebooks` runs them, nbval checks them, Sphinx only shows them.
 nb_execution_mode = "off"

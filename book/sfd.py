@@ -9,19 +9,20 @@
 # %% [markdown]
 # # Self-feature distillation with uncertainty (sfd)
 #
-# *Self-feature distillation with uncertainty modeling for degraded image recognition.* Z. Yang, W. Dong, X. Li, J. Wu,
-# L. Li, G. Shi. ECCV 2022.
+# *Self-feature distillation with uncertainty modeling for degraded image recognition.* Z. Yang, W.
+# Dong, X. Li, J. Wu, L. Li, G. Shi. ECCV 2022.
 #
 # ## The problem
 #
-# A network shall recognise degraded images as well as clean ones. Distillation pulls the features of a degraded image
-# towards those of the clean one, as in [dfd](dfd.ipynb), with a squared error that counts every element of the feature
-# map alike. But a degradation does not spare all parts of an image alike: some features can be recovered, others are
-# lost. The paper has the network **predict how uncertain** each element is, and weights the error with it. And there is
-# no separate teacher: **one** network sees both images, and distils from itself.
+# A network shall recognise degraded images as well as clean ones. Distillation pulls the features
+# of a degraded image towards those of the clean one, as in [dfd](dfd.ipynb), with a squared error
+# that counts every element of the feature map alike. But a degradation does not spare all parts of
+# an image alike: some features can be recovered, others are lost. The paper has the network
+# **predict how uncertain** each element is, and weights the error with it. And there is no separate
+# teacher: **one** network sees both images, and distils from itself.
 #
-# At hand were the **poster** and the **released code**, which differ; what neither says is listed under
-# [What the paper does not say](#what-the-paper-does-not-say).
+# At hand were the **poster** and the **released code**, which differ; what neither says is listed
+# under [What the paper does not say](#what-the-paper-does-not-say).
 
 # %% tags=["parameters", "hide-input"]
 # "records": draw everything from the committed records. "run": train what is missing, then draw.
@@ -38,12 +39,13 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from paperlib.book.chapters import measurements, source
-from paperlib.common_corruptions import by_corruption
-from paperlib.evidence.estimates import Estimate
+from paperlib.common_corruptions import seen
+from paperlib.degrade.tables import EXTRA
 from paperlib.papers.sfd import figures as figures_sfd
 from paperlib.papers.sfd import method
 from paperlib.papers.sfd import study as sfd
 from paperlib.papers.sfd import tables as sfd_tables
+from paperlib.report import Tables
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -53,6 +55,7 @@ results, samples = measurements("sfd", mode, runs, root)
 
 studies = {name: sfd.study(settings, name, results) for name in names}
 main, items = names[0], studies[names[0]]
+found = sfd_tables.scores(main, items)
 network = settings.networks[0]
 kept = {
     cell: samples(records[0].run) for cell, records in items["features"].items() if records
@@ -63,77 +66,80 @@ Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(name
 # %% [markdown]
 # ## The method
 #
-# $z$ are the last feature maps of the clean image $x$, $\hat z$ those of the degraded one. The poster models
-# $z = \hat z + \varepsilon\,\theta$ with a $\theta$ for every element, which a branch of its own, the **UEM**, reads
-# off the degraded image's features. The likelihood of $z$ gives the loss,
+# $z$ are the last feature maps of the clean image $x$, $\hat z$ those of the degraded one. The
+# poster models $z = \hat z + \varepsilon\,\theta$ with a $\theta$ for every element, which a branch
+# of its own, the **UEM**, reads off the degraded image's features. The likelihood of $z$ gives the
+# loss,
 #
 # $$ \mathcal L = \mathcal L_{CE}(x) + \mathcal L_{CE}(\tilde x)
 #    + \lambda \sum_i \Big( \frac{(z_i - \hat z_i)^2}{2\,\theta_i^2} + \log \theta_i^2 \Big) . $$
 #
-# Where $\theta$ is large, an error counts less; the logarithm keeps $\theta$ from being large everywhere. What is
-# predicted is $s = \log\theta^2$. At test time the branch is dropped: the network costs what it did.
+# Where $\theta$ is large, an error counts less; the logarithm keeps $\theta$ from being large
+# everywhere. What is predicted is $s = \log\theta^2$. At test time the branch is dropped: the
+# network costs what it did.
 
 # %% tags=["remove-input"]
 source(method.ulfd)
 
 # %% [markdown]
-# The released code has another network in that place: degraded features go through **FE_Net**, residual blocks at twice
-# the resolution, from which $\hat z$ is predicted, at test time too. It is more than twice as expensive as the
-# ResNet-50 that it mends. Both variants are here, in the tables below.
+# The released code has another network in that place: degraded features go through **FE_Net**,
+# residual blocks at twice the resolution, from which $\hat z$ is predicted, at test time too. It is
+# more than twice as expensive as the ResNet-50 that it corrects. Both variants are here, in the
+# tables below.
 #
 # ```python
 # from paperlib.runs import Run
 #
 # clean = Run("supervised", "cifar10", "resnet18")
 # corrupted = {"name": "random_corruption", "table": "cifar-c", "corruptions": "standard"}
-# model = Run("sfd", "cifar10", "resnet18", degrade=corrupted, uses={"init": clean}, optimizer="adam", lr=1e-3)
+# model = Run("sfd", "cifar10", "resnet18", degrade=corrupted, uses={"init": clean},
+#             optimizer="adam", lr=1e-3)
 # ```
 #
 # ## The tables
 #
-# "Seen" are the 15 corruptions of ImageNet-C, on which all models but the first are trained; "unseen" four others,
-# which none has met. As printed:
+# "Seen" are the 15 corruptions of ImageNet-C, on which all models but the first are trained;
+# "unseen" four others, which none has met. As printed:
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(table._repr_markdown_() for table in sfd_tables.printed()))
+sfd_tables.printed()
 
 # %% [markdown]
-# Ours. Every model starts from the same clean-trained network, is trained by us on the same corrupted images for as
-# many epochs, and is tested on the same ones; the last epoch counts.
+# Ours. Every model starts from the same clean-trained network, is trained by us on the same
+# corrupted images for as many epochs, and is tested on the same ones; the last epoch counts.
 
 # %% tags=["remove-input"]
-sfd_tables.main(settings, main, items)
+sfd_tables.main(settings, main, found)
 
 # %% tags=["remove-input"]
-sfd_tables.unseen(settings, main, items)
+sfd_tables.unseen(settings, main, found)
 
 # %% [markdown]
-# The poster has no row for **cross-entropy alone** on the same corruptions. It is the fair comparison: a network that
-# is shown the very corruptions that are called "seen" gains a great deal without any distillation. Against it:
+# The poster has no row for **cross-entropy alone** on the same corruptions. It is the fair
+# comparison: a network that is shown the very corruptions that are called "seen" gains a great deal
+# without any distillation. Against it:
 
 # %% tags=["remove-input"]
-sfd_tables.beyond(settings, main, items)
+sfd_tables.gain_over_ce(settings, main, found)
 
 # %% tags=["remove-input"]
-shown = {
-    label: by_corruption(items["main"].get(f"{network}/{name}", ()))
-    for name, label in sfd.MODELS.items()
+panels = {
+    sfd.MODELS[name]: found.estimates(f"{network}/{name}", (*seen(main), *EXTRA))
+    for name in ("vanilla", "ce", "qualnet", "sfd")
 }
-chosen = ("vanilla", "ce", "qualnet", "sfd")
-panels = {sfd.MODELS[name]: shown[sfd.MODELS[name]] for name in chosen}
 _ = figures_sfd.corruption_dots(panels) if all(panels.values()) else print("No record yet.")
 
 # %% [markdown]
 # What each costs, on an image of the data set's size:
 
 # %% tags=["remove-input"]
-sfd_tables.costs(settings, main, items)
+sfd_tables.costs(settings, main, found)
 
 # %% [markdown]
 # ## Features
 #
-# t-SNE of features of clean images (circles) and degraded ones (triangles) of five classes, at severity 5. A picture
-# for the eye: distances between groups mean nothing in it.
+# t-SNE of features of clean images (circles) and degraded ones (triangles) of five classes, at
+# severity 5. A picture for the eye: distances between groups mean nothing in it.
 
 # %% tags=["remove-input"]
 classes = {
@@ -149,24 +155,25 @@ hardest = {
 _ = figures_sfd.tsne(hardest, classes) if hardest else print("No record yet.")
 
 # %% [markdown]
-# In numbers, of all test images: how far degraded features are from the clean ones, and how many of them are nearest to
-# the mean of the clean features of their own class.
+# In numbers, of all test images: how far degraded features are from the clean ones, and how many of
+# them are nearest to the mean of the clean features of their own class.
 
 # %% tags=["remove-input"]
-sfd_tables.features(settings, main, items)
+sfd_tables.features(settings, main, found)
 
 # %% [markdown]
-# Maps of an early stage for one image, the mean over channels: of the clean image, of the degraded one, and the error
-# between them relative to the clean feature's power, on one scale for all models. (The losses compare the *last* maps,
-# which have few pixels; the poster's picture is of some early layer, too.)
+# Maps of an early stage for one image, the mean over channels: of the clean image, of the degraded
+# one, and the error between them relative to the clean feature's power, on one scale for all
+# models. (The losses compare the *last* maps, which have few pixels; the poster's picture is of
+# some early layer, too.)
 
 # %% tags=["remove-input"]
 looked = {name: samples(records[0].run) for name, records in items["maps"].items() if records}
 maps = {
     sfd.MODELS[name]: tuple(
-        found[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error")
+        own[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error")
     )
-    for name, found in looked.items()
+    for name, own in looked.items()
 }
 if maps:
     images = next(iter(looked.values()))
@@ -177,7 +184,8 @@ else:
 # %% [markdown]
 # ## What uncertainty was learned
 #
-# The poster's histograms of $\theta$ move to the right with severity: the network knows when it can know less.
+# The poster's histograms of $\theta$ move to the right with severity: the network knows when it can
+# know less.
 
 # %% tags=["remove-input"]
 lines = {
@@ -188,11 +196,8 @@ lines = {
 _ = figures_sfd.theta_histograms({"seen corruptions": lines}) if lines else print("No record yet.")
 
 # %% tags=["remove-input"]
-modes = {}
-for severity in sfd.SEVERITIES:
-    records = items["features"].get(f"sfd/{severity}", [])
-    if records:
-        modes[severity] = Estimate.of([record.metrics["theta_mode"] for record in records])
+modes = {s: found.estimate(f"sfd/{s}", "theta_mode") for s in sfd.SEVERITIES}
+modes = {severity: mode for severity, mode in modes.items() if mode}
 _ = figures_sfd.theta_modes({"SFD": modes}) if modes else print("No record yet.")
 
 # %% [markdown]
@@ -207,47 +212,47 @@ else:
     print("No record yet.")
 
 # %% [markdown]
-# Whether $\theta$ tells the truth is another question. The table above has its rank correlation with the error
-# $\lvert z - \hat z\rvert$ and the mean of $(z - \hat z)^2 / \theta^2$, which is 2 for a $\theta$ that fits the loss:
-# above it, $\theta$ is too sure of itself.
+# Whether $\theta$ tells the truth is another question. The table above has its rank correlation
+# with the error $\lvert z - \hat z\rvert$ and the mean of $(z - \hat z)^2 / \theta^2$, which is 2
+# for a $\theta$ that fits the loss: above it, $\theta$ is too sure of itself.
 #
 # ## What the paper does not say
 #
 # Every choice below is a parameter of `Run` or of the method; the default comes first.
 #
-# - **Poster or code.** `variant="poster"`: $\hat z$ is the network's own feature, the UEM is for training only.
-#   `variant="code"`: FE_Net, also at test time. The released checkpoint is a plain ResNet-50, as in the poster.
-# - **Which way the weights go.** The abstract says that regions that are hard to recover get *more* weight; the
-#   likelihood, in poster and code, gives them *less*. Default `weighting="likelihood"`; `"increasing"` is the other.
-# - **Whether the clean feature is a fixed target.** Not in the code, where the distillation moves both: `detach=False`.
+# - **Poster or code.** `variant="poster"`: $\hat z$ is the network's own feature, the UEM is for
+#   training only. `variant="code"`: FE_Net, also at test time. The released checkpoint is a plain
+#   ResNet-50, as in the poster.
+# - **Which way the weights go.** The abstract says that regions that are hard to recover get *more*
+#   weight; the likelihood, in poster and code, gives them *less*. Default `weighting="likelihood"`;
+#   `"increasing"` is the other.
+# - **Whether the clean feature is a fixed target.** Not in the code, where the distillation moves
+#   both: `detach=False`.
 # - **"Without UEM".** Read as the squared error with the same weight: `uncertainty="none"`.
-# - **One theta for what.** `"element"`; `"image"` and `"channel"` (then it does not depend on the image, as in VID).
+# - **One theta for what.** `"element"`; `"image"` and `"channel"` (then it does not depend on the
+#   image, as in VID).
 # - **lambda.** 0.01, as in the code. On held-out training images:
 
 # %% tags=["remove-input"]
-sfd_tables.lambdas(settings, main, items)
+sfd_tables.lambdas(settings, main, found)
 
 # %% [markdown]
-# - **The training.** Adam at 1e-3, as in the code. In its scheduler, batch norm and choice of the checkpoint the code
-#   uses test images; ours never does: batch statistics are the training's, and the last epoch counts.
-# - **URIE and DDP in the poster's table** look copied from other protocols. Ours are trained like the rest; URIE's
-#   network is our reading of its paper, as is QualNet's invertible decoder.
+# - **The training.** Adam at 1e-3, as in the code. In its scheduler, batch norm and choice of the
+#   checkpoint the code uses test images; ours never does: batch statistics are the training's, and
+#   the last epoch counts.
+# - **URIE and DDP in the poster's table** look copied from other protocols. Ours are trained like
+#   the rest; URIE's network is our reading of its paper, as is QualNet's invertible decoder.
 #
 # What the alternatives are worth:
 
 # %% tags=["remove-input"]
-sfd_tables.silences(settings, main, items)
+sfd_tables.ablations(settings, main, found)
 
 # %% [markdown]
 # ## What reproduced and what did not
 #
-# Differences are paired by seed; [how to read a verdict](index.md#how-to-read-a-verdict). All claims are about
-# ImageNet: measured on anything else, they can at best be right in direction.
+# Differences are paired by seed; [how to read a verdict](index.md#how-to-read-a-verdict). All
+# claims are about ImageNet: measured on anything else, they can at best be right in direction.
 
 # %% tags=["remove-input"]
-Markdown(
-    "\n\n".join(
-        sfd_tables.claims(settings, name, study)._repr_markdown_()
-        for name, study in studies.items()
-    )
-)
+Tables(sfd_tables.claims(settings, name, own) for name, own in studies.items())

@@ -1,5 +1,4 @@
-"""Committed results: records of finished runs, promoted into `data/results/<slug>/` and read from
-there."""
+"""Committed results: records of finished runs, promoted into `data/results/<slug>/`."""
 
 import re
 from collections.abc import Iterable
@@ -7,9 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from paperlib.errors import UserError
-from paperlib.runs import Corrupt, Record, Run
-from paperlib.store import SAMPLES, Store, unpack, write_atomically
+from paperlib.errors import Corrupt, UserError
+from paperlib.files import unpack, write_atomically
+from paperlib.runs import Record, Run
+from paperlib.store import SAMPLES, Store
 
 # characters of a label in a file's name: file systems take 255 bytes, and the hash tells records
 # apart
@@ -17,8 +17,7 @@ LONGEST = 120
 
 
 class Archive:
-    """The committed records below one folder; as `Results`, it leaves out runs that it has no
-    record of."""
+    """The committed records below one folder; as `Results`, it leaves out runs without a record."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,8 +25,7 @@ class Archive:
         self._paths = {path.stem.rsplit("-", 1)[-1]: path for path in sorted(folder.glob("*.json"))}
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
-        """The records there are, in the order of the runs. Raises `UserError` for a record that was
-        tampered with."""
+        """The records there are, in the order of the runs. Raises `UserError` for an edited one."""
         return [self._read(self._paths[run.hash], run) for run in runs if run.hash in self._paths]
 
     def samples(self, run: Run) -> dict[str, Tensor]:
@@ -42,8 +40,7 @@ class Archive:
         """Copy a finished run's record and samples here; the same record twice is no mistake.
 
         Raises:
-            UserError: the run is not finished, or has another record already and `replace` is
-            False.
+            UserError: the run is not finished, or has another record and `replace` is False.
         """
         record = store.record(run)
         if record is None:

@@ -1,5 +1,5 @@
-"""The command line. The Makefile only calls it; whatever is slow to import is imported by the
-command that needs it."""
+"""The command line, which the Makefile calls: each command imports what it needs, and puts it
+together."""
 
 import argparse
 import json
@@ -7,18 +7,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paperlib import __version__, papers
 from paperlib.errors import UserError, choose
 
 if TYPE_CHECKING:
-    from paperlib.study import Settings
+    from paperlib.datasets import Dataset
+    from paperlib.store import Store
+    from paperlib.study import Results, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
 BUILD = ROOT / "build"  # what is rendered
-RESULTS = ROOT / "data" / "results"  # records by paper, and in "cost" what whole reproductions cost
+# committed records by paper, and in "cost" what whole reproductions cost
+RESULTS = DATA / "results"
+# the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
+PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
+PICTURES = BOOK / "_static"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "\npaperlib: interrupted; the same command goes on where this one stopped",
+            "\npaperlib: interrupted; the same command resumes where this one stopped",
             file=sys.stderr,
         )
         return 130
@@ -41,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     about = "Robustness distillation: five papers reproduced."
     parser = argparse.ArgumentParser("python -m paperlib", description=about)
+    parser.add_argument("--version", action="version", version=f"paperlib {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(
@@ -51,12 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     what = argparse.ArgumentParser(add_help=False)
-    what.add_argument(
-        "paper", help="the paper: dfd, fq, ddp, sfd, ssdl; or compared, all methods on one protocol"
-    )
+    what.add_argument("paper", help="; ".join(_listed()))
     what.add_argument(
         "--profile",
-        help="smoke, demo, paper, of fq and ssdl also cpu; default: paper with a GPU and data, else demo",
+        help="smoke, demo, paper, of some also cpu; default: paper with a GPU and data, else demo",
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
     what.add_argument(
@@ -79,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers",
         type=int,
         default=0,
-        help="runs trained at once; default: 1 on a GPU, else one a core",
+        help="runs trained at once; default: 1 on a GPU, else one per core",
     )
     sub.add_argument(
         "--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)"
@@ -138,15 +145,22 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--frost", type=Path, help="folder of the frost textures")
 
     add(_book, "book", "execute the chapters from the records and build the HTML site")
-    add(_readme, "readme", "write the README's tables anew, from the records")
+    add(_readme, "readme", "write the tables and the picture of README and book from the records")
     add(_bench, "bench", "measure speed; writes data/results/bench/")
-    add(_test, "test", "lint, type check, tests, notebooks, book")
+    sub = add(_test, "test", "lint, types, import contracts, tests; with notebooks and book")
+    sub.add_argument("--quick", action="store_true", help="without the tests marked slow")
     return parser
+
+
+def _listed() -> Iterator[str]:
+    """Every paper for the help: its name and what it is."""
+    for slug in papers.PAPERS:
+        paper = papers.about(slug)
+        yield f"{slug}: {f'{paper.title} ({paper.venue})' if paper.venue else paper.idea}"
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
     """The settings that the command line asks for; checked before anything slow starts."""
-    from paperlib import papers
     from paperlib.study import select
 
     profiles = papers.study(options.paper).PROFILES
@@ -174,9 +188,10 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from paperlib import datasets, papers
+    from paperlib import datasets
     from paperlib.execution import Execution
-    from paperlib.store import Store, write_atomically
+    from paperlib.files import write_atomically
+    from paperlib.store import Store
     from paperlib.sweep import Sweep
 
     started = time.perf_counter()
@@ -185,17 +200,20 @@ def _reproduce(options: argparse.Namespace) -> None:
     # frost's photographs lie there too, and workers and notebooks look for them by this name
     if options.data_root:
         os.environ["DATA_ROOT"] = str(options.data_root.resolve())
-    for name in settings.datasets:
-        # missing data is said before the first training, not after it
-        datasets.load(name, options.data_root)
+    # missing data is said before the first training, not after it
+    data = [datasets.load(name, options.data_root) for name in settings.datasets]
     if options.workers < 0:
         raise UserError(
             f"workers is {options.workers}; it must be at least 1, or 0 for the default"
         )
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
-    print(f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, {settings.seeds} seed(s), "
-          f"{execution.device} in {execution.precision}, {workers} run(s) at once", flush=True)  # fmt: skip
+    print(
+        f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, "
+        f"{settings.seeds} seed(s), {execution.device} in {execution.precision}, "
+        f"{workers} run(s) at once",
+        flush=True,
+    )
     study, tables = papers.study(options.paper).study, papers.tables(options.paper).tables
     studies = {name: study(settings, name, sweep) for name in settings.datasets}
     for table in tables(settings, studies):
@@ -203,7 +221,7 @@ def _reproduce(options: argparse.Namespace) -> None:
     print(f"\nrun records: {_shown(options.runs)}/<hash>/record.json")
     out = _built(options.paper, settings)
     if not options.no_chapter:
-        _chapter(options, settings, out)
+        _chapter(options, settings, data, out)
     seconds = time.perf_counter() - started
     print(
         f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all"
@@ -221,8 +239,7 @@ def _built(paper: str, settings: "Settings") -> Path:
 
 
 def _peak_memory(device: str) -> dict[str, int]:
-    """Bytes of the largest process of this reproduction and, on a GPU, of the device memory that
-    this process took."""
+    """Bytes of the largest process here and, on a GPU, of the device memory of this one."""
     import torch
 
     from paperlib.execution import peak_memory
@@ -231,9 +248,13 @@ def _peak_memory(device: str) -> dict[str, int]:
     return {"peak_process_bytes": peak_memory(children=True), **own}
 
 
-def _chapter(options: argparse.Namespace, settings: "Settings", out: Path) -> None:
-    from paperlib.book import notebooks
+def _chapter(
+    options: argparse.Namespace, settings: "Settings", data: "Sequence[Dataset]", out: Path
+) -> None:
+    """Execute the chapter and render the book around it; what would come out the same is kept."""
+    from paperlib.book import fresh
 
+    paper = options.paper
     parameters = {
         "mode": "run",
         "profile": settings.profile,
@@ -242,11 +263,46 @@ def _chapter(options: argparse.Namespace, settings: "Settings", out: Path) -> No
         "runs": str(options.runs.resolve()),
         "data_root": str(options.data_root.resolve()) if options.data_root else "",
     }
-    source = ROOT / "book" / f"{options.paper}.py"
-    executed = notebooks.execute(source, out / f"{options.paper}.ipynb", parameters)
+    source, executed = BOOK / f"{paper}.py", out / f"{paper}.ipynb"
+    made_of = fresh.fingerprint(
+        json.dumps(parameters),
+        fresh.installed(),
+        source,
+        CODE,
+        DATA,
+        *sorted(options.runs.glob("*/record.json")),
+        *_pictures(data),
+    )
+    if not fresh.unchanged(out / "chapter.stamp", made_of, [executed]):
+        from paperlib.book import notebooks
+
+        notebooks.execute(source, executed, parameters)
+        fresh.write(out / "chapter.stamp", made_of, [executed])
     print(f"executed notebook: {_shown(executed)}")
-    site = notebooks.build_site(out / "site", {options.paper: executed})
-    print(f"rendered chapter: {_shown(site.with_name(f'{options.paper}.html'))}")
+
+    site, mathjax = out / "site", os.environ.get("PAPERLIB_MATHJAX", "")
+    made_of = fresh.fingerprint(fresh.installed(), BOOK, executed, mathjax)
+    if not fresh.unchanged(out / "site.stamp", made_of, [site]):
+        from paperlib.book import notebooks
+
+        notebooks.build_site(site, {paper: executed})
+        fresh.write(out / "site.stamp", made_of, [site])
+    print(f"rendered chapter: {_shown(site / f'{paper}.html')}")
+
+
+def _pictures(data: "Sequence[Dataset]") -> "Iterator[str | memoryview | Path]":
+    """All that a chapter may show of its data sets, and the photographs of frost."""
+    from paperlib.degrade import frost
+
+    for dataset in data:
+        yield " ".join(dataset.classes)
+        for split in (dataset.train, dataset.test):
+            for tensor in (split.images, split.labels):
+                yield tensor.numpy().reshape(-1).data
+    try:
+        yield frost.find_textures()
+    except UserError:
+        yield "no photographs of frost"
 
 
 def _shown(path: Path) -> Path:
@@ -256,10 +312,9 @@ def _shown(path: Path) -> Path:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from paperlib import papers
     from paperlib.archive import Archive
-    from paperlib.runs import Record, Run
-    from paperlib.store import Store, write_atomically
+    from paperlib.files import write_atomically
+    from paperlib.store import Store
 
     settings, store = _settings(options), Store(options.runs)
     built = _built(options.paper, settings)
@@ -267,74 +322,101 @@ def _record(options: argparse.Namespace) -> None:
         write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
     if options.cost:
         return
-    found: dict[str, Run] = {}
-
-    def finished(runs: Any) -> list[Record]:
-        records = [record for run in runs if (record := store.record(run)) is not None]
-        found.update({record.run.hash: record.run for record in records})
-        return records
-
-    for name in settings.datasets:
-        papers.study(options.paper).study(settings, name, finished)
+    study = papers.study(options.paper).study
+    studies = [study(settings, name, _finished(store)) for name in settings.datasets]
+    found = {
+        record.run.hash: record.run
+        for items in studies
+        for cells in items.values()
+        for records in cells.values()
+        for record in records
+    }
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
     archive = Archive(RESULTS / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
 
 
-def _complete(start: str, hashes: Any) -> str:
+def _finished(store: "Store") -> "Results":
+    """The records of a store as results: a run that is not finished is left out, not trained."""
+    return lambda runs: [record for run in runs if (record := store.record(run)) is not None]
+
+
+def _complete(start: str, hashes: Collection[str]) -> str:
+    """The only hash with this beginning; else the beginning itself."""
     matches = [run for run in hashes if run.startswith(start)]
     return matches[0] if len(matches) == 1 else start
 
 
 def _corrupt(options: argparse.Namespace) -> None:
-    from paperlib.corrupting import corrupt_dataset
+    from paperlib.corrupted_set import corrupt_dataset
 
-    what = (
-        options.dataset,
-        options.out,
-        options.corruptions,
-        options.severities,
-        options.table,
-        options.seed,
+    corrupt_dataset(
+        dataset=options.dataset,
+        out=options.out,
+        corruptions=options.corruptions,
+        severities=options.severities,
+        table=options.table,
+        seed=options.seed,
+        device=options.device,
+        root=options.data_root,
+        frost=options.frost,
     )
-    corrupt_dataset(*what, options.device, options.data_root, options.frost)
 
 
 def _book(options: argparse.Namespace) -> None:
     from paperlib.book import notebooks
 
-    for source in sorted((ROOT / "book").glob("*.py")):
+    for source in sorted(BOOK.glob("*.py")):
         if source.stem != "conf":
             print(f"executed notebook: {_shown(notebooks.refresh(source))}")
     print(f"site: {_shown(notebooks.build_site(BUILD / 'site'))}")
 
 
 def _readme(options: argparse.Namespace) -> None:
-    from paperlib.book import readme
+    from paperlib.store import write_atomically
 
-    print(f"{_shown(readme.PATH)}: {'rewritten' if readme.write() else 'up to date'}")
+    for path, text in written().items():
+        changed = not path.exists() or path.read_text(encoding="utf-8") != text
+        if changed:
+            write_atomically(path, text.encode())
+        print(f"{_shown(path)}: {'rewritten' if changed else 'up to date'}")
+
+
+def written() -> dict[Path, str]:
+    """The pages and pictures that are written from the records, as they should be now."""
+    from paperlib.book import blocks
+    from paperlib.papers import overview
+
+    all_blocks = {**blocks.BLOCKS, **overview.BLOCKS, **papers.load("BLOCKS")}
+    pictures = {PICTURES / name: draw() for name, draw in papers.load("PICTURES").items()}
+    return {**blocks.rendered(PAGES, all_blocks), **pictures}
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from paperlib.bench import corruption as bench_corruption
-    from paperlib.papers.dfd import bench as bench_step
-    from paperlib.papers.fq import bench as bench_quantization
+    from paperlib.bench import corruption
 
-    bench_step.main()
-    bench_corruption.main()
-    bench_quantization.main()
+    corruption.main()
+    for main in papers.load("BENCHES").values():
+        main()
 
 
 def _test(options: argparse.Namespace) -> int:
     """Every check; the first that fails ends it. Notebooks and book are tests among the others."""
+    scripts = Path(sys.executable).parent
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    pytest = ["pytest", "-q", f"--numprocesses={cores}", *(["-m", "not slow"] * options.quick)]
+    # as many processes as cores: more threads would only take turns, and change the sums' order
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
     for command in (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["pytest", "-q"],
+        ["lint-imports"],
+        pytest,
     ):
         print("$", *command, flush=True)
-        if status := subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode:
+        program = [str(scripts / command[0]), *command[1:]]
+        if status := subprocess.run(program, cwd=ROOT, env=env).returncode:
             return status
     return 0

@@ -1,27 +1,21 @@
-"""What ddp, sfd and the comparison share: which corruptions are seen, and accuracies and mCE from a
-record.
+"""The common corruptions as ddp, sfd and the comparison use them: which are seen, and summaries.
 
 Seen are the 15 standard corruptions of ImageNet-C, unseen its four extra ones. The embedded data
 sets need no files, so frost, which needs photographs, is there replaced by `procedural_frost`;
 everywhere else it is the published one.
 """
 
-import dataclasses
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
+from paperlib import degrade
 from paperlib.degrade.tables import EXTRA, SEVERITIES, STANDARD
-from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.robustness import Baseline, mce
-from paperlib.runs import Record
+from paperlib.evidence.scores import Score, Scores
 
 EMBEDDED = ("synthdigits",)
-SUMMARIES = {"hq": "HQ", "seen": "seen", "unseen": "unseen", "mce": "mCE"}
-AT = "top1@"
-
-Measured = Mapping[str, Sequence[Record]]  # cell -> its records, one a seed
-Accuracies = dict[tuple[str, int], float]  # (corruption, severity) -> top-1, per cent
+SUMMARIES = {"hq": "HQ", "seen": "seen", "unseen": "unseen", "mce": "mCE"}  # the columns of tables
 
 
 def seen(dataset: str) -> tuple[str, ...]:
@@ -32,8 +26,7 @@ def seen(dataset: str) -> tuple[str, ...]:
 
 
 def severity_table(dataset: str) -> str:
-    """Whose severities: ImageNet-C's for folders of photographs, CIFAR-C's for images of 32
-    pixels."""
+    """Whose severities: ImageNet-C's for folders of photographs, else CIFAR-C's, for 32 pixels."""
     return "imagenet-c" if "@" in dataset else "cifar-c"
 
 
@@ -48,8 +41,7 @@ def condition(dataset: str, corruption: str, severity: int) -> dict[str, Any]:
 
 
 def trained_on(dataset: str) -> dict[str, Any]:
-    """What training images go through: one of the seen corruptions at one severity, drawn anew for
-    each image."""
+    """For training images: a seen corruption at some severity, drawn anew for each image."""
     table, names = severity_table(dataset), ",".join(seen(dataset))
     return {"name": "random_corruption", "table": table, "corruptions": names}
 
@@ -61,80 +53,67 @@ def tested_on(dataset: str) -> tuple[dict[str, Any], ...]:
     return {"name": "none"}, {"name": "corruption", **everything}
 
 
-def accuracies(record: Record) -> Accuracies:
-    """What a record says of single corruptions."""
-    out = {}
-    for name, value in record.metrics.items():
-        corruption, _, severity = name.removeprefix(AT).rpartition("-")
-        if name.startswith(AT) and severity.isdigit():
-            out[corruption, int(severity)] = value
-    return out
+def metric(dataset: str, corruption: str, severity: int) -> str:
+    """The name in a record of top-1 under a corruption at a severity."""
+    return f"top1@{degrade.label(condition(dataset, corruption, severity))}"
 
 
-def by_corruption(records: Sequence[Record]) -> dict[str, Estimate]:
-    """Corruption -> top-1, mean over severities, with its interval over seeds."""
-    values: dict[str, list[float]] = {}
-    for record in records:
-        own = accuracies(record)
-        for name in dict.fromkeys(name for name, _ in own):
-            values.setdefault(name, []).append(
-                statistics.fmean(v for (c, _), v in own.items() if c == name)
-            )
-    return {name: Estimate.of(own) for name, own in values.items()}
+def with_summaries(scores: Scores, clean_trained: str, dataset: str) -> Scores:
+    """The scores and, for every cell and seed that was tested under all corruptions, further rows.
+
+    "hq": top-1 on clean images; "<corruption>": mean over its severities; "seen" and "unseen":
+    means over the corruptions; "mce": mCE over the seen ones, in per cent, relative to the mean
+    errors of the clean-trained network, where those were measured.
+
+    Args:
+        scores: of cells "<network>/...".
+        clean_trained: names the cell "<network>/<clean_trained>" that mCE is relative to.
+        dataset: that all was measured on.
+    """
+    table = {
+        (name, severity): metric(dataset, name, severity)
+        for name in (*seen(dataset), *EXTRA)
+        for severity in SEVERITIES
+    }
+    baselines: dict[str, Baseline | None] = {}
+    rows: list[Score] = []
+    for cell in scores.cells:
+        network = cell.partition("/")[0]
+        if network not in baselines:
+            baselines[network] = _baseline(scores, f"{network}/{clean_trained}", table, dataset)
+        for seed in scores.seeds(cell):
+            found = {key: scores.values(cell, name).get(seed) for key, name in table.items()}
+            own = {key: value for key, value in found.items() if value is not None}
+            if len(own) == len(table):
+                parts = {"hq": scores.values(cell, "top1@none")[seed]}
+                parts |= _summary(own, baselines[network], dataset)
+                rows += [Score(cell, seed, name, value) for name, value in parts.items()]
+    return scores.plus(rows)
 
 
-def reference(vanilla: Sequence[Record], dataset: str) -> Baseline | None:
-    """The clean-trained network that mCE is relative to: its errors, means over seeds. None without
-    a record."""
-    if not vanilla:
-        return None
-    tables = [accuracies(record) for record in vanilla]
-    errors = {key: 100 - statistics.fmean(table[key] for table in tables) for key in tables[0]}
-    clean = 100 - statistics.fmean(record.metrics["top1@none"] for record in vanilla)
-    return Baseline.from_errors(
-        f"the clean-trained {vanilla[0].run.network}", errors, clean, dataset
-    )
-
-
-def summary(record: Record, baseline: Baseline | None, dataset: str) -> dict[str, float]:
-    """HQ, mean top-1 under seen and unseen corruptions, and mCE over the seen ones, in per cent."""
-    own, known = accuracies(record), seen(dataset)
-    parts = {"hq": record.metrics["top1@none"]}
-    for name, group in (("seen", known), ("unseen", EXTRA)):
-        parts[name] = statistics.fmean(
-            value for (corruption, _), value in own.items() if corruption in group
-        )
+def _summary(
+    accuracies: Mapping[tuple[str, int], float], baseline: Baseline | None, dataset: str
+) -> dict[str, float]:
+    """The summaries of one network's accuracies by (corruption, severity)."""
+    parts = {
+        name: fmean(accuracies[name, severity] for severity in SEVERITIES)
+        for name in (*seen(dataset), *EXTRA)
+    }
+    for group, names in (("seen", seen(dataset)), ("unseen", EXTRA)):
+        parts[group] = fmean(parts[name] for name in names)
     if baseline is not None:
-        errors = {key: 100 - value for key, value in own.items()}
-        parts["mce"] = mce(errors, baseline, dataset, known)
+        errors = {key: 100 - value for key, value in accuracies.items()}
+        parts["mce"] = mce(errors, baseline, dataset, seen(dataset))
     return parts
 
 
-def summary_texts(records: Sequence[Record], baseline: Baseline | None, dataset: str) -> list[str]:
-    """The `SUMMARIES` of some records for a table, means over seeds with their intervals."""
-    own = [summary(record, baseline, dataset) for record in records]
-    return [
-        Estimate.of([values[name] for values in own]).text() if own else "–" for name in SUMMARIES
-    ]
-
-
-def summarised(cells: Measured, vanilla: str, dataset: str) -> dict[str, list[Record]]:
-    """Cells "<cell>/<hq, seen, unseen, -mce or a corruption>", whose "top1" is that summary of each
-    record.
-
-    "-mce" is mCE with its sign turned, so that more is better, as in all other cells. `vanilla` is
-    the cell that mCE is relative to.
-    """
-    baseline = reference(cells.get(vanilla, ()), dataset)
-    out: dict[str, list[Record]] = {}
-    for cell, records in cells.items():
-        for record in records:
-            values = summary(record, baseline, dataset)
-            if "mce" in values:
-                values["-mce"] = -values.pop("mce")
-            values |= {name: value.mean for name, value in by_corruption([record]).items()}
-            for name, value in values.items():
-                out.setdefault(f"{cell}/{name}", []).append(
-                    dataclasses.replace(record, metrics={"top1": value})
-                )
-    return out
+def _baseline(
+    scores: Scores, cell: str, table: Mapping[tuple[str, int], str], dataset: str
+) -> Baseline | None:
+    """The clean-trained network that mCE is relative to; None where it was not measured."""
+    if not scores.values(cell, "top1@none"):
+        return None
+    errors = {key: 100 - fmean(scores.values(cell, name).values()) for key, name in table.items()}
+    clean = 100 - fmean(scores.values(cell, "top1@none").values())
+    name = f"the clean-trained {cell.partition('/')[0]}"
+    return Baseline.from_errors(name, errors, clean, dataset)

@@ -1,11 +1,13 @@
 """Writes corrupted test sets in the layout of CIFAR-10-C, so that other people's loaders read them.
 
-A set is a folder with one `<corruption>.npy` a corruption and `labels.npy`, see
+A set is a folder with one `<corruption>.npy` per corruption and `labels.npy`, see
 `paperlib.datasets.corrupted`. Beside them, `manifest.json` says what the set is made of, and which
 parts of which files are there, with their SHA-256.
 
 A file grows under a hidden name, severity by severity, and gets its final name when it is whole.
-Killed at any moment, the same call goes on after the last severity that was finished.
+Killed at any moment, the same call resumes after the last severity that was finished. The file is
+written, not mapped into memory: a full disk is then an error, and not the signal that kills a
+process which touches a page of a mapped file that the disk has no room for.
 """
 
 import errno
@@ -15,28 +17,30 @@ import json
 import os
 import shutil
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
+from paperlib import datasets
 from paperlib.datasets import Split
 from paperlib.datasets.corrupted import LABELS, MANIFEST, read_manifest
 from paperlib.degrade.corruptions import corrupt
 from paperlib.degrade.frost import FILES, find_textures
+from paperlib.degrade.specs import parse_corruptions, parse_severities
 from paperlib.degrade.tables import SEVERITIES, TABLES
 from paperlib.errors import UserError, choose
-from paperlib.execution import COMMIT
-from paperlib.growing import GrowingArray, file_size
-from paperlib.store import write_atomically
+from paperlib.execution import COMMIT, Execution
+from paperlib.files import set_aside, sha256, write_atomically
 
+OFFICIAL = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
+TABLE_OF_SIZE = {(32, 32): "cifar-c", (224, 224): "imagenet-c"}
 AT_ONCE = {"cpu": 500, "cuda": 10_000}  # images between two looks at the progress bar
 SLACK = 1 << 20  # bytes for labels, manifest and folders
 BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"
@@ -53,6 +57,8 @@ class CorruptedSet:
         seed: of the random draws.
         severities: ascending, as they follow in the files.
         textures: folder of the frost images, see `paperlib.degrade.corruptions.corrupt`.
+    Raises:
+        UserError: the layout cannot hold such labels or severities, or the table is unknown.
     """
 
     def __init__(
@@ -67,22 +73,23 @@ class CorruptedSet:
     ) -> None:
         if not len(clean) or not 0 <= int(clean.labels.min()) <= int(clean.labels.max()) <= 255:
             raise UserError(
-                f"{dataset}: there must be test images, with labels 0 to 255: the layout keeps bytes"
+                f"{dataset}: there must be test images, "
+                "with labels 0 to 255: the layout keeps bytes"
             )
-        if not severities or list(severities) != [
-            severity for severity in SEVERITIES if severity in severities
-        ]:
+        if not severities or list(severities) != [s for s in SEVERITIES if s in severities]:
             raise UserError(
                 f"severities are {list(severities)}; they must be some of 1 to 5, in rising order"
             )
         count, channels, height, width = clean.images.shape
         self.folder, self.clean, self.textures = folder, clean, textures
-        self.table, self.seed, self.severities = (
-            choose("severity table", table, TABLES),
-            seed,
-            list(severities),
-        )
-        self._shape = (len(self.severities) * count, height, width, channels)
+        self.table, self.seed = choose("severity table", table, TABLES), seed
+        self.severities = list(severities)
+        shape = (len(self.severities) * count, height, width, channels)
+        header = io.BytesIO()
+        form = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, form)
+        self._header = header.getvalue()
+        self._block = clean.images.numel()  # bytes of one severity
         self._made_of = {
             "dataset": dataset,
             "table": table,
@@ -103,13 +110,12 @@ class CorruptedSet:
         Args:
             names: of corruptions.
             bar: False never draws a progress bar; None does if standard error is a terminal.
-            say: is told, before anything slow starts, how many bytes are needed and how many are
-                free.
+            say: is told, before anything slow starts, how many bytes are needed and are free.
         Returns:
             The names of those that were not there, or not whole.
         Raises:
             UserError: the folder holds another set or files of unknown origin, or cannot be written
-                to; the disk is too small or full. What is finished stays, and the same call goes on
+                to; the disk is too small or full. What is finished stays, and the same call resumes
                 from there.
         """
         try:
@@ -119,161 +125,159 @@ class CorruptedSet:
             if needed > free:
                 raise UserError(f"{self.folder}: {needed:,} bytes are needed and {free:,} are free")
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _alone(self.folder):
+            with _locked(self.folder):
                 self._open(names)  # again: another process may have written while this one waited
                 self._write_labels()
                 missing = [name for name in names if not self._finished(name)]
-                total = len(missing) * self._shape[0]
-                with tqdm(
-                    total=total, disable=None if bar is None else not bar, bar_format=BAR
-                ) as progress:
+                images = len(missing) * len(self.severities) * len(self.clean)
+                hidden = None if bar is None else not bar
+                with tqdm(total=images, disable=hidden, bar_format=BAR) as progress:
                     for i, name in enumerate(missing):
                         progress.set_description(f"{i + 1}/{len(missing)}: {name}")
                         self._make(name, progress.update)
                 return missing
         except OSError as error:
-            raise UserError(self._what_happened(error, names)) from error
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                message = f"{error.filename or self.folder}: {error.strerror or error}"
+                raise UserError(message) from error
+            needed = self._bytes_needed(names)
+            raise UserError(
+                f"{self.folder}: no space left, {needed:,} more bytes are needed; "
+                "the same command resumes from here"
+            ) from error
 
     def _make(self, name: str, tick: Callable[[int], Any]) -> None:
         """Write one file, after the severities of it that are there."""
         made = {"paperlib": _version(), "commit": COMMIT, "torch": torch.__version__}
         made["device"] = self.clean.images.device.type
         if name == "frost":
-            made["textures_sha256"] = _sha256_of_files(
-                find_textures(self.textures) / file for file in FILES
-            )
-        if self._entry(name).get("made") != made:  # one file, one program: it is begun again
-            self._manifest["files"][f"{name}.npy"] = {"made": made, "done": []}
-        done = self._entry(name)["done"]
-        with GrowingArray(self._part(name), self._shape, len(self.severities), done) as array:
+            textures = find_textures(self.textures)
+            photographs = b"".join((textures / file).read_bytes() for file in FILES)
+            made["textures_sha256"] = hashlib.sha256(photographs).hexdigest()
+        entry = self._files.get(f"{name}.npy", {})
+        part = self._part(name)
+        part.touch()
+        with part.open("r+b", buffering=0) as file:
+            _write(file, self._header)
+            # one file, one program
+            done = self._right(part, entry.get("done", [])) if entry.get("made") == made else []
+            self._note(name, {"made": made, "done": done})
             tick(len(done) * len(self.clean))
-            for severity in self.severities[len(done) :]:
-                done.append(array.append(self._corrupted(name, severity, tick)))
-                self._save()
-        self._manifest["files"][f"{name}.npy"] = {"made": made, "sha256": done[-1]}
-        self._save()
-        os.replace(self._part(name), self.folder / f"{name}.npy")
+            file.seek(len(self._header) + len(done) * self._block)
+            try:
+                for severity in self.severities[len(done) :]:
+                    done.append(self._append(file, name, severity, tick))
+                    self._note(name, {"made": made, "done": done})
+            finally:  # half a severity is of no use, and takes room from others
+                file.truncate(len(self._header) + len(done) * self._block)
+        self._note(name, {"made": made, "done": done, "sha256": sha256(part)})
+        os.replace(part, self.folder / f"{name}.npy")
 
-    def _corrupted(
-        self, name: str, severity: int, tick: Callable[[int], Any]
-    ) -> Iterator[np.ndarray]:
-        """All images at one severity, uint8 (B, H, W, 3) each."""
-        options: dict[str, Any] = {
-            "table": self.table,
-            "seed": self.seed,
-            "textures": self.textures,
-        }
-        step = AT_ONCE.get(self.clean.images.device.type, 1000)
+    def _append(self, file: io.FileIO, name: str, severity: int, tick: Callable[[int], Any]) -> str:
+        """Write one severity to the disk, uint8 (N, H, W, 3); returns the SHA-256 of its bytes."""
+        digest, step = hashlib.sha256(), AT_ONCE.get(self.clean.images.device.type, 1000)
         for start in range(0, len(self.clean), step):
             images = corrupt(
-                self.clean.images[start : start + step], name, severity, index=start, **options
+                self.clean.images[start : start + step],
+                name,
+                severity,
+                table=self.table,
+                seed=self.seed,
+                index=start,
+                textures=self.textures,
             )
-            yield images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            data = images.permute(0, 2, 3, 1).contiguous().cpu().numpy().data
+            digest.update(data)
+            _write(file, data)
             tick(len(images))
+        os.fsync(file.fileno())
+        return digest.hexdigest()
+
+    def _right(self, part: Path, done: Sequence[str]) -> list[str]:
+        """The checksums of the severities in an unfinished file, up to the first that is wrong."""
+        right = []
+        for i, expected in enumerate(done):
+            start = len(self._header) + i * self._block
+            if part.stat().st_size < start + self._block:
+                break
+            block = np.memmap(part, np.uint8, "r", start, (self._block,))
+            if hashlib.sha256(block.data).hexdigest() != expected:
+                break
+            right.append(expected)
+        return right
 
     def _write_labels(self) -> None:
-        buffer = io.BytesIO()
         labels = self.clean.labels.cpu().to(torch.uint8).repeat(len(self.severities))
+        buffer, path = io.BytesIO(), self.folder / LABELS
         np.save(buffer, labels.numpy(), allow_pickle=False)
-        path, data = self.folder / LABELS, buffer.getvalue()
-        entry = {"sha256": hashlib.sha256(data).hexdigest()}
-        if (
-            self._manifest["files"].get(LABELS) != entry
-            or not path.exists()
-            or path.read_bytes() != data
-        ):
-            self._manifest["files"][LABELS] = entry
-            self._save()
-            write_atomically(path, data)
+        entry = {"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+        if self._files.get(LABELS) != entry or not path.exists() or sha256(path) != entry["sha256"]:
+            self._note("labels", entry)
+            write_atomically(path, buffer.getvalue())
 
     def _finished(self, name: str) -> bool:
-        """Whether a file is there, and as it was written. One that was changed is set aside, with a
-        warning."""
-        entry, path = self._entry(name), self.folder / f"{name}.npy"
-        if "sha256" not in entry:
+        """Whether a file is there, and as it was written; if it was changed, it is set aside."""
+        path = self.folder / f"{name}.npy"
+        if not path.exists():
             return False
-        # killed just before the file got its name
-        if not path.exists() and self._part(name).exists():
-            os.replace(self._part(name), path)
-        if path.exists():
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == entry["sha256"]:
-                    return True
-            aside = path.with_name(f"{path.name}.corrupt")
-            warnings.warn(
-                f"{path} does not match its checksum; set aside as {aside.name} and made again",
-                stacklevel=3,
-            )
-            os.replace(path, aside)
-        del self._manifest["files"][path.name]
-        self._save()
+        if sha256(path) == self._files[path.name]["sha256"]:
+            return True
+        set_aside(path, "checksum does not match", "it")
         return False
 
     def _open(self, names: Sequence[str]) -> None:
-        """Read the manifest, or begin one. Raises `UserError` if the folder holds something
-        else."""
+        """Read the manifest, or begin one. Raises `UserError` if the folder holds another set."""
         manifest = read_manifest(self.folder)
-        if manifest is not None and manifest["set"] != self._made_of:
+        there = self._made_of if manifest is None else manifest["set"]
+        if there != self._made_of:
             other = [
-                f"{key} {value}"
-                for key, value in manifest["set"].items()
-                if self._made_of.get(key) != value
+                f"{key} {value}" for key, value in there.items() if self._made_of.get(key) != value
             ]
             raise UserError(
                 f"{self.folder} holds another set, with {', '.join(other)}; choose another folder"
             )
         self._manifest = manifest or {"set": self._made_of, "files": {}}
+        self._files: dict[str, Any] = self._manifest["files"]
         for path in (self.folder / file for file in (LABELS, *(f"{name}.npy" for name in names))):
-            if path.exists() and "sha256" not in self._manifest["files"].get(path.name, {}):
+            if path.exists() and "sha256" not in self._files.get(path.name, {}):
                 raise UserError(
                     f"{path} is there and no manifest says what it is; choose another folder"
                 )
 
-    def _save(self) -> None:
-        write_atomically(
-            self.folder / MANIFEST, (json.dumps(self._manifest, indent=1) + "\n").encode()
-        )
-
-    def _entry(self, name: str) -> dict[str, Any]:
-        return self._manifest["files"].get(f"{name}.npy", {})
+    def _note(self, name: str, entry: dict[str, Any]) -> None:
+        """Keep in the manifest what is known about `<name>.npy`."""
+        self._files[f"{name}.npy"] = entry
+        text = json.dumps(self._manifest, indent=1) + "\n"
+        write_atomically(self.folder / MANIFEST, text.encode())
 
     def _part(self, name: str) -> Path:
+        """The unfinished file."""
         return self.folder / f".{name}.npy.part"
 
     def _bytes_needed(self, names: Sequence[str]) -> int:
         """What the missing files take, and the missing parts of files; nothing if all are there."""
-        there = [self.folder / f"{name}.npy" for name in names] + [
-            self._part(name) for name in names
-        ]
-        there_bytes = sum(path.stat().st_size for path in there if path.exists())
-        missing = len(names) * file_size(self._shape) - there_bytes
+        there = [path for name in names for path in (self.folder / f"{name}.npy", self._part(name))]
+        missing = len(names) * (len(self._header) + len(self.severities) * self._block)
+        missing -= sum(path.stat().st_size for path in there if path.exists())
         return missing + SLACK if missing > 0 else 0
 
-    def _what_happened(self, error: OSError, names: Sequence[str]) -> str:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return f"{error.filename or self.folder}: {error.strerror or error}"
-        needed = self._bytes_needed(names)
-        return f"{self.folder}: no space left, {needed:,} more bytes are needed; the same command goes on from here"
+
+def _write(file: io.FileIO, values: bytes | memoryview) -> None:
+    """Write all of it: an unbuffered write may take less than all, and says so."""
+    data = memoryview(values).cast("B")
+    while data:
+        data = data[file.write(data) :]
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Held by whoever writes to the folder. The system frees it when the process dies, however it
-    dies."""
+def _locked(folder: Path) -> AcquireReturnProxy:
+    """Held by whoever writes to the folder. The system frees it when the process dies."""
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
-        print(
-            f"paperlib: waits for another process that writes to {folder}",
-            file=sys.stderr,
-            flush=True,
-        )
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        waits = f"paperlib: waits for another process that writes to {folder}"
+        print(waits, file=sys.stderr, flush=True)
+        return lock.acquire()
 
 
 def _free_bytes(folder: Path) -> int:
@@ -282,12 +286,102 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _sha256_of_files(paths: Iterable[Path]) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
 def _version() -> str:
     try:
         return version("paperlib")
     except PackageNotFoundError:
         return "not installed"
+
+
+def corrupt_dataset(
+    dataset: str,
+    out: Path,
+    corruptions: str = "all",
+    severities: str = "1,2,3,4,5",
+    table: str | None = None,
+    seed: str = "0",
+    device: str = "auto",
+    root: Path | None = None,
+    frost: Path | None = None,
+) -> Path:
+    """`python -m paperlib corrupt`: write corrupted copies of a data set's test images.
+
+    It says on standard output what is done.
+
+    Args:
+        dataset: see `datasets.load`; one of images with a label each.
+        out: see `set_folder`.
+        corruptions: see `parse_corruptions`.
+        severities: see `parse_severities`.
+        table: one of `TABLES`; default: see `default_table`.
+        seed: of the random draws, a whole number.
+        device: where the images are corrupted.
+        root: folder of the data sets.
+        frost: folder of the frost textures; default: as `find_textures` says, or the folder frost
+            in `root`.
+    Returns:
+        The folder of the set.
+    Raises:
+        UserError: an argument is none of these; textures or data are missing; what
+            `CorruptedSet.write` raises.
+    """
+    started = time.perf_counter()
+    if datasets.known(dataset) in datasets.DETECTION:
+        raise UserError(
+            f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes"
+        )
+    names, severity_list = parse_corruptions(corruptions), parse_severities(severities)
+    choose("severity table", table or "cifar-c", TABLES)
+    try:
+        seed_number = int(seed)
+    except ValueError:
+        raise UserError(f"seed is {seed!r}; it must be a whole number") from None
+    # missing ones are said before any work
+    textures = _textures(frost, root) if "frost" in names else None
+    clean = datasets.load(dataset, root, Execution.on(device).device).test
+    table = table or default_table(*clean.images.shape[-2:])
+    folder = set_folder(out, dataset)
+    corrupted = CorruptedSet(folder, dataset, clean, table, seed_number, severity_list, textures)
+    print(
+        f"{folder}: {len(clean)} test images of {dataset}, "
+        f"{len(names)} corruption(s) at severities {', '.join(map(str, severity_list))}, "
+        f"table {table}, seed {seed_number}, on {clean.images.device}",
+        flush=True,
+    )
+    if severity_list != list(range(1, len(severity_list) + 1)):
+        print(
+            "other loaders take the first severity of a file for 1, the second for 2, ...; "
+            "paperlib's does not"
+        )
+    written = len(corrupted.write(names))
+    seconds = time.perf_counter() - started
+    print(f"{written} file(s) written, {len(names) - written} verified, {seconds:.0f} s in all")
+    return folder
+
+
+def set_folder(out: Path, dataset: str) -> Path:
+    """Where a set goes: `<out>/CIFAR-10-C` and the like, or `out` itself if that is its name.
+
+    So `--out DATA` makes what robustbench looks for below its `data_dir="DATA"`.
+    """
+    name = OFFICIAL.get(dataset, f"{dataset}-C")
+    return out if out.name == name else out / name
+
+
+def default_table(height: int, width: int) -> str:
+    """The severity table made for images of this size. Raises `UserError` if there is none."""
+    if (height, width) not in TABLE_OF_SIZE:
+        raise UserError(
+            f"no severity table was made for {height}x{width} images; "
+            f"choose one of: {', '.join(TABLES)}"
+        )
+    return TABLE_OF_SIZE[height, width]
+
+
+def _textures(folder: Path | None, root: Path | None) -> Path:
+    try:
+        return find_textures(folder)
+    except UserError as error:
+        if folder is None and root is not None and (root / "frost").is_dir():
+            return find_textures(root / "frost")
+        raise UserError(f"{error}; --frost DIR names their folder on the command line") from error

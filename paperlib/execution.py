@@ -1,5 +1,7 @@
-"""How a run is executed: device, precision, compilation. It changes speed and last bits, never the
-recipe."""
+"""How a run is executed: device, precision, compilation.
+
+It changes the speed and the last bits of the numbers, never the recipe.
+"""
 
 import datetime
 import os
@@ -23,8 +25,13 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Execution:
-    """Device, precision ("fp32", or "bf16": autocast, parameters and batch norm stay fp32),
-    compiled or not."""
+    """How to run.
+
+    Attributes:
+        device: what PyTorch calls it, "cpu" or "cuda:1".
+        precision: "fp32", or "bf16": autocast; parameters and batch norm stay in float32.
+        compile: whether losses go through `torch.compile`.
+    """
 
     device: str = "cpu"
     precision: str = "fp32"
@@ -32,8 +39,11 @@ class Execution:
 
     @classmethod
     def on(cls, device: str = "auto", precision: str = "auto") -> "Execution":
-        """The fastest way on a device. "auto" takes CUDA where there is one, and bf16 where the
-        hardware has it.
+        """The fastest way on a device.
+
+        Args:
+            device: "auto" takes CUDA where there is one.
+            precision: "fp32", "bf16" or "auto", which takes bf16 where the hardware has it.
 
         Raises:
             UserError: unknown precision, or a device that is not there.
@@ -54,14 +64,18 @@ class Execution:
         # can; not on a CPU.
         return cls(device, precision, compile=not on_cpu)
 
+    @property
+    def kind(self) -> str:
+        """The device without its number: "cpu", "cuda"."""
+        return torch.device(self.device).type
+
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which networks and losses are evaluated."""
-        kind = torch.device(self.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
+        return torch.autocast(self.kind, torch.bfloat16, enabled=self.precision == "bf16")
 
     def exact(self) -> AbstractContextManager[Any]:
         """The context in which everything else is, also where `autocast` surrounds it."""
-        return torch.autocast(torch.device(self.device).type, enabled=False)
+        return torch.autocast(self.kind, enabled=False)
 
     def place(self, module: Module) -> Module:
         """The module on the device, convolution weights channels-last."""
@@ -69,7 +83,7 @@ class Execution:
 
     def provenance(self) -> dict[str, Any]:
         """Device, versions, commit and date: what a reader must know to judge a number."""
-        cuda = torch.device(self.device).type == "cuda"
+        cuda = self.kind == "cuda"
         return {
             "device": torch.cuda.get_device_name(self.device) if cuda else _cpu_name(),
             "cores": os.cpu_count(),
@@ -85,12 +99,14 @@ class Execution:
 
 
 def peak_memory(children: bool = False) -> int:
-    """The most bytes that this process has held at once; with `children`, the largest of it and its
-    finished ones."""
+    """The most bytes that this process has held at once.
+
+    Args:
+        children: take the largest of this process and its finished children instead.
+    """
     whose = [resource.RUSAGE_SELF, *([resource.RUSAGE_CHILDREN] if children else [])]
-    return max(resource.getrusage(who).ru_maxrss for who in whose) * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(resource.getrusage(who).ru_maxrss for who in whose) * unit
 
 
 def _devices() -> str:
@@ -110,8 +126,7 @@ def _cpu_name() -> str:
 
 
 def _commit() -> str:
-    """The commit of this checkout, with a "+" if files differ from it; "unknown" outside a
-    checkout."""
+    """The commit of this checkout, with a "+" if files differ from it; "unknown" outside one."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         head = subprocess.run(

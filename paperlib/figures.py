@@ -1,5 +1,7 @@
-"""Drawings of the chapters, with matplotlib and seaborn. Each takes plain numbers or tensors and
-returns a figure."""
+"""What drawings of several chapters share: a palette, a page width, a legend, and a few drawings.
+
+Each drawing takes plain numbers or tensors and returns a figure.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +12,8 @@ import numpy as np
 import seaborn as sns
 import torch
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,19 +22,17 @@ sns.set_theme(style="whitegrid", context="paper")
 TEACHER, STUDENT, LOSS = sns.color_palette("deep")[:3]
 DPI = 110  # committed notebooks hold the pictures: large enough to read, small enough to keep
 PAGE = 7.5  # inches, the width of the book's figures
-_SAFE = sns.color_palette("colorblind")  # ten that also those tell apart who see no red or no green
-# no pale yellow
-COLORS = [
+_SAFE = sns.color_palette("colorblind")  # ten, distinct for those who see no red or no green, too
+COLORS = [  # without its pale yellow
     *(_SAFE[i] for i in (0, 1, 2, 3, 4, 5, 9)),
     (0.15, 0.15, 0.15),
     *(_SAFE[i] for i in (7, 6)),
 ]
-MARKERS = "osD^vPX<>*"  # and forms, where colours are many
+MARKERS = "osD^vPX<>*"  # one per colour, where colours are many
 
 
 class Interval(Protocol):
-    """What a curve is made of, such as `Estimate`: a mean, and the half-width of its interval or
-    infinity."""
+    """What a curve is made of, such as `Estimate`: a mean and its interval."""
 
     @property
     def mean(self) -> float:
@@ -38,12 +40,11 @@ class Interval(Protocol):
 
     @property
     def half(self) -> float:
-        """Half its width."""
+        """Half its width; infinite without an interval."""
 
 
 def image_grid(rows: Mapping[str, Tensor]) -> Figure:
-    """Rows of images by name, each (n, 3, H, W) uint8, enlarged without smoothing (the paper's Fig.
-    3)."""
+    """Rows of images by name, each (n, 3, H, W) uint8, enlarged without smoothing."""
     count = max(len(images) for images in rows.values())
     fig, axes = plt.subplots(
         len(rows), count, figsize=(0.85 * count + 0.9, 0.85 * len(rows)), dpi=DPI, squeeze=False
@@ -61,8 +62,7 @@ def image_grid(rows: Mapping[str, Tensor]) -> Figure:
 
 
 def photograph(size: int) -> Tensor:
-    """(3, size, size) uint8: the face of a public-domain portrait of Grace Hopper, which matplotlib
-    brings along."""
+    """(3, size, size) uint8: Grace Hopper's face, of a public-domain portrait in matplotlib."""
     from matplotlib.cbook import get_sample_data
     from PIL import Image
 
@@ -76,10 +76,12 @@ def photograph(size: int) -> Tensor:
 
 
 def gallery(rows: Mapping[str, Tensor], size: int) -> Figure:
-    """Rows of images by name, each (n, 3, H, W) uint8, at `size` pixels each, one picture pixel a
-    screen pixel.
+    """Rows of images by name, drawn pixel by pixel.
 
-    Larger images are averaged down, smaller ones enlarged without smoothing.
+    Args:
+        rows: (n, 3, H, W) uint8 by name.
+        size: height and width in pixels to which larger images are averaged down, and smaller ones
+            enlarged without smoothing.
     """
     gap, label = 3, 150
     count = max(len(images) for images in rows.values())
@@ -109,14 +111,14 @@ def gains(
     series: Mapping[str, Mapping[str, Interval]],
     ylabel: str = "gain over the frozen network (points)",
 ) -> Figure:
-    """What modules gain over the frozen network under each corruption: means with their 95 %
-    intervals.
+    """What modules gain over the frozen network under each corruption, with 95 % intervals.
 
     A mean without an interval (`half` is infinite) is a hollow dot.
 
     Args:
         series: module -> corruption -> difference of top-1 accuracies, in percentage points, see
             `estimates.effect`. A corruption may be missing in a series.
+        ylabel: of the vertical axis.
     """
     names = list(dict.fromkeys(name for row in series.values() for name in row))
     fig, ax = plt.subplots(figsize=(PAGE, 2.9), dpi=DPI)
@@ -156,8 +158,14 @@ def gains(
 def legend(
     fig: Figure, handles: Sequence[Artist], columns: int, between: float | None = None
 ) -> None:
-    """Above everything, in as many rows as it takes; the axes get the rest, `between` apart (in
-    font sizes)."""
+    """A legend above all axes, which share the space that is left.
+
+    Args:
+        fig: the figure; its layout is made here.
+        handles: what the legend names.
+        columns: at most so many entries per row.
+        between: space between axes, in font sizes.
+    """
     rows = math.ceil(len(handles) / columns)
     fig.legend(
         handles=list(handles),
@@ -170,3 +178,71 @@ def legend(
     fig.tight_layout(
         pad=0.4, w_pad=between, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight())
     )
+
+
+def bar(estimate: Interval) -> float:
+    """Half an interval's width, to draw; 0 where it is infinite."""
+    return estimate.half if math.isfinite(estimate.half) else 0.0
+
+
+def estimates(
+    ax: Axes,
+    places: Sequence[float],
+    values: Sequence[Interval],
+    number: int,
+    label: str,
+    style: str = "-",
+    horizontal: bool = False,
+) -> None:
+    """Means with their intervals, no bar where one is infinite.
+
+    Args:
+        ax: where they are drawn.
+        places: on the horizontal axis.
+        values: one per place.
+        number: of the series, which has its own colour and marker.
+        label: in the legend.
+        style: of the line from mean to mean; "none" draws no line.
+        horizontal: `places` are on the vertical axis, and the values on the horizontal one.
+    """
+    means, bars = [value.mean for value in values], [bar(value) for value in values]
+    x, y = (means, places) if horizontal else (places, means)
+    ax.errorbar(
+        x,
+        y,
+        xerr=bars if horizontal else None,
+        yerr=None if horizontal else bars,
+        label=label,
+        color=COLORS[number % len(COLORS)],
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=4.5,
+        markeredgewidth=0,
+        linestyle=style,
+        linewidth=1.2,
+        elinewidth=1.1,
+    )
+
+
+def axis_labels(ax: Axes, xlabel: str = "", ylabel: str = "") -> None:
+    """The names of both axes, and small numbers at their ticks."""
+    ax.set_xlabel(xlabel, fontsize=8)
+    ax.set_ylabel(ylabel, fontsize=8)
+    ax.tick_params(labelsize=8, pad=1)
+
+
+def picture(ax: Axes, values: Tensor, scale: Normalize | None = None, cmap: str = "gray") -> None:
+    """An image (3, H, W) uint8 or a map (h, w), its pixels as they are, without a frame."""
+    pixels = values.movedim(0, -1) if values.ndim == 3 else values.float()
+    ax.imshow(pixels.numpy(), cmap, scale, interpolation="nearest")
+    bare(ax)
+
+
+def bare(ax: Axes) -> None:
+    """Without ticks and frame."""
+    ax.set(xticks=[], yticks=[])
+    sns.despine(ax=ax, left=True, bottom=True)
+
+
+def row_name(ax: Axes, name: str) -> None:
+    """The name of a row of pictures, left of its first one."""
+    ax.annotate(name, (-0.07, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=8)

@@ -1,20 +1,15 @@
-"""The paper's number beside ours: tables, 95 % intervals over seeds, and a verdict for every claim.
+"""Tables: the paper's number beside ours, and a verdict for every claim."""
 
-The paper's numbers and claims are CSV files in `data/papers/<slug>/`. Our numbers are records,
-sorted into cells; paper and records name the cells alike.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from paperlib.evidence.claims import read_claims
-from paperlib.evidence.estimates import Estimate, effect, top1
-from paperlib.evidence.verdicts import judge
-from paperlib.runs import Record
+from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.scores import Scores
+from paperlib.evidence.verdicts import Verdict
 
-Cells = Mapping[str, Sequence[Record]]  # cell -> its records, one a seed
+NOTHING = "–"  # where nothing was measured, or printed
 
 
 @dataclass(frozen=True)
@@ -26,63 +21,101 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     def __repr__(self) -> str:
-        return f"{self.title}\n" + tabulate(
-            self.rows, self.headers, tablefmt="simple", disable_numparse=True
-        )
+        return f"{self.title}\n{self._as('simple')}"
 
     def _repr_markdown_(self) -> str:
-        table = tabulate(self.rows, self.headers, tablefmt="pipe", disable_numparse=True)
-        return f"**{self.title}**\n\n{table}"
+        return f"**{self.title}**\n\n{self._as('pipe')}"
+
+    def _as(self, form: str) -> str:
+        return tabulate(self.rows, self.headers, tablefmt=form, disable_numparse=True)
 
 
-def gain_text(gain: Estimate | None, digits: int = 1) -> str:
-    """An effect for a table of many: "+1.2 ± 0.3", bold if its interval excludes 0; without n, and
-    "–" for none."""
-    if gain is None:
-        return "–"
-    text = f"{gain.mean:+.{digits}f}" + f" ± {gain.half:.{digits}f}" * (gain.n > 1)
-    return text if gain.contains(0) else f"**{text}**"
+class Tables(list[Table]):
+    """Several tables, one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(table._repr_markdown_() for table in self)
+
+
+def text(estimate: Estimate | None, sign: bool = False) -> str:
+    """An estimate for a table, see `Estimate.text`."""
+    return NOTHING if estimate is None else estimate.text(sign)
+
+
+def gain_text(gain: Estimate | None) -> str:
+    """A gain for a table of many, see `Estimate.gain_text`."""
+    return NOTHING if gain is None else gain.gain_text()
+
+
+def metric_rows(
+    scores: Scores, cells: Mapping[str, str], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """Estimates: a row per cell, a column per metric.
+
+    Args:
+        scores: what was measured.
+        cells: label of a row -> its cell.
+        metrics: of the columns.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(text(scores.estimate(cell, metric)) for metric in metrics))
+        for label, cell in cells.items()
+    ]
+
+
+def gain_rows(
+    scores: Scores, pairs: Mapping[str, tuple[str, str]], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """Gains: a row per pair of cells, a column per metric; bold where the interval excludes 0.
+
+    Args:
+        scores: what was measured.
+        pairs: label of a row -> the cell that gains, and the one over which it does.
+        metrics: of the columns.
+    """
+    metrics = list(metrics)
+    return [
+        (label, *(gain_text(scores.gain(*pair, metric)) for metric in metrics))
+        for label, pair in pairs.items()
+    ]
 
 
 def claims_table(
-    slug: str, dataset: str, cells: Cells, paper_setting: bool, about: str | None = None
+    verdicts: Sequence[Verdict],
+    dataset: str,
+    paper_setting: bool,
+    title: str = "Claims",
+    names: Mapping[str, str] | None = None,
 ) -> Table:
-    """Every claim of a paper, judged by what was measured on one data set.
-
-    Claims about this data set come with the paper's effect. On a data set that the paper does not
-    use, each pair of cells is judged once, by its direction.
+    """The verdicts on a paper's claims, all measured on one data set.
 
     Args:
-        about: judges the claims about this data set instead, by their direction if it is not the
-            one measured.
+        verdicts: what came of the claims.
+        dataset: that they were measured on.
+        paper_setting: whether the recipe is the paper's; the title says if not.
+        title: how it starts.
+        names: of networks, for the title: it says which stand in for the claims' own.
     """
-    claims = read_claims(slug)
-    own = [claim for claim in claims if claim.dataset == (about or dataset)]
-    if not own:  # not the paper's data: one row a pair of cells
-        own = list({(claim.better, claim.worse): claim for claim in reversed(claims)}.values())[
-            ::-1
-        ]
+    known = names or {}
+    for theirs, ours in {v.claim.network: v.network for v in verdicts if v.network}.items():
+        title += f", {known.get(ours, ours)} in place of {known.get(theirs, theirs)}"
+    under = any(verdict.condition for verdict in verdicts)
     rows = []
-    for claim in own:
-        measured = effect(cells.get(claim.better, ()), cells.get(claim.worse, ()))
-        same = paper_setting and claim.dataset == dataset
-        paper = (
-            f"{claim.points:+.2f}"
-            if claim.dataset == dataset
-            else f"{claim.points:+.2f} on {claim.dataset}"
-        )
-        ours = measured.text(sign=True) if measured else "–"
-        rows.append((claim.text, claim.source, paper, ours, judge(measured, claim.points, same)))
-    kind = (
-        "the paper's setting"
-        if paper_setting
-        else "reduced setting: only the direction can be judged"
-    )
-    return Table(
-        f"Claims, measured on {dataset} ({kind})",
-        ("claim", "source", "paper", "ours", "verdict"),
-        rows,
-    )
+    for verdict in verdicts:
+        claim = verdict.claim
+        elsewhere = "" if claim.dataset == dataset else f" on {claim.dataset}"
+        paper = NOTHING if claim.points is None else f"{claim.points:+.2f}{elsewhere}"
+        ours = text(verdict.measured, sign=True)
+        condition = [verdict.condition] * under
+        rows.append((claim.text, claim.source, *condition, paper, ours, verdict.word))
+    kind = "the paper's" if paper_setting else "reduced"
+    kind += " setting" + ("" if paper_setting else ": only the direction can be judged")
+    headers = ("claim", "source", *["under"] * under, "paper", "ours", "verdict")
+    return Table(f"{title}, measured on {dataset} ({kind})", headers, rows)
 
 
 def accuracy_table(
@@ -90,27 +123,25 @@ def accuracy_table(
     rows: Mapping[str, Sequence[str]],
     columns: Sequence[str],
     numbers: Mapping[tuple[str, str], float],
-    measured: Mapping[str, Cells],
+    measured: Mapping[str, Scores],
 ) -> Table:
     """Accuracies, the paper's beside ours.
 
     Args:
+        title: of the table.
         rows: label of a row -> the cell in each column, as many as `columns`.
         columns: what each shows, e.g. "8×8".
         numbers: the paper's, from `read_numbers`.
-        measured: data set -> cells; each data set has its own columns.
+        measured: data set -> scores; each data set has its own columns.
     """
     headers, body = [""], [[label] for label in rows]
-    for dataset, cells in measured.items():
+    for dataset, scores in measured.items():
         known = any(name == dataset for name, _ in numbers)
         for i, column in enumerate(columns):
-            headers += [
-                f"{dataset} {column}".strip() + f": {whose}"
-                for whose in (["paper"] * known + ["ours"])
-            ]
+            head = f"{dataset} {column}".strip()
+            headers += [f"{head}: paper"] * known + [f"{head}: ours"]
             for line, group in zip(body, rows.values(), strict=True):
-                value, ours = numbers.get((dataset, group[i])), top1(cells.get(group[i], ()))
-                line += ["–" if value is None else f"{value:.2f}"] * known + [
-                    ours.text() if ours else "–"
-                ]
+                value = numbers.get((dataset, group[i]))
+                printed = NOTHING if value is None else f"{value:.2f}"
+                line += [printed] * known + [text(scores.estimate(group[i]))]
     return Table(title, headers, body)

@@ -13,13 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paperlib.errors import Corrupt
+
 Plain = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training, as plain values. `dataclasses.replace` makes variants; equal values make equal
-    hashes.
+    """One training, as plain values; equal values make equal hashes.
+
+    `dataclasses.replace` makes variants.
 
     Attributes:
         method: a name that `paperlib.methods.known` gives.
@@ -32,12 +35,12 @@ class Run:
         evaluate: further degradations under which the network is also tested, see
             `paperlib.degrade.each`; names of metrics get `@` and what `paperlib.degrade.label` says
             appended.
-        options: the method's own parameters, keyword arguments of its class.
+        options: the method's own parameters, fields of its class of `methods.Options`.
         uses: runs that must be finished first, by role ("teacher", "init", "frontend", ...).
         train_size: number of training images; 0 takes all that the holdout leaves.
         holdout: number of training images kept out for validation.
         test_size: number of test images; 0 takes all.
-        epochs, batch_size: passes over the training images; images a step.
+        epochs, batch_size: passes over the training images; images per step.
         optimizer: "sgd" (Nesterov off, as in the papers) or "adam".
         lr: peak learning rate.
         momentum: of SGD.
@@ -73,8 +76,10 @@ class Run:
     flip: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """The values that differ from the defaults, parents nested. A new field with a default
-        keeps old hashes."""
+        """The values that differ from the defaults, parents nested.
+
+        So a new field with a default keeps the hashes of old runs.
+        """
         out: dict[str, Any] = {}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
@@ -131,10 +136,6 @@ def digest(value: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of plain values: sorted keys, no spaces, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class Corrupt(Exception):
-    """A file does not match its checksum, or cannot be read at all."""
 
 
 @dataclass(frozen=True)

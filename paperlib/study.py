@@ -1,95 +1,107 @@
-"""What a profile decides, for every paper: data, sizes, schedule, seeds."""
+"""What a profile decides, for every paper: data, recipes, seeds; and the runs that follow."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 from paperlib import datasets
 from paperlib.errors import UserError, choose
-from paperlib.runs import Record, Run
+from paperlib.runs import Plain, Record, Run
 
 # Runs -> their records, in the same order. A sweep trains what is missing; a reader of committed
 # records leaves out what was never measured.
 Results = Callable[[Iterable[Run]], list[Record]]
 
+RunCells = dict[str, list[Run]]  # what one number of a table is measured on -> its runs
+Collected = dict[str, dict[str, list[Record]]]  # records by table or figure, and by cell
+
 # A mirrored digit is no digit, and the boxes of objects are not mirrored with their image.
 UNMIRRORED = ("synthdigits", "svhn", *datasets.DETECTION)
 
-DETECTOR = {
-    "width": 0.25,
-    "batch_size": 8,
-    "optimizer": "adam",
-    "lr": 2e-3,
-    "weight_decay": 1e-4,
-    "clip": 5.0,
-    "crop": 0,
-}
-
-# what one number of a table is measured on, and the runs that measure it
-Cells = dict[str, list[Run]]
-
 
 @dataclass(frozen=True)
+class Recipe:
+    """How one network is trained: the fields of `Run` that a profile decides, explained there.
+
+    The defaults are those of `Run`, which are the papers' own for classifiers.
+    """
+
+    width: float = Run.width
+    options: Mapping[str, Plain] = field(default_factory=dict)
+    train_size: int = Run.train_size
+    test_size: int = Run.test_size
+    epochs: int = Run.epochs
+    batch_size: int = Run.batch_size
+    optimizer: str = Run.optimizer
+    lr: float = Run.lr
+    momentum: float = Run.momentum
+    weight_decay: float = Run.weight_decay
+    schedule: str = Run.schedule
+    clip: float = Run.clip
+    crop: int = Run.crop
+
+    def but(self, **changes: Any) -> "Recipe":
+        """The same recipe with other values. Raises TypeError for a name that is no field."""
+        return dataclasses.replace(self, **changes)
+
+
+DETECTOR = Recipe(
+    width=0.25,
+    batch_size=8,
+    optimizer="adam",
+    lr=2e-3,
+    weight_decay=1e-4,
+    schedule="onecycle",
+    clip=5.0,
+    crop=0,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One profile of one paper on chosen data.
+    """One profile of one paper on chosen data. A paper that decides more has a subclass.
 
     Attributes:
+        detection: whether the paper has runs on data sets for detection.
         profile: its name.
         datasets: data sets by name; tables have a column for each, figures show the first.
         seeds: how many; they count from 0.
-        networks: classifiers by name.
-        recipe: fields of `Run` that all classifiers share.
-        by_network: fields of `Run` that differ by network, those of further networks of the paper
-            (super-resolution) among them.
+        recipes: how each network that the tables compare is trained, by name.
         holdout: training images kept out while a hyper-parameter is tuned; the final runs train on
             all.
     """
 
+    detection: ClassVar[bool] = False
     profile: str
     datasets: tuple[str, ...]
     seeds: int
-    networks: tuple[str, ...]
-    recipe: Mapping[str, Any]
-    by_network: Mapping[str, Mapping[str, Any]]
-    holdout: int
+    recipes: Mapping[str, Recipe]
+    holdout: int = 0
 
-    def run(
-        self, dataset: str, network: str, seed: int, method: str = "supervised", **fields: Any
-    ) -> Run:
-        """A run under this profile; `fields` win over `by_network`, and that over `recipe`; options
-        are joined."""
-        flip = dataset not in UNMIRRORED
-        own = self.by_network[network]
-        options = {**own.get("options", {}), **fields.pop("options", {})}
-        return Run(
-            method,
-            dataset,
-            network,
-            seed,
-            **{"flip": flip, **self.recipe, **own, "options": options, **fields},
-        )
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks that the tables compare; figures show the first."""
+        return tuple(self.recipes)
 
     def narrowed(
         self, names: Mapping[str, str], networks: Iterable[str] | None = None
     ) -> list[str]:
-        """Each network, or each of `networks`, in words, by `names`, with the share of its width
-        that it has."""
+        """Each network, or each of `networks`, as `names` says it, with its share of the width."""
         chosen = self.networks if networks is None else networks
-        return [
-            f"{names[n]} at {self.by_network[n].get('width', 1):g} of its width" for n in chosen
-        ]
+        return [f"{names[n]} at {self.recipes[n].width:g} of its width" for n in chosen]
 
-    def images(self, network: str = "") -> str:
-        """How many training images there are, of `network` where it has its own number: "3,000", or
-        "all"."""
-        size = {**self.recipe, **self.by_network.get(network, {})}.get("train_size")
-        return f"{size:,}" if size else "all"
+    def images(self, recipe: Recipe | None = None) -> str:
+        """How many training images a recipe, or the first network's, has: "3,000", or "all"."""
+        return f"{size:,}" if (size := self._or_first(recipe).train_size) else "all"
 
-    def schedule(self, network: str = "") -> str:
-        """How long training is, of `network` where it has its own number: "40 epochs"."""
-        epochs = {**self.recipe, **self.by_network.get(network, {})}["epochs"]
+    def schedule(self, recipe: Recipe | None = None) -> str:
+        """How long training by a recipe, or by the first network's, is: "40 epochs"."""
+        epochs = self._or_first(recipe).epochs
         return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+    def _or_first(self, recipe: Recipe | None) -> Recipe:
+        return recipe or self.recipes[self.networks[0]]
 
     def described(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
         """The setting in words, for titles: what a profile below "paper" reduces, and what numbers
@@ -101,37 +113,61 @@ class Settings:
         )
 
 
-class BaseStudy:
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+class BaseStudy(Generic[AnySettings]):
     """Every run of one paper on one data set, under one profile."""
 
-    def __init__(self, settings: Settings, dataset: str) -> None:
+    def __init__(self, settings: AnySettings, dataset: str) -> None:
         self.settings, self.dataset = settings, dataset
+        self.seeds = range(settings.seeds)
 
-    def _seeds(
-        self, make: Callable[..., Run], *cell: Any, most: int | None = None, **changes: Any
-    ) -> list[Run]:
-        """The same cell once a seed, for `most` seeds at most."""
-        seeds = self.settings.seeds if most is None else min(most, self.settings.seeds)
-        return [make(*cell, seed=seed, **changes) for seed in range(seeds)]
+    def run(
+        self,
+        network: str,
+        seed: int,
+        recipe: Recipe | None = None,
+        method: str = "supervised",
+        options: Mapping[str, Plain] | None = None,
+        **fields: Any,
+    ) -> Run:
+        """A run on this data set, by the recipe of one of the tables' networks or by another one.
+
+        Args:
+            network, seed, method: as in `Run`.
+            recipe: None stands for that of the network.
+            options: of the method; they join those of the recipe.
+            **fields: of `Run`, none of them one of the recipe's.
+        """
+        recipe = recipe or self.settings.recipes[network]
+        own = {**vars(recipe), "options": {**recipe.options, **(options or {})}}
+        flip = self.dataset not in UNMIRRORED
+        return Run(method, self.dataset, network, seed, flip=flip, **own, **fields)
+
+
+def as_trained(run: Run, **fields: Any) -> Run:
+    """A trained network as it is, under other conditions: `fields` are those of `Run`."""
+    return dataclasses.replace(run, epochs=0, uses={"init": run}, **fields)
 
 
 def select(
-    profiles: Mapping[str, Settings],
+    profiles: Mapping[str, AnySettings],
     profile: str,
     names: Iterable[str] | None = None,
     seeds: int | None = None,
-) -> Settings:
+) -> AnySettings:
     """A profile's settings with data sets and number of seeds of one's own.
 
     Raises:
         UserError: unknown profile or data set, a data set for detection without a detector, fewer
-        than one seed.
+            than one seed.
     """
     settings = profiles[choose("profile", profile, profiles)]
     if names is not None:
         names = tuple(map(datasets.known, names))
-        for name in set(names) & set(datasets.DETECTION):
-            if "detector" not in settings.by_network:
+        for name in names:
+            if name in datasets.DETECTION and not settings.detection:
                 raise UserError(
                     f"{name} is a data set for detection, and this paper has no detector"
                 )
@@ -143,7 +179,7 @@ def select(
     return settings
 
 
-def collect(results: Results, items: Mapping[str, Cells]) -> dict[str, dict[str, list[Record]]]:
+def collect(results: Results, items: Mapping[str, RunCells]) -> Collected:
     """The records of all cells of some tables and figures, by item and cell.
 
     All runs are asked for at once: a sweep then keeps its workers busy to the end.

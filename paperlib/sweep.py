@@ -1,182 +1,24 @@
-"""From a list of runs to their records: what is finished is read, what is missing is trained,
-parents first."""
+"""From a list of runs to their records: missing ones are trained, parents first."""
 
-import functools
-import math
 import multiprocessing
 import os
 import threading
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from paperlib import datasets, degrade, methods
-from paperlib.degrade import Degradation, Which
-from paperlib.degrade.lowres import resize, to_8_bit
-from paperlib.errors import UserError
-from paperlib.execution import Execution, peak_memory
-from paperlib.methods import Batch, Task
-from paperlib.networks.frozen_parts import frozen
+from paperlib import datasets, methods
+from paperlib.execution import Execution
+from paperlib.methods import Task
+from paperlib.progress import progress_bar
+from paperlib.running import flops, task, train
 from paperlib.runs import Record, Run, in_order
 from paperlib.store import Store
-from paperlib.training import Tick, Trainer, evaluate
-
-CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end of an epoch
-
-
-def task(dataset: datasets.Dataset) -> Task:
-    """What a method must know of a data set."""
-    return Task(len(dataset.classes), dataset.mean, dataset.std, dataset.train.images.shape[-1])
-
-
-def load_network(
-    run: Run, store: Store, dataset: datasets.Dataset, execution: Execution
-) -> nn.Module:
-    """The trained network of a finished run: eval mode, no gradients, on the device. `dataset` is
-    that run's."""
-    network = methods.build_network(run, task(dataset))
-    prefix = "network."
-    tensors = store.weights(run)
-    network.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    )
-    return execution.place(network).eval().requires_grad_(False)
-
-
-class Restored:
-    """A degradation and the restoration of a "frontend" before the classifier sees the image.
-
-    A restored image that is smaller than the original goes back to its size with the bicubic
-    kernel, as the low-resolution images do.
-    """
-
-    def __init__(self, degradation: Degradation, frontend: nn.Module, execution: Execution) -> None:
-        self.degradation, self.frontend, self.execution = degradation, frontend, execution
-        self.fixed = degradation.fixed
-
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same."""
-        with self.execution.autocast():
-            restored = frozen(self.frontend, self.degradation(images, which))
-        return to_8_bit(resize(to_8_bit(restored.float()), images.shape[-1]))
-
-
-def make_view(
-    spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution
-) -> Degradation:
-    """What the network sees of clean images: the degradation, restored where a run uses a
-    "frontend"."""
-    degradation = degrade.build(spec)
-    return (
-        Restored(degradation, parents["frontend"], execution)
-        if "frontend" in parents
-        else degradation
-    )
-
-
-def train(
-    run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None
-) -> Record:
-    """The run's record: read if the run is finished, else trained, from its checkpoint if there is
-    one.
-
-    The parents must be finished. Whoever comes second to a run that is being trained waits and then
-    reads.
-    """
-    with store.lock(run), torch.random.fork_rng():
-        record = store.record(run)
-        if record is not None:
-            return record
-        dataset = datasets.load(run.dataset, root, execution.device)
-        training, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
-        parents = {}
-        # a parent may have learned from other images, with other classes
-        for role, parent in run.uses.items():
-            own = (
-                dataset
-                if parent.dataset == run.dataset
-                else datasets.load(parent.dataset, root, execution.device)
-            )
-            parents[role] = load_network(parent, store, own, execution)
-        # after the parents: runs of one seed start alike, whatever they use
-        torch.manual_seed(run.seed)
-        method = execution.place(methods.build(run, task(dataset), parents))
-        view = make_view(run.degrade, parents, execution)
-        again = (
-            make_view(degrade.another(run.degrade), parents, execution) if method.pairs else None
-        )
-        trainer = Trainer(run, method, training, view, execution, again)
-        saved = store.checkpoint(run)
-        if (
-            saved is not None
-            and saved[1].pop("device", None) == torch.device(execution.device).type
-        ):
-            trainer.restore(*saved)
-            tick(trainer.progress.epoch * trainer.batches.steps * trainer.batches.batch_size)
-        last_save = time.monotonic()
-        while not trainer.done:
-            trainer.epoch(tick)
-            if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
-                tensors, values = trainer.state()
-                store.save_checkpoint(
-                    run, tensors, **values, device=torch.device(execution.device).type
-                )
-                last_save = time.monotonic()
-        metrics = evaluate(method, test, view, execution)
-        if run.holdout:
-            scores = evaluate(method, validation, view, execution, "validation")
-            metrics |= {f"validation_{name}": value for name, value in scores.items()}
-        for spec in degrade.each(run.evaluate):
-            scores = evaluate(method, test, make_view(spec, parents, execution), execution)
-            metrics |= {f"{name}@{degrade.label(spec)}": value for name, value in scores.items()}
-        if not all(map(math.isfinite, metrics.values())):
-            raise UserError(f"{run.label}: the trained network's scores are not finite; lower lr?")
-        record = Record(
-            run, metrics, tuple(trainer.progress.history), _provenance(trainer, execution)
-        )
-        return store.finish(record, method.state_dict(), _samples(method, test, view))
-
-
-def _samples(method: methods.Method, test: datasets.Split, view: Degradation) -> dict[str, Tensor]:
-    method.eval()
-    clean = test.images[:8].float() / 255
-    with torch.inference_mode():
-        which = Which(torch.arange(8, device=clean.device)[: len(clean)], ("test",))
-        return method.samples(Batch(clean, view(clean, which), test.labels[:8]))
-
-
-def _provenance(trainer: Trainer, execution: Execution) -> dict[str, Any]:
-    batches, seconds = trainer.batches, trainer.progress.seconds
-    if torch.device(execution.device).type == "cuda":
-        memory = torch.cuda.max_memory_allocated(execution.device)
-    else:
-        memory = peak_memory()
-    return {
-        **execution.provenance(),
-        "seconds": round(seconds, 2),
-        "images_per_second": round(
-            trainer.run.epochs * batches.steps * batches.batch_size / (seconds or 1), 1
-        ),
-        "peak_memory_bytes": memory,
-    }
-
-
-@functools.lru_cache(maxsize=256)
-def flops(network: str, width: float, method: str, size: int) -> int:
-    """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
-    run = Run(method=method, dataset="", network=network, width=width)
-    seen = Task(10, (0.5,) * 3, (0.5,) * 3, size)
-    with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        methods.build_network(run, seen).eval()(*methods.method(method).example(run, seen))
-    return counter.get_total_flops()
 
 
 class Sweep:
@@ -191,6 +33,10 @@ class Sweep:
             share it.
         bar: False never draws a progress bar; None draws one if standard error is a terminal; True
             always.
+
+    Attributes:
+        trained: runs that were missing.
+        reused: runs that were finished before this sweep was made.
     """
 
     def __init__(
@@ -201,50 +47,49 @@ class Sweep:
         workers: int = 1,
         bar: bool | None = None,
     ) -> None:
-        self.store, self.root, self.execution, self.workers, self.bar = (
-            store,
-            root,
-            execution,
-            workers,
-            bar,
-        )
+        self.store, self.root, self.execution = store, root, execution
+        self.workers, self.bar = workers, bar
         self.trained: set[Run] = set()
-        self.reused: set[Run] = set()  # finished before this sweep was made
+        self.reused: set[Run] = set()
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
-        """The records of the runs, in their order. Raises what a training raises, after stopping
-        the others."""
+        """The records of the runs, in their order.
+
+        Options are checked before anything trains. What a training raises is raised here, after the
+        others have been stopped.
+
+        Raises:
+            UserError: a wrong method, option or other value of a run, or a training that diverges.
+        """
         runs = list(runs)
-        found = {run: self.store.record(run) for run in in_order(runs)}
-        missing = [run for run, record in found.items() if record is None]
-        self.reused |= set(found) - set(missing) - self.trained
+        ordered = in_order(runs)
+        for run in ordered:
+            methods.parse(run)
+        finished = {run: self.store.record(run) for run in ordered}
+        records = {run: record for run, record in finished.items() if record is not None}
+        missing = [run for run in ordered if run not in records]
+        self.reused |= records.keys() - self.trained
         self.trained |= set(missing)
         if missing:
-            disable = None if self.bar is None else not self.bar
-            with tqdm(total=sum(map(self._cost, missing)), disable=disable, bar_format=BAR) as bar:
-                if self.workers == 1:
-                    self._one_by_one(missing, bar)
-                else:
-                    self._at_once(missing, bar)
-        records = [found[run] or self.store.record(run) for run in runs]
-        assert all(record is not None for record in records)
-        return records  # type: ignore[return-value]
+            with progress_bar(sum(map(self._cost, missing)), self.bar) as bar:
+                work = self._one_by_one if self.workers == 1 else self._at_once
+                records |= {record.run: record for record in work(missing, bar)}
+        return [records[run] for run in runs]
 
     def _cost(self, run: Run) -> float:
-        """Expected work: images times floating-point operations, forward and backward; enough for a
-        time left."""
+        """Expected work: images times their operations; enough to estimate the time left."""
         dataset = datasets.load(run.dataset, self.root)
         count = run.train_size or len(dataset.train.labels) - run.holdout
         return count * run.epochs * self._cost_of_image(run)
 
     def _cost_of_image(self, run: Run) -> float:
-        full = datasets.load(run.dataset, self.root).train.images.shape[-1]
-        small = run.degrade.get("up") == "none" and run.method != "supervised"
-        size = full // int(run.degrade.get("factor", 4)) if small else full
-        work = 3 * flops(run.network, run.width, run.method, size)
-        return work + sum(flops(p.network, p.width, p.method, full) for p in run.uses.values())
+        """Floating-point operations: forward and backward, and forward through the parents."""
+        seen = task(datasets.load(run.dataset, self.root))
+        return 3 * _forward(run, seen) + sum(_forward(used, seen) for used in run.uses.values())
 
-    def _one_by_one(self, runs: list[Run], bar: tqdm) -> None:
+    def _one_by_one(self, runs: Sequence[Run], bar: tqdm) -> list[Record]:
+        """Train in this process, in the given order."""
+        records = []
         for i, run in enumerate(runs):
             bar.set_description(f"run {i + 1}/{len(runs)}: {run.label}")
             cost = self._cost_of_image(run)
@@ -252,50 +97,60 @@ class Sweep:
             def tick(count: int, cost: float = cost) -> None:
                 bar.update(count * cost)
 
-            train(run, self.store, self.root, self.execution, tick)
+            records.append(train(run, self.store, self.root, self.execution, tick))
+        return records
 
-    def _at_once(self, runs: list[Run], bar: tqdm) -> None:
+    def _at_once(self, runs: Sequence[Run], bar: tqdm) -> list[Record]:
+        """Train in the worker processes, each run once all that it uses is finished."""
         pool, ticks = self._pool
-        waiting, finished = dict.fromkeys(runs), 0
-        running: dict[Future[Run], Run] = {}
+        waiting = dict.fromkeys(runs)
+        running: dict[Future[Record], Run] = {}
+        records: list[Record] = []
         try:
             while waiting or running:
                 unfinished = {*waiting, *running.values()}
                 for run in [run for run in waiting if unfinished.isdisjoint(run.uses.values())]:
                     del waiting[run]
-                    job = pool.submit(
-                        _work, run, self.store, self.root, self.execution, self._cost_of_image(run)
-                    )
+                    cost = self._cost_of_image(run)
+                    job = pool.submit(_work, run, self.store, self.root, self.execution, cost)
                     running[job] = run
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 while not ticks.empty():
                     bar.update(ticks.get())
                 for job in done:
-                    del running[job]
-                    finished += 1
-                    bar.set_description(f"run {finished}/{len(runs)}: {job.result().label}")
+                    records.append(job.result())
+                    bar.set_description(f"run {len(records)}/{len(runs)}: {running.pop(job).label}")
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            del self._pool
-            # a shut-down pool still finishes what it has begun
-            workers = multiprocessing.active_children()
-            for worker in workers:
-                worker.terminate()
-            for worker in workers:
-                worker.join()
+            self._stop()
             raise
+        return records
+
+    def _stop(self) -> None:
+        """End the worker processes now: a pool that is shut down still finishes what it began."""
+        pool, _ = self._pool
+        pool.shutdown(wait=False, cancel_futures=True)
+        del self._pool
+        workers = multiprocessing.active_children()
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
 
     @cached_property
     def _pool(self) -> tuple[ProcessPoolExecutor, Any]:
-        """The worker processes, started when first needed and kept, and the queue of their
-        ticks."""
+        """The worker processes, started when first needed, and the queue of their ticks."""
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
 
 
-BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"
+def _forward(run: Run, seen: Task) -> int:
+    """Floating-point operations of the run's network for one image of the data that is seen."""
+    size = methods.method(run.method).input_size(run, seen)
+    return flops(run.network, run.width, run.method, size)
+
+
 _ticks: Any = None
 
 
@@ -307,14 +162,12 @@ def _start_worker(ticks: Any, threads: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """A worker whose parent was killed would otherwise train on, and then wait for work for
-    ever."""
+    """Without it, a worker whose parent was killed would train on and then wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _work(run: Run, store: Store, root: Path | None, execution: Execution, cost: float) -> Run:
-    train(run, store, root, execution, lambda count: _ticks.put(count * cost))
-    return run
+def _work(run: Run, store: Store, root: Path | None, execution: Execution, cost: float) -> Record:
+    return train(run, store, root, execution, lambda count: _ticks.put(count * cost))

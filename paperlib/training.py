@@ -1,8 +1,7 @@
-"""The one training loop: batches -> augment -> degrade -> method.loss -> step. It knows no paper by
-name.
+"""The one training loop: batches -> augment -> degrade -> method.loss -> step.
 
-The training images live on the device as uint8; an epoch is one shuffle and one gather a step, and
-nothing waits for the device before the epoch ends.
+The training images live on the device as uint8; an epoch is one shuffle and one gather per step,
+and nothing waits for the device before the epoch ends.
 """
 
 import math
@@ -16,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib.datasets import Split
-from paperlib.degrade import Degradation, Which
+from paperlib.degrade import Degradation, ImageKey
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError, choose
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Method
@@ -38,13 +38,17 @@ def learning_rate(run: Run, progress: float) -> float:
 
 
 def make_optimizer(
-    run: Run, parameters: list[nn.Parameter], undecayed: Sequence[nn.Parameter] = ()
+    run: Run, parameters: list[nn.Parameter], no_decay: Sequence[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
-    """The run's optimizer, as one fused kernel; `undecayed` parameters come last and have no weight
-    decay."""
+    """The run's optimizer, as one fused kernel.
+
+    Args:
+        parameters: those with the run's weight decay.
+        no_decay: those without; they come last.
+    """
     groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": run.weight_decay}]
-    if undecayed:
-        groups.append({"params": list(undecayed), "weight_decay": 0.0})
+    if no_decay:
+        groups.append({"params": list(no_decay), "weight_decay": 0.0})
     if choose("optimizer", run.optimizer, ("sgd", "adam")) == "adam":
         return torch.optim.Adam(groups, run.lr, fused=True)
     return torch.optim.SGD(groups, run.lr, momentum=run.momentum, fused=True)
@@ -53,7 +57,7 @@ def make_optimizer(
 class Step(NamedTuple):
     """The images of one step, before the degradation unless that was made beforehand."""
 
-    clean: Tensor | None  # (B, 3, H, W) float in [0, 1]; None where training keeps no clean image
+    clean: Tensor | None  # (B, 3, H, W) uint8; None where training keeps no clean image
     # the same crop and flip of the images' degraded copies, where those were given
     degraded: tuple[Tensor, ...]
     labels: Tensor  # (B,) int64
@@ -79,15 +83,16 @@ class Batches:
         degraded: Sequence[Tensor] = (),
         clean: bool = True,
     ) -> None:
-        pad, self.clean = run.crop, clean or not degraded
+        self.clean = clean or not degraded
         images = torch.cat([*([split.images] if self.clean else []), *degraded], dim=1)
-        self.images = F.pad(images, (pad,) * 4).permute(0, 2, 3, 1).contiguous()
+        self.images = F.pad(images, (run.crop,) * 4).permute(0, 2, 3, 1).contiguous()
         self.labels = split.labels
         self.size = split.images.shape[-2:]
         self.run, self.generator = run, generator
         self.batch_size = min(run.batch_size, len(split.labels))
         # the last, smaller batch of a shuffle is left out
         self.steps = len(split.labels) // self.batch_size
+        self.count = self.steps * self.batch_size  # images per epoch
 
     def _random(self, high: int, count: int) -> Tensor:
         device = self.images.device
@@ -97,15 +102,11 @@ class Batches:
         """One epoch."""
         device, count = self.images.device, len(self.labels)
         order = torch.randperm(count, generator=self.generator, device=device)
-        top, left = (
-            self._random(2 * self.run.crop + 1, count),
-            self._random(2 * self.run.crop + 1, count),
-        )
-        flip = (
-            self._random(2, count).bool()
-            if self.run.flip
-            else torch.zeros(count, dtype=torch.bool, device=device)
-        )
+        top = self._random(2 * self.run.crop + 1, count)
+        left = self._random(2 * self.run.crop + 1, count)
+        flip = torch.zeros(count, dtype=torch.bool, device=device)
+        if self.run.flip:
+            flip = self._random(2, count).bool()
         rows, columns = (torch.arange(n, device=device) for n in self.size)
         for step in range(self.steps):
             part = slice(step * self.batch_size, (step + 1) * self.batch_size)
@@ -113,16 +114,14 @@ class Batches:
             across = torch.where(flip[part, None], columns.flip(0), columns) + left[part, None]
             down = rows + top[part, None]
             crop = self.images[index[:, None, None], down[:, :, None], across[:, None, :]]
-            images = crop.permute(0, 3, 1, 2).float().div_(255)
-            views = images.split(3, dim=1)
-            clean, degraded = (views[0], views[1:]) if self.clean else (None, views)
+            parts = crop.permute(0, 3, 1, 2).split(3, dim=1)
+            clean, degraded = (parts[0], parts[1:]) if self.clean else (None, parts)
             yield Step(clean, degraded, self.labels[index], index)
 
 
 @dataclass
 class Progress:
-    """Where a training is: all that is needed, with the tensors of method and optimizer, to go on
-    from here."""
+    """How far a training is: with the tensors of method and optimizer, all it needs to resume."""
 
     epoch: int = 0
     seconds: float = 0.0
@@ -136,12 +135,11 @@ class Trainer:
         run: the recipe.
         method: what to train, with its parents, on the device of `execution`.
         split: training images, on that device.
-        view: what turns clean images into what the network sees: at every step with fresh draws, or
-            once before the first if it is `fixed`.
-        again: the same with other draws, for a method that takes pairs of them.
+        degradation: what turns clean images into what the network sees: at every step with fresh
+            draws, or once before the first if it is `fixed`.
+        second_draw: the same with other random numbers, for a method that needs it.
 
-    Of a fixed view and a method that reads no clean images only degraded copies are kept: nothing
-    else could be read.
+    With a fixed degradation and a method that reads no clean images only degraded copies are kept.
     """
 
     def __init__(
@@ -149,22 +147,21 @@ class Trainer:
         run: Run,
         method: Method,
         split: Split,
-        view: Degradation,
+        degradation: Degradation,
         execution: Execution,
-        again: Degradation | None = None,
+        second_draw: Degradation | None = None,
     ) -> None:
         self.run, self.method, self.execution = run, method, execution
-        self.views = [view] if again is None else [view, again]
+        self.degradations = [degradation, *([] if second_draw is None else [second_draw])]
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
-        copies = [degrade_all(one, split) for one in self.views if one.fixed]
+        copies = [degrade_all(one, split) for one in self.degradations if one.fixed]
         self.batches = Batches(split, run, self.generator, copies, method.reads_clean)
-        undecayed = [p for p in method.undecayed() if p.requires_grad]
-        apart = set(map(id, undecayed))
-        decayed = [p for p in method.parameters() if p.requires_grad and id(p) not in apart]
-        # in the optimizer's order: a checkpoint counts them
-        self.parameters = [*decayed, *undecayed]
+        no_decay = [p for p in method.no_decay_parameters() if p.requires_grad]
+        without = set(map(id, no_decay))
+        decay = [p for p in method.parameters() if p.requires_grad and id(p) not in without]
+        self.parameters = [*decay, *no_decay]  # in the optimizer's order: a checkpoint counts them
         if run.epochs:  # a run that only tests may have nothing to train
-            self.optimizer = make_optimizer(run, decayed, undecayed)
+            self.optimizer = make_optimizer(run, decay, no_decay)
         self.progress = Progress()
         self._loss = torch.compile(method.loss) if execution.compile else method.loss
 
@@ -175,12 +172,7 @@ class Trainer:
 
     def step(self, step: Step) -> dict[str, Tensor]:
         """Train one step; returns the losses, still on the device."""
-        degraded = step.degraded
-        if not degraded:
-            which = Which(step.number, ("train", self.run.seed, self.progress.epoch))
-            degraded = tuple(view(step.clean, which) for view in self.views)  # type: ignore[arg-type]  # then it is kept
-        clean = step.clean if self.method.reads_clean else None
-        batch = Batch(clean, degraded[0], step.labels, degraded[-1] if self.method.pairs else None)  # type: ignore[arg-type]
+        batch = self._batch(step)
         with self.execution.autocast():
             losses = self._loss(batch)
         losses["loss"].backward()
@@ -189,6 +181,22 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return losses
+
+    def _batch(self, step: Step) -> Batch:
+        """What the method reads of the images of a step."""
+        degraded = step.degraded
+        if not degraded:
+            assert step.clean is not None, "images without degraded copies are kept"
+            key = ImageKey(step.number, ("train", self.run.seed, self.progress.epoch))
+            degraded = tuple(degradation(step.clean, key) for degradation in self.degradations)
+        clean = step.clean if self.method.reads_clean else None
+        second = degraded[1] if self.method.needs_second_draw else None
+        return Batch(
+            None if clean is None else to_float(clean),
+            to_float(degraded[0]),
+            step.labels,
+            None if second is None else to_float(second),
+        )
 
     def epoch(self, tick: Tick = lambda count: None) -> None:
         """Train one epoch. Raises `UserError` if the loss is no longer finite."""
@@ -205,15 +213,14 @@ class Trainer:
             tick(self.batches.batch_size)
         means = {name: float(value) / self.batches.steps for name, value in sums.items()}
         if not math.isfinite(means["loss"]):
-            raise UserError(
-                f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}; lower lr?"
-            )
+            where = f"{self.run.label}: the loss is not finite in epoch {self.progress.epoch + 1}"
+            raise UserError(f"{where}; lower lr?")
         self.progress.epoch += 1
         self.progress.seconds += time.perf_counter() - start
         self.progress.history.append({"lr": float(self.optimizer.param_groups[0]["lr"]), **means})
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values from which `restore` goes on, to the same bits on a CPU."""
+        """Tensors and plain values from which `restore` resumes, to the same bits on a CPU."""
         tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
         for i, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {
@@ -221,58 +228,45 @@ class Trainer:
             }
         tensors["generator.batches"] = self.generator.get_state()
         tensors["generator.cpu"] = torch.get_rng_state()  # dropout draws from the global generators
-        if torch.device(self.execution.device).type == "cuda":
+        if self.execution.kind == "cuda":
             tensors["generator.cuda"] = torch.cuda.get_rng_state(self.execution.device)
         return tensors, vars(self.progress).copy()
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Go on from a state that `state` gave."""
-        method = {
-            name.removeprefix("method."): t
-            for name, t in tensors.items()
-            if name.startswith("method.")
-        }
-        self.method.load_state_dict(method)
-        slots: dict[int, dict[str, Tensor]] = {}
+        """Resume from what `state` gave."""
+        groups: dict[str, dict[str, Tensor]] = {"method": {}, "optimizer": {}, "generator": {}}
         for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, i, slot = name.split(".")
-                parameter = self.parameters[int(i)]
-                # A slot has its parameter's memory layout (channels-last): fused kernels walk both
-                # alike.
-                same = (
-                    torch.empty_like(parameter)
-                    if tensor.shape == parameter.shape
-                    else torch.empty_like(tensor)
-                )
-                slots.setdefault(int(i), {})[slot] = same.copy_(tensor)
+            group, _, rest = name.partition(".")
+            groups[group][rest] = tensor
+        self.method.load_state_dict(groups["method"])
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in groups["optimizer"].items():
+            i, _, slot = name.partition(".")
+            parameter = self.parameters[int(i)]
+            # in its parameter's memory layout (channels-last): fused kernels read both alike
+            like = parameter if tensor.shape == parameter.shape else tensor
+            slots.setdefault(int(i), {})[slot] = torch.empty_like(like).copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
-        self.generator.set_state(tensors["generator.batches"])
-        torch.set_rng_state(tensors["generator.cpu"])
-        if "generator.cuda" in tensors and torch.device(self.execution.device).type == "cuda":
-            torch.cuda.set_rng_state(tensors["generator.cuda"], self.execution.device)
+        generators = groups["generator"]
+        self.generator.set_state(generators["batches"])
+        torch.set_rng_state(generators["cpu"])
+        if "cuda" in generators and self.execution.kind == "cuda":
+            torch.cuda.set_rng_state(generators["cuda"], self.execution.device)
         self.progress = Progress(**values)
 
 
-def at_a_time(split: Split) -> int:
-    """How many images to evaluate at once: 512 of 32 pixels a side, and as many pixels of larger
-    ones."""
+def eval_batch_size(split: Split) -> int:
+    """How many images to evaluate at once: 512 of 32 x 32 pixels, or as many pixels of others."""
     return max(1, min(512, 512 * 32**2 // split.images[0, 0].numel()))
 
 
-def degrade_all(view: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
-    """(N, 3, H, W) uint8: all training images as a `fixed` degradation gives them, on the split's
-    device."""
-    parts, batch_size = [], batch_size or at_a_time(split)
+def degrade_all(degradation: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
+    """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on their device."""
+    parts, batch_size = [], batch_size or eval_batch_size(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)
-        parts.append(
-            view(images.float().div_(255), Which(index, ("train",)))
-            .mul(255)
-            .round_()
-            .to(torch.uint8)
-        )
+        parts.append(degradation(images, ImageKey(index, ("train",))))
     return torch.cat(parts)
 
 
@@ -280,7 +274,7 @@ def degrade_all(view: Degradation, split: Split, batch_size: int | None = None) 
 def evaluate(
     method: Method,
     split: Split,
-    view: Degradation,
+    degradation: Degradation,
     execution: Execution,
     part: str = "test",
     batch_size: int | None = None,
@@ -289,18 +283,23 @@ def evaluate(
 
     Random degradations depend on the image and on `part`, not on the run: all runs are tested on
     the same images.
+
+    Args:
+        part: "test" or "validation".
+        batch_size: images at once; None is `eval_batch_size`.
     """
     method.eval()
-    batch_size = batch_size or at_a_time(split)
+    batch_size = batch_size or eval_batch_size(split)
 
     def batches() -> Iterator[Batch]:
         for start in range(0, len(split), batch_size):
-            clean = split.images[start : start + batch_size].float().div_(255)
-            clean = clean.contiguous(memory_format=torch.channels_last)
-            index = torch.arange(start, start + len(clean), device=clean.device)
+            images = split.images[start : start + batch_size]
+            images = images.contiguous(memory_format=torch.channels_last)
+            index = torch.arange(start, start + len(images), device=images.device)
             with execution.exact():  # networks compute under autocast, degradations never do
-                degraded = view(clean, Which(index, (part,)))
-            yield Batch(clean, degraded, split.labels[start : start + batch_size])
+                degraded = degradation(images, ImageKey(index, (part,)))
+            labels = split.labels[start : start + batch_size]
+            yield Batch(to_float(images), to_float(degraded), labels)
 
     with execution.autocast():
         return method.measure(batches())

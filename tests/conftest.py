@@ -1,18 +1,24 @@
-"""What several files share: a store, runs that train in a fraction of a second, pictures, corrupted
-sets."""
+"""What several files share: a store, runs that train in no time, pictures, corrupted sets; and the
+order of tests."""
 
 from functools import partial
 
 import pytest
 import torch
 from helpers import CLASSES, COUNT, CorruptStub, picture, save
+from PIL import Image
 
 from paperlib import corrupted_set
 from paperlib.corrupted_set import CorruptedSet
-from paperlib.datasets import Split, decoding
+from paperlib.datasets import Split
 from paperlib.execution import Execution
 from paperlib.runs import Run
 from paperlib.store import Store
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests first, so that no process ends long after the others."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
@@ -68,6 +74,15 @@ def tiny_student(tiny):
     )
 
 
+@pytest.fixture
+def close_figures():
+    """No figure outlives its test."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
 # Folders of pictures
 
 
@@ -90,10 +105,13 @@ def root(tmp_path, monkeypatch):
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that are decoded, in no particular order."""
-    files, decode = [], decoding._decode
-    monkeypatch.setattr(
-        decoding, "_decode", lambda path, pixels: files.append(path) or decode(path, pixels)
-    )
+    files, open_ = [], Image.open
+
+    def opened(path, **options):
+        files.append(path)
+        return open_(path, **options)
+
+    monkeypatch.setattr(Image, "open", opened)
     return files
 
 
@@ -122,8 +140,7 @@ def make_set(clean_split, tmp_path):
 
 @pytest.fixture
 def corrupt_stub(monkeypatch):
-    """In place of `corrupt`, with two calls a severity: batches of 7 and 5 images."""
+    """In place of `corrupt`; it is called once per severity."""
     stub = CorruptStub()
     monkeypatch.setattr(corrupted_set, "corrupt", stub)
-    monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 7)
     return stub

@@ -1,6 +1,10 @@
 """What several test files share and is no fixture; `from helpers import ...`."""
 
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,6 +43,11 @@ def perturbed(module):
 def batch_normed(kernel, channels, out):
     """Parameters of a square convolution without a bias and of the batch norm behind it."""
     return kernel * kernel * channels * out + 2 * out
+
+
+def legend(figure):
+    """The texts of a figure's legend above its axes."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 # Pictures on the disk
@@ -101,4 +110,20 @@ def said(line):
 def same(left, right):
     return left.keys() == right.keys() and all(
         torch.equal(left[name], right[name]) for name in left
+    )
+
+
+# Notebooks
+
+
+def nbval(notebook):
+    """Executes a notebook and compares each output: the finished process."""
+    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    root = Path(__file__).parents[1]
+    env["PYTHONPATH"] = str(root)
+    sanitize = Path(__file__).parent / "book" / "nbval.cfg"
+    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(sanitize)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(
+        [*command, str(notebook)], cwd=root, env=env, capture_output=True, text=True
     )

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from paperlib import degrade
 from paperlib.datasets import Split
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
 from paperlib.training import Batches, degrade_all
 
 
@@ -32,7 +32,7 @@ def test_an_epoch_shows_every_image_at_most_once(tiny):
     assert len(labels) == 18  # three whole batches
     assert len(labels.unique()) == 18
     assert labels.tolist() != sorted(labels.tolist())
-    assert torch.equal(images, split.images[labels].float() / 255)  # neither cropped nor flipped
+    assert torch.equal(images, split.images[labels])  # neither cropped nor flipped
 
 
 def test_every_epoch_has_its_own_order(tiny):
@@ -54,7 +54,7 @@ def test_augmented_images_are_crops_of_the_padded_image(tiny, flip):
     up."""
     split = numbered(200)
     images, labels = shuffled(tiny(batch_size=50, crop=1, flip=flip), split)
-    padded = F.pad(split.images.float() / 255, (1, 1, 1, 1))
+    padded = F.pad(split.images, (1, 1, 1, 1))
     crops = torch.stack(
         [padded[:, :, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], dim=1
     )
@@ -70,7 +70,8 @@ def test_images_come_channels_last_and_in_range(tiny):
     first = next(iter(Batches(numbered(20), tiny(batch_size=20), torch.Generator()))).clean
     assert first.is_contiguous(memory_format=torch.channels_last)
     assert images.min() == 0
-    assert images.max() == 1
+    assert images.max() == 255
+    assert images.dtype == torch.uint8
 
 
 def test_fewer_images_than_a_batch_are_one_batch(tiny):
@@ -88,7 +89,7 @@ def test_images_degraded_beforehand_get_the_same_crop_and_flip(tiny):
         split, tiny(batch_size=10), torch.Generator(), degraded=[255 - split.images]
     ):
         inside = F.pad(torch.ones(1, 1, 8, 8), (4,) * 4).sum()  # zero padding is zero in both
-        both = (step.clean + step.degraded[0]).sum(1) / 3
+        both = (step.clean.float() + step.degraded[0]).sum(1) / 3 / 255
         assert set(both.mul(255).round().unique().tolist()) <= {0.0, 255.0}
         assert both.sum() <= inside * len(both)
         assert both.mean() > 0.3
@@ -106,17 +107,17 @@ def test_clean_images_are_left_out_where_nobody_reads_them(tiny):
     assert batches.images.shape[-1] == 6
     for step in batches:
         assert step.clean is None
-        for view, copy in zip(step.degraded, copies, strict=True):
-            assert torch.equal(view.mul(255).round().to(torch.uint8), copy[step.number])
+        for degraded, copy in zip(step.degraded, copies, strict=True):
+            assert torch.equal(degraded, copy[step.number])
 
 
 def test_all_images_are_degraded_as_one_by_one():
     split = numbered(7, size=16)
-    view = degrade.build(
+    degradation = degrade.build(
         {"name": "corruption", "corruption": "gaussian_noise", "severity": 3, "table": "cifar-c"}
     )
-    together = degrade_all(view, split, batch_size=3)
+    together = degrade_all(degradation, split, batch_size=3)
     assert together.dtype == torch.uint8
     for i in range(7):
-        alone = view(split.images[i : i + 1].float() / 255, Which(torch.tensor([i]), ("train",)))
-        assert torch.equal(together[i], alone[0].mul(255).round().to(torch.uint8))
+        alone = degradation(split.images[i : i + 1], ImageKey(torch.tensor([i]), ("train",)))
+        assert torch.equal(together[i], alone[0])

@@ -1,8 +1,13 @@
 """The command line: what it refuses in one line, and one whole reproduction at its smallest."""
 
+import contextlib
+import io
+import os
 import re
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -11,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision import datasets as tv
 
-from paperlib import cli, corrupted_set, corrupting
+from paperlib import cli, corrupted_set, datasets, papers
 from paperlib.datasets import Dataset, Split
 from paperlib.degrade import frost
 from paperlib.runs import Record
@@ -43,7 +48,7 @@ def refuse(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dff"], "unknown paper 'dff'; choose from: dfd, fq, ddp, sfd, ssdl, compared"),
+        (["dff"], f"unknown paper 'dff'; choose from: {', '.join(papers.PAPERS)}"),
         (["dfd", "--profile", "fast"], "unknown profile 'fast'; choose from: smoke, demo, paper"),
         ([*SMOKE, "--dataset", "mnist"], f"unknown data set 'mnist'; choose from: {DATA_SETS}"),
         ([*SMOKE, "--dataset", "svhn,"], f"unknown data set ''; choose from: {DATA_SETS}"),
@@ -78,12 +83,12 @@ def test_missing_data_is_said_before_anything_is_trained(refuse, monkeypatch, tm
 
 
 def test_an_interrupt_is_no_traceback(capsys, monkeypatch):
-    def interrupt(options):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_settings", interrupt)
-    assert cli.main(["reproduce", "dfd"]) == 130
-    assert "the same command goes on where this one stopped" in capsys.readouterr().err
+    monkeypatch.setattr("paperlib.datasets.load", interrupt)
+    assert cli.main(["reproduce", *SMOKE]) == 130
+    assert "the same command resumes where this one stopped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -97,9 +102,70 @@ def test_help(capsys, arguments):
     assert "usage: python -m paperlib" in capsys.readouterr().out
 
 
+def test_the_help_lists_the_papers(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["reproduce", "--help"])
+    text = capsys.readouterr().out
+    assert [slug for slug in papers.PAPERS if f"{slug}:" not in text] == []
+
+
 def test_a_command_starts_without_torch():
-    code = "import sys, paperlib.cli; raise SystemExit('torch' in sys.modules)"
+    code = """
+import contextlib, sys
+from paperlib import cli
+with contextlib.suppress(SystemExit):
+    cli.main(["reproduce", "--help"])
+raise SystemExit("torch" in sys.modules)"""
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs `make` with an environment whose python prints its arguments; returns those."""
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nfor argument; do printf "%s\\n" "$argument"; done\n')
+    python.chmod(0o755)
+    (tmp_path / "env" / ".stamp").touch()
+
+    def make(*arguments, **variables):
+        command = ["make", f"VENV={tmp_path / 'env'}", *arguments]
+        env = {**os.environ, **variables}
+        done = subprocess.run(
+            command, cwd=cli.ROOT, env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    return make
+
+
+def test_make_lists_the_papers(make):
+    assert f"  PAPER={'|'.join(papers.PAPERS)}" in make("help")
+
+
+ODD = "/my da\"ta's $HOME `touch {0}` $(shell touch {0}) $$(touch {0}) # ; x"
+
+
+@pytest.mark.parametrize("where", ["on the command line", "in the environment"])
+def test_make_hands_over_what_it_is_given(make, tmp_path, where):
+    odd = ODD.format(tmp_path / "executed")
+    given = {"PAPER": "dfd; x", "PROFILE": "", "DATASET": "a b,c", "DATA_ROOT": odd}
+    if where == "in the environment":
+        found = make("reproduce", **given)
+    else:
+        found = make("reproduce", *(f"{name}={value}" for name, value in given.items()))
+    assert found == [
+        *("-m", "paperlib", "reproduce", "dfd; x"),
+        *("--dataset=a b,c", f"--data-root={odd}"),
+    ]
+    assert not (tmp_path / "executed").exists()
+
+
+def test_make_gives_every_variable(make):
+    given = ["PROFILE=smoke", "SEEDS=2", "DEVICE=cpu", "WORKERS=3"]
+    assert make("reproduce", *given)[3:] == [
+        *("dfd", "--profile=smoke", "--seeds=2", "--device=cpu", "--workers=3"),
+    ]
 
 
 def committed():
@@ -113,15 +179,35 @@ def committed():
     }
 
 
-def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_path):
-    before = committed()
-    monkeypatch.setattr(cli, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(cli, "RESULTS", tmp_path / "results")
-    runs = ["--runs", str(tmp_path / "runs")]
-    reproduce = ["reproduce", *SMOKE, *runs, "--device", "cpu"]
-    assert cli.main(reproduce) == 0
-    first = capsys.readouterr().out
-    assert "dfd, profile smoke, on synthdigits, 1 seed(s), cpu in " in first
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """A whole reproduction from nothing, in folders of its own, and what it said."""
+    folder = tmp_path_factory.mktemp("smoke")
+    runs = ("--runs", str(folder / "runs"))
+    command = ["reproduce", *SMOKE, *runs, "--device", "cpu"]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(cli, "BUILD", folder / "build")
+        patch.setattr(cli, "RESULTS", folder / "results")
+        before = committed()
+        assert cli.main(command) == 0
+        yield SimpleNamespace(
+            folder=folder,
+            runs=runs,
+            command=command,
+            said=out.getvalue(),
+            changed=committed() != before,
+            built=folder / "build" / "dfd" / "smoke-synthdigits",
+        )
+
+
+def finished(smoke):
+    """The records of the runs that are there."""
+    return list((smoke.folder / "runs").glob("*/record.json"))
+
+
+@pytest.mark.slow
+def test_smoke_from_nothing(smoke):
+    assert "dfd, profile smoke, on synthdigits, 1 seed(s), cpu in " in smoke.said
     for title in (
         "Table 1.",
         "Table 2.",
@@ -130,36 +216,116 @@ def test_smoke_from_nothing_then_from_what_is_there(capsys, monkeypatch, tmp_pat
         "Claims, ",
         "What the paper leaves open: ",
     ):
-        assert f"\n{title}" in first
-    tables = first.split("\nClaims about other data sets")[0]
+        assert f"\n{title}" in smoke.said
+    tables = smoke.said.split("\nClaims about other data sets")[0]
     assert len(re.findall(r"  –\s", tables)) == 1, (
         "every cell is measured but the base network's gain over itself"
     )
     assert "not tested" not in tables
-    assert "54 run(s) trained, 0 reused" in first
-    assert len(list((tmp_path / "runs").glob("*/record.json"))) == 54
+    assert f"{len(finished(smoke))} run(s) trained, 0 reused" in smoke.said
 
-    executed = tmp_path / "build" / "dfd" / "smoke-synthdigits" / "dfd.ipynb"
-    assert f"executed notebook: {executed}\n" in first
+    executed = smoke.built / "dfd.ipynb"
+    assert f"executed notebook: {executed}\n" in smoke.said
     notebook = nbformat.read(executed, as_version=4)
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
     assert sum("image/png" in out.get("data", {}) for out in outputs) == 3, "Fig. 1, Fig. 2, Fig. 3"
     assert not any("No record yet" in out.get("text", "") for out in outputs)
-    assert (executed.parent / "site" / "dfd.html").exists()
-    assert committed() == before
+    assert (smoke.built / "site" / "dfd.html").exists()
+    assert not smoke.changed, "a reproduction leaves book and data alone"
 
-    assert cli.main([*reproduce, "--no-chapter"]) == 0
-    second = capsys.readouterr().out
-    assert "0 run(s) trained, 54 reused" in second
-    assert second.startswith(first.split("\nrun records: ")[0])
 
-    one = min(path.parent.name for path in (tmp_path / "runs").glob("*/record.json"))
-    assert cli.main(["record", "dfd", "--run", one[:12], "--profile", "smoke", *runs]) == 0
-    (path,) = (tmp_path / "results" / "dfd").glob("*.json")
+@pytest.mark.slow
+def test_a_second_call_trains_and_renders_nothing(smoke, capsys):
+    before = {path: path.stat().st_mtime_ns for path in smoke.built.rglob("*")}
+    assert cli.main(smoke.command) == 0
+    said = capsys.readouterr().out
+    assert f"0 run(s) trained, {len(finished(smoke))} reused" in said
+    assert said.rsplit("\n", 2)[0] == smoke.said.rsplit("\n", 2)[0]
+    assert {path: path.stat().st_mtime_ns for path in smoke.built.rglob("*")} == before
+
+
+TOY = """# %%
+# # Toy
+# %% tags=["parameters"]
+mode = profile = datasets = runs = data_root = ""
+seeds = 1
+# %%
+from pathlib import Path
+
+print("page one")
+print(sum(path.stat().st_mtime_ns for path in Path(runs).glob("*/record.json")))
+"""
+
+
+@pytest.mark.slow
+def test_a_changed_page_record_or_code_is_rendered_anew(smoke, monkeypatch, tmp_path, capsys):
+    book, code = tmp_path / "book", tmp_path / "code"
+    shutil.copytree(cli.BOOK / "_static", book / "_static")
+    shutil.copy(cli.BOOK / "conf.py", book)
+    shutil.copy(cli.BOOK / "dfd.ipynb", book)
+    (book / "index.md").write_text("# Book\n\n```{toctree}\ndfd\n```\n")
+    page = book / "dfd.py"
+    page.write_text(TOY.replace("# %%\n# # Toy", "# %% [markdown]\n# # Toy", 1))
+    code.mkdir()
+    for name, value in {"BOOK": book, "CODE": code, "BUILD": tmp_path / "build"}.items():
+        monkeypatch.setattr(cli, name, value)
+    monkeypatch.setattr("paperlib.book.notebooks.BOOK", book)
+    html = tmp_path / "build" / "dfd" / "smoke-synthdigits" / "site" / "dfd.html"
+
+    def rendered():
+        """Whether a call wrote the page anew, and the page."""
+        before = html.stat().st_mtime_ns if html.exists() else None
+        assert cli.main(smoke.command) == 0
+        return html.stat().st_mtime_ns != before, html.read_text()
+
+    new, first = rendered()
+    assert new
+    assert "page one" in first
+    assert rendered() == (False, first)
+
+    page.write_text(page.read_text().replace("page one", "page two"))
+    new, second = rendered()
+    assert new
+    assert "page two" in second
+
+    # a run that is trained again has another record
+    shutil.rmtree(min(finished(smoke)).parent)
+    new, third = rendered()
+    assert new
+    assert third != second
+
+    (code / "new.py").write_text("changed = True\n")
+    notebook = html.parents[1] / "dfd.ipynb"
+    before = notebook.stat().st_mtime_ns
+    rendered()
+    assert notebook.stat().st_mtime_ns != before
+    assert rendered() == (False, third)
+
+
+@pytest.mark.slow
+def test_finished_runs_are_recorded(smoke, capsys):
+    paths = finished(smoke)
+    one = min(path.parent.name for path in paths)
+    record = ["record", *SMOKE, *smoke.runs]
+    assert cli.main([*record, "--run", one[:12]]) == 0
+    (path,) = (smoke.folder / "results" / "dfd").glob("*.json")
     assert Record.from_json(path.read_text()).run.hash == one
-    assert (tmp_path / "results" / "cost" / "dfd-smoke-synthdigits.json").exists()
-    assert cli.main(["record", "dfd", "--run", "zz", "--profile", "smoke", *runs]) == 2
+    assert (smoke.folder / "results" / "cost" / "dfd-smoke-synthdigits.json").exists()
+    assert cli.main([*record, "--run", "zz"]) == 2
     assert "unknown run 'zz'; choose from: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_only_finished_runs_are_recorded_and_none_is_trained(smoke, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "results")
+    runs = tmp_path / "runs"
+    for path in sorted(finished(smoke))[:5]:
+        shutil.copytree(path.parent, runs / path.parent.name)
+    assert cli.main(["record", *SMOKE, "--runs", str(runs)]) == 0
+    assert len(list(runs.iterdir())) == 5
+    kept = {path.stem[-16:] for path in (tmp_path / "results" / "dfd").glob("*.json")}
+    assert kept
+    assert kept <= {path.name for path in runs.iterdir()}
 
 
 def test_a_wrong_number_of_workers(capsys):
@@ -172,14 +338,13 @@ def test_a_wrong_number_of_workers(capsys):
 
 @pytest.fixture
 def tiny_digits(monkeypatch):
-    """20 test images under the name synthdigits, corrupted 8 at a time."""
+    """20 test images under the name synthdigits."""
     images = torch.randint(
         256, (20, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
     split = Split(images, torch.arange(20) % 10)
     dataset = Dataset("synthdigits", split, split, tuple("0123456789"))
-    monkeypatch.setattr(corrupting.datasets, "load", lambda name, root, device: dataset.to(device))
-    monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 8)
+    monkeypatch.setattr(datasets, "load", lambda name, root, device: dataset.to(device))
     return split
 
 
@@ -215,7 +380,7 @@ def test_mistakes_in_what_to_corrupt(refuse, tmp_path, arguments, message):
 
 
 def test_missing_textures_are_said_before_any_work(refuse, monkeypatch, tmp_path):
-    monkeypatch.setattr(corrupting.datasets, "load", None)
+    monkeypatch.setattr(datasets, "load", None)
     line = refuse(*CORRUPT, "--out", str(tmp_path / "out"), "--frost", str(tmp_path / "nowhere"))
     assert f"looked in: {tmp_path / 'nowhere'}; " in line
     assert "--frost DIR" in line
@@ -272,27 +437,27 @@ def test_frost_textures_beside_the_data_sets(capsys, monkeypatch, tmp_path, tiny
     assert "--frost DIR" in capsys.readouterr().err
 
 
-def test_an_interrupted_set_goes_on(capsys, monkeypatch, tmp_path, tiny_digits):
+def test_an_interrupted_set_resumes(capsys, monkeypatch, tmp_path, tiny_digits):
     command = [*CORRUPT, "--corruptions", "contrast", "--out", str(tmp_path)]
     corrupt, calls = corrupted_set.corrupt, []
 
     def interrupt(*arguments, **options):
         calls.append(arguments)
-        if len(calls) == 8:  # three calls a severity: in the third
+        if len(calls) == 3:  # in the third severity
             raise KeyboardInterrupt
         return corrupt(*arguments, **options)
 
     monkeypatch.setattr(corrupted_set, "corrupt", interrupt)
     assert cli.main(command) == 130
-    assert "interrupted; the same command goes on where this one stopped" in capsys.readouterr().err
+    assert "interrupted; the same command resumes where this one stopped" in capsys.readouterr().err
     assert cli.main(command) == 0
-    assert len(calls) == 8 + 9
+    assert len(calls) == 3 + 3
     assert "1 file(s) written" in capsys.readouterr().out
 
 
 def test_a_full_disk_is_one_line(capsys, monkeypatch, tmp_path, tiny_digits):
     usage = type("Usage", (), {"free": 1})
-    monkeypatch.setattr(corrupted_set.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     assert cli.main([*CORRUPT, "--corruptions", "contrast", "--out", str(tmp_path)]) == 2
     assert re.fullmatch(
         r"paperlib: .*: [\d,]+ bytes are needed and 1 are free\n", capsys.readouterr().err

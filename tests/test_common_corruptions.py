@@ -1,6 +1,5 @@
-"""Seen and unseen corruptions, and what accuracies and mCE are made of a record."""
+"""Seen and unseen corruptions, and the summaries of what was tested under all of them."""
 
-import dataclasses
 import statistics
 
 import pytest
@@ -8,14 +7,14 @@ import pytest
 from paperlib import common_corruptions as shared
 from paperlib import degrade
 from paperlib.degrade.tables import EXTRA, SEVERITIES, STANDARD
+from paperlib.evidence.scores import Scores
 from paperlib.runs import Record, Run
 
 DATASETS = pytest.mark.parametrize("dataset", ["synthdigits", "cifar10", "imagenet@224"])
 
 
 def record(seed=0, clean=90.0, lost=10.0):
-    """Under severity s every corruption costs s times `lost` points; the unseen ones one point
-    more."""
+    """Severity s of a corruption costs s times `lost` points; of an unseen one, a point more."""
     run = Run("supervised", "cifar10", "resnet18", seed, evaluate=shared.tested_on("cifar10"))
     names = [degrade.label(spec) for spec in degrade.each(run.evaluate)[1:]]
     cost = {name: lost * int(name[-1]) + (name.split("-")[0] in EXTRA) for name in names}
@@ -46,41 +45,53 @@ def test_tested_are_clean_images_and_nineteen_corruptions(dataset):
     assert {s["table"] for s in specs[1:]} == {"imagenet-c" if "@" in dataset else "cifar-c"}
 
 
+def summarised(**networks):
+    """Scores with summaries of cells "net/<name>" from records."""
+    cells = {f"net/{name}": records for name, records in networks.items()}
+    return shared.with_summaries(Scores.of(cells), "vanilla", "cifar10")
+
+
 def test_summary_by_hand():
-    own = record(lost=10.0)
-    summary = shared.summary(own, None, "cifar10")
-    assert summary == pytest.approx({"hq": 90.0, "seen": 60.0, "unseen": 59.0})
-    assert shared.accuracies(own)["fog", 2] == 70.0
-    assert shared.by_corruption([own])["fog"].mean == pytest.approx(60.0)
+    found = summarised(sfd=[record(lost=10.0)])
+    values = {name: found.values("net/sfd", name) for name in ("hq", "seen", "unseen", "fog")}
+    assert values == {"hq": {0: 90.0}, "seen": {0: 60.0}, "unseen": {0: 59.0}, "fog": {0: 60.0}}
+    assert found.values("net/sfd", shared.metric("cifar10", "fog", 2)) == {0: 70.0}
+    assert found.values("net/sfd", "mce") == {}  # relative to nothing
 
 
 def test_mce_is_a_ratio_to_the_vanilla_networks_errors():
-    vanilla, better = [record(seed, lost=10.0) for seed in range(3)], record(lost=5.0)
-    baseline = shared.reference(vanilla, "cifar10")
-    assert shared.summary(vanilla[0], baseline, "cifar10")["mce"] == pytest.approx(100)
+    vanilla = [record(seed, lost=10.0) for seed in range(3)]
+    found = summarised(vanilla=vanilla, sfd=[record(lost=5.0)], urie=[])
+    assert found.estimate("net/vanilla", "mce").mean == pytest.approx(100)
     errors = [[10 + lost * s for s in SEVERITIES] for lost in (5.0, 10.0)]
     expected = 100 * sum(errors[0]) / sum(errors[1])
-    assert shared.summary(better, baseline, "cifar10")["mce"] == pytest.approx(expected)
-    assert shared.reference([], "cifar10") is None
+    assert found.values("net/sfd", "mce") == {0: pytest.approx(expected)}
+    assert found.gain("net/sfd", "net/vanilla", "mce").mean == pytest.approx(100 - expected)
+    assert "net/urie" not in found.cells
 
 
-def test_summarised_cells_count_more_as_better():
-    cells = {"net/vanilla": [record(lost=10.0)], "net/sfd": [record(lost=5.0)], "net/urie": []}
-    found = shared.summarised(cells, "net/vanilla", "cifar10")
-    for what in ("seen", "unseen", "-mce", "fog", "saturate"):
-        better, worse = (
-            found[f"net/{name}/{what}"][0].metrics["top1"] for name in ("sfd", "vanilla")
-        )
-        assert better > worse, what
-    assert found["net/vanilla/-mce"][0].metrics["top1"] == pytest.approx(-100)
-    assert not any(cell.startswith("net/urie") for cell in found)
-    alone = shared.summarised({"net/sfd": cells["net/sfd"]}, "net/vanilla", "cifar10")
-    assert "net/sfd/seen" in alone
-    assert "net/sfd/-mce" not in alone  # relative to nothing
+def test_mce_is_relative_to_a_network_of_the_same_kind():
+    cells = {
+        f"{network}/{name}": [record(lost=lost)]
+        for network, lost in (("resnet18", 10.0), ("vgg16", 5.0))
+        for name in ("vanilla", "sfd")
+    }
+    found = shared.with_summaries(Scores.of(cells), "vanilla", "cifar10")
+    for network in ("resnet18", "vgg16"):
+        assert found.values(f"{network}/sfd", "mce") == {0: pytest.approx(100)}
+
+
+def test_what_was_not_tested_under_all_corruptions_has_no_summary():
+    own = record()
+    del own.metrics[shared.metric("cifar10", "fog", 2)]
+    found = summarised(sfd=[own])
+    assert found.values("net/sfd", "top1@none") == {0: 90.0}
+    assert found.values("net/sfd", "seen") == {}
 
 
 def test_means_are_over_seeds():
-    records = [dataclasses.replace(record(lost=lost)) for lost in (4.0, 5.0, 6.0)]
-    fog = shared.by_corruption(records)["fog"]
+    lost = (4.0, 5.0, 6.0)
+    fog = summarised(sfd=[record(i, lost=own) for i, own in enumerate(lost)])
+    fog = fog.estimate("net/sfd", "fog")
     assert fog.n == 3
-    assert fog.mean == pytest.approx(statistics.fmean(90 - 3 * lost for lost in (4.0, 5.0, 6.0)))
+    assert fog.mean == pytest.approx(statistics.fmean(90 - 3 * own for own in lost))

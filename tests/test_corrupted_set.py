@@ -1,8 +1,9 @@
-"""Corrupted sets: their layout and manifest, how they are verified, and what is refused before the
-work."""
+"""Corrupted sets: layout and manifest, how they are verified, what is refused before the work."""
 
 import hashlib
+import io
 import json
+import shutil
 import threading
 import time
 
@@ -12,32 +13,42 @@ import torch
 from filelock import FileLock
 from helpers import COUNT, contents, said
 
-from paperlib import corrupted_set
+from paperlib.corrupted_set import SLACK, corrupt_dataset, default_table, set_folder
 from paperlib.datasets import Split
 from paperlib.datasets.corrupted import cifar_c
 from paperlib.degrade.corruptions import corrupt
 from paperlib.errors import UserError
 
 
-def test_the_published_layout(make_set, clean_split, monkeypatch):
-    """Read as its readers do: five blocks of all images, channels last, and the labels five times
-    over."""
-    monkeypatch.setitem(corrupted_set.AT_ONCE, "cpu", 5)
+@pytest.mark.parametrize("count", [COUNT, 503])  # the second is too many for one batch
+def test_the_published_layout(make_set, count):
+    """Read as its readers do: five blocks of all images, channels last, the labels five times."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    clean = Split(images, torch.arange(count) % 10)
     names = ["gaussian_noise", "contrast"]
-    made = make_set(seed=3)
+    made = make_set(seed=3, clean=clean)
     assert made.write(names, say=said) == names
     labels = np.load(made.folder / "labels.npy", allow_pickle=False)
-    assert (labels.dtype, labels.shape) == (np.uint8, (5 * COUNT,))
-    assert labels.tolist() == clean_split.labels.tolist() * 5
+    assert (labels.dtype, labels.shape) == (np.uint8, (5 * count,))
+    assert labels.tolist() == clean.labels.tolist() * 5
     for name in names:
         images = np.load(made.folder / f"{name}.npy", allow_pickle=False)
-        assert (images.dtype, images.shape) == (np.uint8, (5 * COUNT, 32, 32, 3))
+        assert (images.dtype, images.shape) == (np.uint8, (5 * count, 32, 32, 3))
         assert images.flags.c_contiguous
         for severity in (1, 2, 3, 4, 5):
-            block = images[(severity - 1) * COUNT : severity * COUNT]
-            expected = corrupt(clean_split.images, name, severity, table="cifar-c", seed=3)
+            block = images[(severity - 1) * count : severity * count]
+            expected = corrupt(clean.images, name, severity, table="cifar-c", seed=3)
             assert np.array_equal(block.transpose(0, 3, 1, 2), expected.numpy())
     assert sorted(contents(made.folder)) == ["contrast.npy", "gaussian_noise.npy", "labels.npy"]
+
+
+def test_a_file_is_what_numpy_saves(make_set, corrupt_stub):
+    made = make_set()
+    made.write(["fog"], say=said)
+    buffer = io.BytesIO()
+    np.save(buffer, np.load(made.folder / "fog.npy"))
+    assert (made.folder / "fog.npy").read_bytes() == buffer.getvalue()
 
 
 def test_the_manifest_says_what_the_set_is(make_set, corrupt_stub):
@@ -65,7 +76,7 @@ def test_a_finished_set_is_verified_and_not_made_again(make_set, corrupt_stub):
     assert lines[0].startswith("0 bytes needed, ")
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert make_set().write(["snow", "fog"], say=said) == ["snow"]
-    assert corrupt_stub.calls == 10
+    assert corrupt_stub.calls == 5
 
 
 def test_a_changed_file_is_set_aside_and_made_again(make_set, corrupt_stub):
@@ -77,7 +88,7 @@ def test_a_changed_file_is_set_aside_and_made_again(make_set, corrupt_stub):
         damaged[-1] ^= 1
         (made.folder / name).write_bytes(damaged)
     with pytest.warns(
-        UserWarning, match=r"fog\.npy does not match its checksum; set aside as fog\.npy\.corrupt"
+        UserWarning, match=r"fog\.npy: checksum does not match; set aside as fog\.npy\.corrupt"
     ):
         assert make_set().write(["fog"], say=said) == ["fog"]
     assert contents(made.folder) == good
@@ -125,9 +136,9 @@ def test_a_foreign_manifest(make_set, corrupt_stub):
 
 def test_too_little_space_is_said_before_the_work(make_set, corrupt_stub, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(corrupted_set.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     made = make_set()
-    needed = 2 * (128 + 5 * COUNT * 3 * 32 * 32) + corrupted_set.SLACK
+    needed = 2 * (128 + 5 * COUNT * 3 * 32 * 32) + SLACK
     lines = []
     with pytest.raises(UserError, match=f"{needed:,} bytes are needed and 1,000 are free"):
         made.write(["fog", "snow"], say=lines.append)
@@ -188,3 +199,37 @@ def test_labels_that_are_no_bytes(make_set, clean_split):
 def test_an_unknown_table(make_set):
     with pytest.raises(UserError, match="unknown severity table 'cifar'; choose from: "):
         make_set(table="cifar")
+
+
+# What `python -m paperlib corrupt` is asked for
+
+
+def test_where_a_set_goes(tmp_path):
+    assert set_folder(tmp_path, "cifar10") == tmp_path / "CIFAR-10-C"
+    assert set_folder(tmp_path / "CIFAR-100-C", "cifar100") == tmp_path / "CIFAR-100-C"
+    assert (
+        set_folder(tmp_path / "CIFAR-100-C", "cifar10") == tmp_path / "CIFAR-100-C" / "CIFAR-10-C"
+    )
+    assert set_folder(tmp_path, "synthdigits") == tmp_path / "synthdigits-C"
+
+
+def test_the_table_is_chosen_by_size_or_by_the_user():
+    assert default_table(32, 32) == "cifar-c"
+    assert default_table(224, 224) == "imagenet-c"
+    with pytest.raises(
+        UserError, match="no severity table was made for 64x64 images; choose one of: imagenet-c"
+    ):
+        default_table(64, 64)
+
+
+def test_a_folder_can_be_corrupted(root, tmp_path):
+    out = corrupt_dataset("pets@32", tmp_path / "out", "brightness", "1", root=root, device="cpu")
+    assert out == tmp_path / "out/pets@32-C"
+    assert np.load(out / "brightness.npy").shape == (8, 32, 32, 3)
+    with pytest.raises(UserError, match="or FOLDER@PIXELS"):
+        # of two mistakes the first is said
+        corrupt_dataset("pets", tmp_path / "out", "no corruption", "1")
+    with pytest.raises(
+        UserError, match="scenes: the layout of CIFAR-10-C holds a label for every image"
+    ):
+        corrupt_dataset("scenes", tmp_path / "out", "brightness", "1")

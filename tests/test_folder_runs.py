@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import save
 
-from paperlib import datasets, methods, networks, sweep
+from paperlib import datasets, methods, networks, running
 from paperlib.datasets import folder
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
@@ -18,7 +18,8 @@ NETWORKS = ("alexnet", "vgg16", "smallcnn", "plain10", "resnet18", "resnet50")
 
 
 def test_a_profile_takes_a_folder(root, tmp_path):
-    profiles = {"demo": Settings("demo", ("synthdigits",), 1, ("alexnet",), {}, {"alexnet": {}}, 0)}
+    settings = Settings(profile="demo", datasets=("synthdigits",), seeds=1, recipes={})
+    profiles = {"demo": settings}
     assert select(profiles, "demo", ["pets@32", "cifar10"]).datasets == ("pets@32", "cifar10")
     with pytest.raises(UserError, match="or FOLDER@PIXELS"):
         select(profiles, "demo", ["pets"])
@@ -26,7 +27,7 @@ def test_a_profile_takes_a_folder(root, tmp_path):
 
 @pytest.mark.parametrize("pixels", [64, 96])
 def test_resnets_take_their_stem_by_the_size_of_the_images(root, tiny, pixels):
-    task = sweep.task(datasets.load(f"pets@{pixels}", root))
+    task = running.task(datasets.load(f"pets@{pixels}", root))
     assert (task.classes, task.size) == (2, pixels)
     network = methods.build_network(tiny(dataset=f"pets@{pixels}"), task)
     first = network.body.stem[0]
@@ -70,20 +71,22 @@ def test_costs_grow_with_the_images(root, store, cpu, tiny):
     small, large = (
         sweeping._cost_of_image(tiny(dataset=f"pets@{n}", network="alexnet")) for n in (64, 128)
     )
-    assert small == 3 * sweep.flops("alexnet", 0.0625, "supervised", 64)
-    assert large == 3 * sweep.flops("alexnet", 0.0625, "supervised", 128)
+    assert small == 3 * running.flops("alexnet", 0.0625, "supervised", 64)
+    assert large == 3 * running.flops("alexnet", 0.0625, "supervised", 128)
     assert large > 3 * small
     lowres = {"name": "lowres", "factor": 4, "up": "none"}
     run = tiny(dataset="pets@64", network="espcn", method="super_resolution", degrade=lowres)
-    assert sweeping._cost_of_image(run) == 3 * sweep.flops("espcn", 0.0625, "super_resolution", 16)
+    assert sweeping._cost_of_image(run) == 3 * running.flops(
+        "espcn", 0.0625, "super_resolution", 16
+    )
 
 
 def test_the_stem_in_the_count_is_that_of_the_size(tiny):
     """At 65 pixels and more the larger stem reduces by 4, so a ResNet costs less than a quarter of
     the other's."""
     assert (
-        sweep.flops("resnet18", 0.25, "supervised", 68)
-        < sweep.flops("resnet18", 0.25, "supervised", 64) / 4
+        running.flops("resnet18", 0.25, "supervised", 68)
+        < running.flops("resnet18", 0.25, "supervised", 64) / 4
     )
 
 
@@ -94,10 +97,10 @@ def test_a_run_on_a_folder(root, store, cpu, tiny):
                 save(path, np.full((40, 40, 3), value, dtype=np.uint8))
     sizes = {"train_size": 0, "test_size": 0, "epochs": 1, "batch_size": 4, "crop": 0}
     run = tiny(dataset="pets@64", network="smallcnn", width=0.25, **sizes)
-    before = sweep.train(run, store, root, cpu)
+    before = running.train(run, store, root, cpu)
     assert before.metrics["top5"] == 100  # there are two classes
     assert len(before.history) == 1
-    after = sweep.train(dataclasses.replace(run, epochs=10), store, root, cpu)
+    after = running.train(dataclasses.replace(run, epochs=10), store, root, cpu)
     assert after.metrics["top1"] == 100
 
 
@@ -110,7 +113,7 @@ def test_a_large_image_run_can_be_read_back(root, store, cpu, tiny):
     """
     run = tiny(dataset="pets@72", width=0.25, train_size=8, test_size=4, epochs=1, batch_size=4)
     (record,) = Sweep(store, root, cpu)([run])
-    assert sweep.load_network(run, store, datasets.load("pets@72", root), cpu).body.stem[
+    assert running.load_network(run, store, datasets.load("pets@72", root), cpu).body.stem[
         0
     ].kernel_size == (7, 7)
     assert store.record(run) == record

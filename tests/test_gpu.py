@@ -7,13 +7,15 @@ import warnings
 import pytest
 import torch
 
-from paperlib import degrade, methods, papers, sweep
+from paperlib import degrade, methods, papers, running
 from paperlib.datasets import Split
 from paperlib.degrade.corruptions import NAMES, corrupt
+from paperlib.degrade.levels import to_float
 from paperlib.execution import Execution
+from paperlib.files import pack, unpack
 from paperlib.methods import Batch, Task
 from paperlib.papers import PAPERS
-from paperlib.store import Store, pack, unpack
+from paperlib.store import Store
 from paperlib.sweep import Sweep
 from paperlib.training import Trainer
 
@@ -47,8 +49,10 @@ def make_trainer(run, execution):
 
 
 def make_batch(run, device):
-    clean = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
-    return Batch(clean, degrade.build(run.degrade)(clean), torch.arange(64, device=device) % 10)
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(256, (64, 3, 32, 32), generator=generator, dtype=torch.uint8).to(device)
+    degraded = degrade.build(run.degrade)(levels)
+    return Batch(to_float(levels), to_float(degraded), torch.arange(64, device=device) % 10)
 
 
 def test_the_default_is_the_fast_way():
@@ -56,13 +60,14 @@ def test_the_default_is_the_fast_way():
 
 
 def test_low_resolution_is_the_cpus_to_one_grey_level(cuda):
-    images, lowres = torch.rand(8, 3, 32, 32), degrade.build({"name": "lowres"})
+    images = torch.randint(256, (8, 3, 32, 32), dtype=torch.uint8)
+    lowres = degrade.build({"name": "lowres"})
     with cuda.autocast():
         ours = lowres(images.cuda())
-    assert ours.dtype == torch.float32
+    assert ours.dtype == torch.uint8
     # Sums in another order may round to the neighbouring level, in the small image and again in the
     # enlarged one.
-    assert (ours.cpu() - lowres(images)).abs().max() < 2.5 / 255
+    assert (ours.cpu().int() - lowres(images).int()).abs().max() < 2.5
 
 
 SUMS_OF_PAIRS = (
@@ -143,14 +148,14 @@ def test_a_state_brings_back_weights_slots_and_batches(tiny_student, cuda, tmp_p
 
 
 def test_a_run_from_beginning_to_end(tiny, tiny_student, store, cpu, cuda):
-    sweep.train(tiny(), store, None, cuda)
-    record = sweep.train(tiny_student(), store, None, cuda)
+    running.train(tiny(), store, None, cuda)
+    record = running.train(tiny_student(), store, None, cuda)
     assert all(math.isfinite(value) for value in record.metrics.values())
     assert record.provenance["device"] == torch.cuda.get_device_name()
     assert record.provenance["precision"] == "bf16"
     assert all(tensor.device.type == "cpu" for tensor in store.weights(record.run).values())
     # What a GPU trained, a CPU can use.
-    sweep.train(tiny_student(seed=1), store, None, cpu)
+    running.train(tiny_student(seed=1), store, None, cpu)
 
 
 @pytest.mark.parametrize("slug", PAPERS)

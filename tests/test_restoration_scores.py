@@ -1,9 +1,8 @@
-"""PSNR and SSIM against scikit-image."""
+"""PSNR and SSIM against their definitions, window by window."""
 
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from paperlib.evaluation import psnr, ssim
@@ -21,26 +20,42 @@ def pairs(size: int) -> tuple[Tensor, Tensor]:
     return images, targets
 
 
+def definition(x: np.ndarray, y: np.ndarray) -> float:
+    """SSIM of two channels float64 (H, W), as equation (13) of Wang et al. (2004) has it."""
+    offsets = np.arange(11) - 5
+    row = np.exp(-(offsets**2) / (2 * 1.5**2))
+    window = np.outer(row, row) / row.sum() ** 2
+    values = []
+    for i in range(x.shape[0] - 10):
+        for j in range(x.shape[1] - 10):
+            a, b = x[i : i + 11, j : j + 11], y[i : i + 11, j : j + 11]
+            mean_a, mean_b = (window * a).sum(), (window * b).sum()
+            var_a = (window * (a - mean_a) ** 2).sum()
+            var_b = (window * (b - mean_b) ** 2).sum()
+            covariance = (window * (a - mean_a) * (b - mean_b)).sum()
+            luminance = (2 * mean_a * mean_b + 1e-4) / (mean_a**2 + mean_b**2 + 1e-4)
+            values.append(luminance * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4))
+    return float(np.mean(values))
+
+
 @pytest.mark.parametrize("size", [11, 16, 32])
-def test_scores_are_those_of_scikit_image(size: int) -> None:
+def test_scores_are_those_of_the_definitions(size: int) -> None:
     images, targets = pairs(size)
-    ours = np.stack([psnr(images, targets).numpy(), ssim(images, targets).numpy()])
-    theirs = [
-        (
-            peak_signal_noise_ratio(y, x, data_range=1),
-            structural_similarity(
-                x,
-                y,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-                data_range=1,
-                channel_axis=0,
-            ),
-        )
-        for x, y in zip(images.double().numpy(), targets.double().numpy(), strict=True)
+    x, y = images.double().numpy(), targets.double().numpy()
+    similarity = [
+        np.mean([definition(*channels) for channels in zip(*pair, strict=True)])
+        for pair in zip(x, y, strict=True)
     ]
-    np.testing.assert_allclose(ours, np.array(theirs).T, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(ssim(images, targets), similarity, rtol=0, atol=1e-6)
+    decibels = 10 * np.log10(1 / ((x - y) ** 2).mean((1, 2, 3)))
+    np.testing.assert_allclose(psnr(images, targets), decibels, rtol=0, atol=1e-4)
+
+
+def test_flat_images_are_scored_by_their_luminance() -> None:
+    one, other = torch.full((1, 1, 20, 20), 0.9274), torch.full((1, 1, 20, 20), 0.9679)
+    a, b = float(one[0, 0, 0, 0]), float(other[0, 0, 0, 0])
+    expected = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+    assert ssim(one, other).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_equal_images_get_finite_best_scores() -> None:
@@ -62,6 +77,11 @@ def test_autocast_does_not_round_the_scores() -> None:
         inside = psnr(images, targets), ssim(images, targets)
     assert torch.equal(inside[0], psnr(images, targets))
     assert torch.equal(inside[1], ssim(images, targets))
+
+
+def test_ssim_of_what_a_network_returns() -> None:
+    images, targets = pairs(16)
+    assert torch.equal(ssim(images.requires_grad_(), targets), ssim(images.detach(), targets))
 
 
 def test_ssim_refuses_images_smaller_than_its_window() -> None:

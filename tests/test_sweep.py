@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import same
 
-from paperlib import sweep
+from paperlib import running, sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.papers.dfd.networks import build
@@ -71,6 +71,49 @@ def test_an_unknown_method_is_a_mistake_and_no_crash(store, cpu, tiny):
         Sweep(store, None, cpu)([tiny(method="sdg")])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lamda_": 2.0}, "unknown option of method 'dfd' 'lamda_'; choose from: "),
+        ({"lambda_": "2"}, "dfd: lambda_ is '2'; it must be of type float"),
+        ({"reduction": "max"}, "dfd: unknown reduction 'max'; choose from: sum, mean"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_trains(
+    store, cpu, tiny, tiny_student, trained, options, message
+):
+    wrong = tiny_student(options=options)
+    child = tiny_student(uses={"teacher": wrong})
+    for last in (wrong, child):  # of the run itself, and of one that it uses
+        with pytest.raises(UserError, match=message):
+            Sweep(store, None, cpu)([tiny(), tiny(seed=1), last])
+    assert trained == []
+
+
+def test_each_record_is_verified_once(store, cpu, tiny, tiny_student, monkeypatch):
+    read, record = [], store.record
+    Sweep(store, None, cpu)([tiny_student()])
+    monkeypatch.setattr(store, "record", lambda run: read.append(run) or record(run))
+    Sweep(store, None, cpu)([tiny_student(), tiny(), tiny_student()])
+    assert read == [tiny(), tiny_student()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_student_waits_for_its_teacher(store, cpu, tiny, tiny_student, workers):
+    """A student does not train a missing teacher itself, and the second worker is free at once."""
+    teacher = tiny(epochs=40)  # seconds, so that a student that did not wait would find nothing
+    student = tiny_student(epochs=1, uses={"teacher": teacher})
+    (record,) = Sweep(store, None, cpu, workers)([student])
+    assert record.run == student
+    assert store.record(teacher) is not None
+
+
+def test_a_run_whose_teacher_is_missing_is_not_trained(store, cpu, tiny_student):
+    with pytest.raises(FileNotFoundError):
+        running.train(tiny_student(), store, None, cpu)
+    assert store.record(tiny_student()) is None
+
+
 def test_the_bar_reaches_its_end(store, cpu, tiny, tiny_student, capsys):
     """What is expected of all runs together is what their steps add up to."""
     Sweep(store, None, cpu, bar=True)([tiny_student(), tiny(network="alexnet", width=0.125)])
@@ -93,6 +136,7 @@ def test_a_teacher_whose_weights_are_corrupt_is_made_again(store, cpu, tiny, tin
     assert same(store.weights(tiny()), expected)
 
 
+@pytest.mark.slow
 def test_several_workers_give_the_same_bits_as_one(
     tmp_path, cpu, tiny, tiny_student, one_thread, monkeypatch
 ):
@@ -104,6 +148,7 @@ def test_several_workers_give_the_same_bits_as_one(
     assert all(same(one.weights(run), two.weights(run)) for run in [tiny(), *runs])
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
     runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
@@ -117,22 +162,25 @@ def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
 CHILD = """
     import sys, time
     from pathlib import Path
-    from paperlib import sweep
+    from paperlib import running
     from paperlib.execution import Execution
     from paperlib.runs import Run
     from paperlib.store import Store
 
     mine, theirs = Path(sys.argv[2], "child"), Path(sys.argv[2], "parent")
 
+    run = Run.from_dict(eval(sys.argv[3]))
+
     def tick(count):  # holds the run until the other process has asked for it
         mine.touch()
         while not theirs.exists():
             time.sleep(0.01)
 
-    sweep.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+    running.train(run, Store(sys.argv[1]), None, Execution(), tick)
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_path):
     run, ticks = tiny(), []
     command = [
@@ -147,7 +195,7 @@ def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_pa
         while not (tmp_path / "child").exists() and child.poll() is None:
             time.sleep(0.01)
         (tmp_path / "parent").touch()
-        record = sweep.train(run, store, None, cpu, ticks.append)
+        record = running.train(run, store, None, cpu, ticks.append)
     assert child.returncode == 0
     assert ticks == []  # nothing was trained here
     assert store.record(run) == record
@@ -155,25 +203,29 @@ def test_of_two_processes_that_want_a_run_one_trains_it(store, cpu, tiny, tmp_pa
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_frontend_restores_what_the_classifier_sees(precision):
-    execution, images = Execution("cpu", precision), torch.rand(2, 3, 32, 32)
+    execution = Execution("cpu", precision)
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
     torch.manual_seed(0)
     parents = {"frontend": build("espcn", 0.25).eval()}
-    view = sweep.make_view({"name": "lowres", "factor": 4, "up": "none"}, parents, execution)
-    seen = view(images)
+    degradation = running.make_degradation(
+        {"name": "lowres", "factor": 4, "up": "none"}, parents, execution
+    )
+    seen = degradation(images)
     assert seen.shape == images.shape
-    assert seen.dtype == torch.float32
-    assert torch.isin(seen, torch.arange(256.0).div(255)).all()
+    assert seen.dtype == torch.uint8
     torch.manual_seed(1)
-    other = sweep.make_view(
+    other = running.make_degradation(
         {"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution
     )
     assert not torch.equal(other(images), seen)
 
 
 def test_without_a_frontend_the_degradation_is_all():
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     assert (
-        sweep.make_view({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(images)
+        running.make_degradation({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(
+            images
+        )
         is images
     )
 
@@ -184,4 +236,4 @@ def test_costs_are_those_of_the_convolutions():
     multiplications = (
         64 * 4 * 3 * 121 + 16 * 12 * 4 * 25 + 4 * 9 * (24 * 12 + 16 * 24 + 16 * 16) + 16 * 10
     )
-    assert sweep.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications
+    assert running.flops("alexnet", 1 / 16, "supervised", 32) == 2 * multiplications

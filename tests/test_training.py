@@ -14,11 +14,12 @@ from helpers import same
 from PIL import Image
 from torch.nn import functional as F
 
-from paperlib import datasets, degrade, methods, sweep
+from paperlib import datasets, degrade, methods, running
 from paperlib.datasets import Split
 from paperlib.errors import UserError
+from paperlib.files import pack, unpack
 from paperlib.methods import Task
-from paperlib.store import CHECKPOINT, Store, pack, unpack
+from paperlib.store import CHECKPOINT, Store
 from paperlib.training import Trainer, evaluate, learning_rate
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -104,7 +105,7 @@ def test_a_diverged_training_is_said_and_not_recorded(tiny, cpu, store):
         UserError,
         match=r"synthdigits resnet18 supervised seed=0: the loss is not finite in epoch 1",
     ):
-        sweep.train(run, store, None, cpu)
+        running.train(run, store, None, cpu)
     assert store.record(run) is None
 
 
@@ -140,10 +141,12 @@ def test_ticks_count_the_images(tiny, cpu):
 def test_evaluation_by_brute_force(tiny, cpu):
     trainer, split = make_trainer(tiny(degrade={"name": "lowres"}), cpu), make_split(50)
     trainer.epoch()  # leaves the method in train mode
-    metrics = evaluate(trainer.method, split, trainer.views[0], cpu, batch_size=7)
+    metrics = evaluate(trainer.method, split, trainer.degradations[0], cpu, batch_size=7)
     network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
-        log_p = network(trainer.views[0](image[None] / 255)).logits[0].log_softmax(0).tolist()
+        log_p = (
+            network(trainer.degradations[0](image[None]) / 255).logits[0].log_softmax(0).tolist()
+        )
         rank = sum(value > log_p[label] for value in log_p)
         hits, best_five, losses = hits + (rank == 0), best_five + (rank < 5), losses - log_p[label]
     assert 0 < hits < best_five < 50
@@ -155,7 +158,9 @@ def test_evaluation_by_brute_force(tiny, cpu):
 def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     trainer, split = make_trainer(tiny(), cpu), make_split(50)
     trainer.epoch()
-    one, other = (evaluate(trainer.method, split, trainer.views[0], cpu, size) for size in (1, 512))
+    one, other = (
+        evaluate(trainer.method, split, trainer.degradations[0], cpu, size) for size in (1, 512)
+    )
     # convolutions may sum in another order for other batch sizes
     assert one == pytest.approx(other, rel=1e-5)
 
@@ -200,11 +205,13 @@ def check_resume(run, cpu, tmp_path):
         assert resumed.progress.history == values["history"]
 
 
+@pytest.mark.slow
 @RUNS
 def test_resumed_after_any_epoch_is_uninterrupted(tiny, cpu, tmp_path, fields):
     check_resume(tiny(epochs=3, **fields), cpu, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_student_resumes_too(tiny_student, cpu, tmp_path):
     check_resume(tiny_student(epochs=3), cpu, tmp_path)
 
@@ -224,26 +231,29 @@ CHILD = """
     import sys, time
     from pathlib import Path
     import torch
-    from paperlib import sweep
+    from paperlib import running
     from paperlib.execution import Execution
     from paperlib.runs import Run
     from paperlib.store import Store
 
     torch.set_num_threads(1)
-    sweep.CHECKPOINT_SECONDS = -1.0  # after every epoch
+    running.CHECKPOINT_SECONDS = -1.0  # after every epoch
     checkpoint = Path(sys.argv[2])
+
+    run = Run.from_dict(eval(sys.argv[3]))
 
     def tick(count):  # once there is something to go on from, this never comes to an end
         while checkpoint.exists():
             time.sleep(1)
 
-    sweep.train(Run.from_dict(eval(sys.argv[3])), Store(sys.argv[1]), None, Execution("cpu", "fp32"), tick)
+    running.train(run, Store(sys.argv[1]), None, Execution(), tick)
 """
 
 
+@pytest.mark.slow
 def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_thread):
     run = tiny(network="vgg16", epochs=3)
-    expected = sweep.train(run, Store(tmp_path / "whole"), None, cpu)
+    expected = running.train(run, Store(tmp_path / "whole"), None, cpu)
     checkpoint = store.folder(run) / CHECKPOINT
     command = [
         sys.executable,
@@ -262,7 +272,7 @@ def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_
     assert store.record(run) is None
 
     ticks = []
-    record = sweep.train(run, store, None, cpu, ticks.append)
+    record = running.train(run, store, None, cpu, ticks.append)
     assert ticks == [64, *[32] * 4]  # the first epoch was there already, in one piece
     assert record.metrics == expected.metrics
     assert record.history == expected.history
@@ -273,7 +283,7 @@ def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_
 def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store):
     run = tiny(lr=1e30, epochs=1, batch_size=64)  # the only loss is that of the first weights
     with pytest.raises(UserError, match="scores are not finite; lower lr"):
-        sweep.train(run, store, None, cpu)
+        running.train(run, store, None, cpu)
     assert store.record(run) is None
 
 
@@ -283,7 +293,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_left(tiny, cpu, store):
         tiny(), {"generator.batches": torch.zeros(16, dtype=torch.uint8)}, device="cuda"
     )
     ticks = []
-    sweep.train(tiny(), store, None, cpu, ticks.append)
+    running.train(tiny(), store, None, cpu, ticks.append)
     assert ticks == [32] * 4
 
 
@@ -291,16 +301,16 @@ def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(
     tiny, cpu, store, tmp_path, monkeypatch
 ):
     run, finish = tiny(), store.finish
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(store, "finish", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        sweep.train(run, store, None, cpu)
+        running.train(run, store, None, cpu)
     monkeypatch.setattr(store, "finish", finish)
     checkpoint = store.folder(run) / CHECKPOINT
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
     with pytest.warns(UserWarning, match="set aside"):
-        record = sweep.train(run, store, None, cpu)
-    expected = sweep.train(run, Store(tmp_path / "whole"), None, cpu)
+        record = running.train(run, store, None, cpu)
+    expected = running.train(run, Store(tmp_path / "whole"), None, cpu)
     assert record.metrics == expected.metrics
     assert same(store.weights(run), Store(tmp_path / "whole").weights(run))
 
@@ -310,25 +320,25 @@ def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(
 
 def test_training_leaves_the_global_generator_alone(tiny, cpu, store):
     before = torch.get_rng_state()
-    sweep.train(tiny(), store, None, cpu)
+    running.train(tiny(), store, None, cpu)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_global_generator_leaves_training_alone(tiny, cpu, store, tmp_path):
     torch.manual_seed(1)
-    first = sweep.train(tiny(), store, None, cpu)
+    first = running.train(tiny(), store, None, cpu)
     torch.manual_seed(2)
-    assert sweep.train(tiny(), Store(tmp_path / "again"), None, cpu).metrics == first.metrics
+    assert running.train(tiny(), Store(tmp_path / "again"), None, cpu).metrics == first.metrics
 
 
 def test_other_seed_other_weights(tiny, cpu, store):
-    records = [sweep.train(tiny(seed=seed), store, None, cpu) for seed in (0, 1)]
+    records = [running.train(tiny(seed=seed), store, None, cpu) for seed in (0, 1)]
     assert not same(*(store.weights(record.run) for record in records))
 
 
 def test_a_record_says_what_was_measured(tiny, cpu, store):
     run = dataclasses.replace(tiny(holdout=32), evaluate=({"name": "lowres"},))
-    record = sweep.train(run, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     scores = ("top1", "top5", "cross_entropy")
     names = {
         f"{before}{score}{behind}"
@@ -338,13 +348,13 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
     assert record.metrics.keys() == names | {f"{score}@lowres" for score in scores}
     data = datasets.load(run.dataset)
     _, validation, test = data.split(run.train_size, run.holdout, run.test_size)
-    network, lowres = sweep.load_network(run, store, data, cpu), degrade.build({"name": "lowres"})
-    for name, part, view in (
+    network, lowres = running.load_network(run, store, data, cpu), degrade.build({"name": "lowres"})
+    for name, part, degradation in (
         ("cross_entropy", test, lambda images: images),
         ("cross_entropy@lowres", test, lowres),
         ("validation_cross_entropy", validation, lambda images: images),
     ):
-        loss = F.cross_entropy(network(view(part.images / 255)).logits, part.labels)
+        loss = F.cross_entropy(network(degradation(part.images) / 255).logits, part.labels)
         # float32, summed in another order
         assert record.metrics[name] == pytest.approx(loss.item(), rel=1e-5), name
     assert [set(epoch) for epoch in record.history] == [{"lr", "loss"}] * 2
@@ -368,6 +378,6 @@ def test_a_teacher_from_another_data_set(tiny, cpu, store, tmp_path):
             Image.new("RGB", (32, 32), (80 * number,) * 3).save(folder / "one.png")
     teacher = tiny(dataset="pets@32", train_size=0, test_size=0, epochs=1)
     student = tiny(method="dfd", uses={"teacher": teacher}, epochs=1)
-    sweep.train(teacher, store, tmp_path, cpu)
-    sweep.train(student, store, tmp_path, cpu)
+    running.train(teacher, store, tmp_path, cpu)
+    running.train(student, store, tmp_path, cpu)
     assert [len(store.weights(run)["network.head.bias"]) for run in (teacher, student)] == [3, 10]

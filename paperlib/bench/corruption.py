@@ -1,7 +1,6 @@
-"""What corruption costs: inside the training loop, and for a whole CIFAR-10-C. Part of `make
-bench`.
+"""What corruption costs in the training loop, and for a whole CIFAR-10-C. Part of `make bench`.
 
-The race against the reference package needs its own environment and lies in `tests/reference/`.
+The race against the reference package needs its own environment and is in `tests/reference/`.
 """
 
 import json
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from paperlib.bench import race as bench
-from paperlib.degrade import Which
+from paperlib.degrade import Degradation, ImageKey
 from paperlib.degrade.corruptions import apply
 from paperlib.degrade.frost import find_textures
 from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES
@@ -24,23 +23,23 @@ from paperlib.runs import Run
 
 
 class Timed:
-    """A view that adds up the time it takes."""
+    """A degradation that adds up the time it takes, in seconds."""
 
-    def __init__(self, view: Any, device: str) -> None:
-        self.view, self.device, self.fixed, self.seconds = view, device, view.fixed, 0.0
+    def __init__(self, degradation: Degradation, device: str) -> None:
+        self.degradation, self.device = degradation, device
+        self.fixed, self.seconds = degradation.fixed, 0.0
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         bench.synchronise(self.device)
         start = time.perf_counter()
-        out = self.view(images, which)
+        out = self.degradation(images, key)
         bench.synchronise(self.device)
         self.seconds += time.perf_counter() - start
         return out
 
 
 def names() -> tuple[str, ...]:
-    """The 19 corruptions; without frost's textures the procedural frost stands in, by its own
-    name."""
+    """The 19 corruptions; without frost's textures procedural frost replaces it, by its name."""
     try:
         find_textures()
         return CORRUPTIONS
@@ -49,25 +48,24 @@ def names() -> tuple[str, ...]:
 
 
 def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str, Any]:
-    """The cost of a random corruption and severity for every image, as a share of ResNet-18's step
-    without it."""
+    """The cost of a random corruption of every image, as a share of ResNet-18's step without it."""
     spec = {"name": "random_corruption", "table": "cifar-c", "corruptions": ",".join(names())}
     run = Run("supervised", "synthdigits", "resnet18", degrade=spec, batch_size=batch, lr=0.01)
     trainer = bench.ours(run, execution)
-    view = Timed(trainer.views[0], execution.device)
-    trainer.views = [view]
+    timed = Timed(trainer.degradations[0], execution.device)
+    trainer.degradations = [timed]
     every = bench.our_steps(trainer)
     for _ in range(steps):
-        next(every)  # makes the tables and matrices of all kinds
+        next(every)  # warm-up: makes the tables and matrices of all kinds
     shares = []
     for _ in range(rounds):
-        view.seconds, start = 0.0, time.perf_counter()
+        timed.seconds, start = 0.0, time.perf_counter()
         for _ in range(steps):
             next(every)
         bench.synchronise(execution.device)
-        shares.append(view.seconds / (time.perf_counter() - start - view.seconds))
+        shares.append(timed.seconds / (time.perf_counter() - start - timed.seconds))
     return {
-        "what": "a random corruption and severity an image, over the step of ResNet-18 without it",
+        "what": "a random corruption and severity per image, over ResNet-18's step without it",
         "batch": batch,
         "precision": execution.precision,
         "compile": execution.compile,
@@ -77,8 +75,7 @@ def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str,
 
 
 def whole_set(device: str, count: int, rounds: int) -> dict[str, Any]:
-    """Seconds for 19 corruptions, 5 severities, of `count` images of 32 pixels, on the device;
-    nothing is written."""
+    """Seconds for 19 corruptions at 5 severities of `count` images of 32 pixels; writes nothing."""
     images = torch.randint(
         256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from paperlib import datasets, degrade, methods, networks
 from paperlib.execution import Execution
+from paperlib.files import write_atomically
+from paperlib.running import task
 from paperlib.runs import Run
-from paperlib.store import write_atomically
-from paperlib.sweep import task
 from paperlib.training import Trainer
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results" / "bench"
@@ -57,8 +57,14 @@ def our_steps(trainer: Trainer) -> Steps:
 def race(
     contestants: dict[str, Steps], device: str, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Images/s of every contestant in every round; a turn lasts `seconds`, after one step of
-    warm-up each."""
+    """Images/s of every contestant in every round, after one step of warm-up each.
+
+    Args:
+        contestants: their steps, by name.
+        device: where they train.
+        rounds: turns that each contestant has.
+        seconds: length of a turn.
+    """
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     for steps in contestants.values():
         next(steps)
@@ -79,8 +85,7 @@ def race(
 
 
 def share_outside(trainer: Trainer, steps: int, device: str) -> float:
-    """The share of a step spent outside the networks (forward and backward) and the optimizer,
-    measured with hooks."""
+    """The share of a step outside networks (forward, backward) and optimizer, from hooks."""
     inside, started = 0.0, 0.0
 
     def begin(*_: Any) -> None:
@@ -122,8 +127,7 @@ def share_outside(trainer: Trainer, steps: int, device: str) -> float:
 
 
 def write_record(kind: str, device: str, results: list[dict[str, Any]]) -> Path:
-    """Write a benchmark's results with their provenance, to one file a kind and device. Returns its
-    path."""
+    """Write results with their provenance, one file per kind and device. Returns its path."""
     provenance = Execution(device).provenance()
     name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
     path = FOLDER / f"{kind}-{name}.json"

@@ -1,5 +1,4 @@
-"""What every chapter of the book starts with: where its numbers come from, and a way to show the
-code that runs."""
+"""What every chapter starts with: where its numbers come from, and a way to show its code."""
 
 import inspect
 from collections.abc import Callable
@@ -29,8 +28,8 @@ def measurements(
     Args:
         slug: of the paper.
         mode: "records" reads what is committed and trains nothing; "run" trains what is missing.
-        runs: folder of trained runs.
-        root: folder of the data sets. Both are for "run".
+        runs: folder of trained runs, for "run".
+        root: folder of the data sets, for "run".
     Raises:
         UserError: an unknown mode.
     """

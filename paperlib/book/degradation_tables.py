@@ -1,5 +1,4 @@
-"""The tables of the page on degradations: constants, and the records of parity, statistics and
-speed."""
+"""The tables of the page on degradations: constants, and records of parity and speed."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from paperlib.degrade.corruptions import to_levels
+from paperlib.book.blocks import mode
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 from paperlib.degrade.tables import CORRUPTIONS, TABLES
 from paperlib.evidence.claims import DATA
 from paperlib.report import Table
@@ -47,15 +47,12 @@ def severities() -> Table:
         (name, MEANING[name], *(_rows(TABLES[table][name]) for table in ("imagenet-c", "cifar-c")))
         for name in CORRUPTIONS
     ]
-    return Table(
-        "The constants at severities 1 to 5",
-        ("corruption", "constants", "imagenet-c", "cifar-c"),
-        rows,
-    )
+    headers = ("corruption", "constants", "imagenet-c", "cifar-c")
+    return Table("The constants at severities 1 to 5", headers, rows)
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> str:
-    # a line a severity where there are several
+    # one line per severity where each has several constants
     return (", " if len(rows[0]) == 1 else "<br>").join(map(_row, rows))
 
 
@@ -67,11 +64,18 @@ def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
 def series(
     function: Callable[..., Tensor], image: Tensor, values: Sequence[Mapping[str, Any]]
 ) -> Tensor:
-    """(n, 3, H, W) uint8: one image under a degradation at several settings, always with the same
-    draws."""
+    """One image under a degradation at several settings, always with the same draws.
+
+    Args:
+        function: of `paperlib.degrade`.
+        image: (3, H, W) uint8.
+        values: its keyword arguments in each setting.
+    Returns:
+        (n, 3, H, W) uint8.
+    """
     batch, index = image[None], torch.zeros(1, dtype=torch.int64)
     return torch.cat(
-        [to_levels(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
+        [truncated(function(batch, Draws(index, function.__name__), **kwargs)) for kwargs in values]
     )
 
 
@@ -85,8 +89,7 @@ SENSOR = ({"iso": 400}, {"iso": 1600}, {"iso": 6400}, {"iso": 25600})
 
 
 def parity() -> Table:
-    """The lowest PSNR over severities and images, given the reference's random numbers, for each
-    severity table."""
+    """By table of severities the lowest PSNR, given the reference's random numbers."""
     records = {
         record["table"]: record
         for _, record in _records("parity/*.json")
@@ -102,11 +105,8 @@ def parity() -> Table:
         (corruption, *(_agreement(records[name]["corruptions"].get(corruption)) for name in names))
         for corruption in CORRUPTIONS
     ]
-    return Table(
-        "Same random numbers: lowest PSNR, and lowest share of equal values",
-        ("corruption", *headers),
-        rows,
-    )
+    title = "Same random numbers: lowest PSNR, and lowest share of equal values"
+    return Table(title, ("corruption", *headers), rows)
 
 
 def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
@@ -117,8 +117,7 @@ def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
 
 
 def statistics(table: str) -> Table:
-    """Own random numbers: the largest differences found, beside what would have been found nine
-    times out of ten."""
+    """Own random numbers: largest differences, beside those that 9 of 10 tests would find."""
     part = next(part for part in _statistics() if part["table"] == table)
     rows = []
     for wrong in part["wrong_versions"]:
@@ -127,20 +126,21 @@ def statistics(table: str) -> Table:
             max(cells, key=lambda cell: abs(cell[gap]) / cell["detectable"][limit])
             for gap, limit in (("gap_mean_levels", "mean_levels"), ("gap_variance", "variance"))
         )
+        gap, limit = variance["gap_variance"], variance["detectable"]["variance"]
         rows.append(
             (
                 wrong["corruption"],
                 f"{cells[0]['versions_each']}",
                 f"{mean['gap_mean_levels']:+.2f} ({mean['detectable']['mean_levels']:.2g})",
-                f"{100 * variance['gap_variance']:+.1f} % ({100 * variance['detectable']['variance']:.2g} %)",
+                f"{100 * gap:+.1f} % ({100 * limit:.2g} %)",
                 f"{max(cell['detectable']['spectrum'] for cell in cells):.1%}",
                 f"{min(p for cell in cells for p in cell['p'].values()):.2g}",
                 f"{wrong['what']}: {'found' if wrong['noticed_by'] else 'missed'}",
             )
         )
     title = (
-        f"Own random numbers, {table}, {part['size']} px: {part['rejected']} of {part['tests']} tests reject "
-        f"(Holm, family-wise error {part['family_wise_error']:g})"
+        f"Own random numbers, {table}, {part['size']} px: {part['rejected']} of {part['tests']} "
+        f"tests reject (Holm, family-wise error {part['family_wise_error']:g})"
     )
     headers = (
         "corruption",
@@ -161,8 +161,7 @@ def _statistics() -> list[dict[str, Any]]:
 
 
 def speed() -> list[Table]:
-    """Milliseconds an image against the package imagecorruptions, a table for every device that was
-    measured."""
+    """Milliseconds per image beside the package imagecorruptions; one table per device."""
     return [_speed(record) for _, record in _records("bench/corruptions-*.json")]
 
 
@@ -202,7 +201,7 @@ def loop() -> Table:
         device = record["provenance"]["device"]
         for r in record["results"]:
             if "share" in r:
-                what = f"in the loop, batch {r['batch']}, {r['precision']}{', compiled' if r['compile'] else ''}"
+                what = f"in the loop, batch {r['batch']}, {mode(r)}"
                 rows.append((device, what, f"{100 * r['share']:.1f} % of ResNet-18's step"))
             else:
                 seconds = sorted(r["seconds"])[len(r["seconds"]) // 2]

@@ -27,19 +27,18 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from paperlib.errors import UserError, choose
+from paperlib.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 
 
 class ChapterFailed(UserError):
-    """A cell of a chapter raised an error; the message says which, and where the notebook is
-    kept."""
+    """A cell raised an error; the message says which, and where the notebook is kept."""
 
 
 class _OwnKernel(AsyncKernelManager):
-    """The kernel of this very interpreter, whatever kernels the user has installed under the same
-    name."""
+    """The kernel of this very interpreter, whatever kernels are installed under the same name."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -48,7 +47,7 @@ class _OwnKernel(AsyncKernelManager):
             "PYTHONPATH": os.pathsep.join(path),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
-        # Its log would warn on the terminal, at every start, that a kernel on this very machine is not encrypted.
+        # its log would warn, at every start, that a kernel on this very machine is not encrypted
         launch = ipykernel.kernelspec.get_kernel_dict(["--log-level=ERROR"])
         return KernelSpec(resource_dir=ipykernel.kernelspec.RESOURCES, env=env, **launch)
 
@@ -92,8 +91,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
 
 
 def refresh(source: Path) -> Path:
-    """Execute a chapter as its source stands (records mode) and replace the committed notebook
-    beside it."""
+    """Execute a chapter in records mode and replace the committed notebook beside it."""
     built = source.parent.parent / "build" / source.stem / "records" / f"{source.stem}.ipynb"
     return _write(
         nbformat.read(execute(source, built, {}), as_version=4), source.with_suffix(".ipynb")
@@ -101,8 +99,7 @@ def refresh(source: Path) -> Path:
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
-    """A copy without timings, versions, random ids and tool metadata: the same run gives the same
-    bytes."""
+    """A copy without timings, versions, random ids and metadata: the same run, the same bytes."""
     notebook = copy.deepcopy(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(
@@ -166,8 +163,7 @@ def build_site(
 
 
 def _check_parameters(chapter: str, notebook: NotebookNode, parameters: Mapping[str, Any]) -> None:
-    """Refuse what the chapter's parameters cell does not assign, and values unlike in type to its
-    defaults."""
+    """Refuse names that the parameters cell does not assign, and values of another type."""
     defaults: dict[str, Any] = {}
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
@@ -191,6 +187,5 @@ def _check_parameters(chapter: str, notebook: NotebookNode, parameters: Mapping[
 def _write(notebook: NotebookNode, path: Path) -> Path:
     """Write atomically and return `path`: a reader sees the old notebook or the new one, whole."""
     nbformat.validate(notebook)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    return temporary.replace(path)
+    write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
+    return path

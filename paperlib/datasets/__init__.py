@@ -17,11 +17,11 @@ __all__ = ["DETECTION", "NAMES", "Dataset", "Split", "found", "known", "load"]
 
 
 def known(name: str) -> str:
-    """Return `name` if it is one of `NAMES` or `DETECTION` or "FOLDER@PIXELS"; whether the data are
-    there is not asked.
+    """Return `name` if it can be one of a data set; whether the data are there is not asked.
 
     Raises:
-        UserError: it is neither; the line names the choices.
+        UserError: it is none of `NAMES` or `DETECTION` and not "FOLDER@PIXELS"; the line names the
+            choices.
     """
     if "@" in name:
         folder.parse(name)
@@ -65,7 +65,7 @@ def _load(name: str, root: Path, device: str) -> Dataset:
 
 
 def found(name: str, root: Path | None = None) -> bool:
-    """Whether a data set can be had without a download; a quick look, no checksum."""
+    """Whether a data set is available without a download; a quick look, no checksum."""
     if "@" in name:
         return folder.found(name, torchvision_sets.folder(root))
     if name == "voc2007":

@@ -1,14 +1,13 @@
-"""How the objects of an image are written into one row of labels, so that labels are one tensor as
-elsewhere.
+"""How the objects of an image are written into one row of labels, which stay one tensor so.
 
-`Split.labels` of a data set for detection is float32 (N, M, 6): M places for objects, of which each
-holds
+`Split.labels` of a data set for detection is float32 (N, M, 6): M places for objects, each with
 
     class, x0, y0, x1, y1, difficult
 
-The corners are in pixels from the upper left corner of the image, of which the first pixel reaches from 0 to 1: a box
-of one pixel is 0, 0, 1, 1. `difficult` is 1 for an object that counts for nothing, neither found nor missed, and else
-0. Places without an object have class -1 and zeros, and come last.
+The corners are in pixels from the upper left corner of the image, whose first pixel reaches from 0
+to 1: a box of one pixel is 0, 0, 1, 1. `difficult` is 1 for an object that counts for nothing,
+neither found nor missed, and else 0. Places without an object have class -1 and zeros, and come
+last.
 """
 
 from collections.abc import Sequence
@@ -27,8 +26,7 @@ class Objects(NamedTuple):
 
 
 def pack(images: Sequence[Objects], places: int | None = None) -> Tensor:
-    """float32 (N, M, 6): the labels of N images; M is `places`, or the most objects that one image
-    has."""
+    """The labels of N images, float32 (N, M, 6); M is `places`, or the most objects in an image."""
     most = max((len(objects.classes) for objects in images), default=0)
     labels = torch.zeros(len(images), most if places is None else places, 6)
     labels[:, :, 0] = -1

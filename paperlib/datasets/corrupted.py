@@ -1,7 +1,6 @@
-"""Corrupted test sets from files: the layout of CIFAR-10-C and CIFAR-100-C, and the folder tree of
-ImageNet-C.
+"""Corrupted test sets from files: the layout of CIFAR-10-C, and the folder tree of ImageNet-C.
 
-Nothing in a file is unpickled. `paperlib.corrupting` writes the first layout.
+Nothing in a file is unpickled. `paperlib.corrupted_set` writes the first layout.
 """
 
 import json
@@ -9,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +41,7 @@ def cifar_c(
     Args:
         folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which
             severities are there.
+        corruption: name of the file.
         severity: 1 to 5; None means all that are there, in order.
         device: where the tensors are to live.
     Returns:
@@ -61,7 +60,8 @@ def cifar_c(
         raise UserError(f"{folder / LABELS} holds {_described(labels)}; it must be integers (N,)")
     if len(images) != len(labels) or len(images) % len(there):
         raise UserError(
-            f"{folder}: {corruption}.npy holds {len(images)} images and {LABELS} {len(labels)} labels; "
+            f"{folder}: {corruption}.npy holds {len(images)} images and "
+            f"{LABELS} {len(labels)} labels; "
             f"they must be as many, and a multiple of {len(there)} severities"
         )
     part = slice(None)
@@ -80,14 +80,13 @@ def cifar_c(
 
 
 def severities(folder: Path) -> tuple[int, ...]:
-    """Which severities the files of a set hold, one after the other: the manifest's, or without one
-    all five."""
+    """The severities in the files of a set, in order: the manifest's, or without one all five."""
     manifest = read_manifest(folder)
     return SEVERITIES if manifest is None else tuple(manifest["set"]["severities"])
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What `paperlib.corrupting` says about a set, or None if there is no manifest.
+    """What `paperlib.corrupted_set` says about a set, or None if there is no manifest.
 
     Raises:
         UserError: there is a file of that name, and it is something else.
@@ -138,11 +137,13 @@ def imagenet_c(
     workers: int | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of `<folder>/<corruption>/<severity>/<class>/*.JPEG`, also below the group's folder,
-    as in the archives.
+    """Batches of `<folder>/<corruption>/<severity>/<class>/*.JPEG`.
+
+    They may also lie below the group's folder, as in the archives.
 
     Args:
         folder: e.g. ".../ImageNet-C".
+        corruption: name of its folder.
         severity: 1 to 5.
         size: height and width of the images, pixels; those of ImageNet-C are 224 already.
         batch: images in a batch; the last one may hold fewer.
@@ -150,7 +151,7 @@ def imagenet_c(
             the classes; else the folders that are there, sorted.
         resize: whether to resize images of another size (shorter side to size * 256 / 224,
             bilinear) and to cut out the middle, instead of refusing them.
-        workers: threads that decode; default: one a core.
+        workers: threads that decode; default: one per core.
         device: where the tensors are to live.
     Returns:
         An iterator of images uint8 (B, 3, size, size) and labels int64 (B,): sorted by class, then
@@ -206,32 +207,29 @@ def _batches(
     workers: int,
     device: torch.device | str,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    waiting: deque[tuple[list[Future[Tensor]], list[int]]] = deque()
-    starts = iter(range(0, len(files), batch))
+    parts = [files[start : start + batch] for start in range(0, len(files), batch)]
     pool = ThreadPoolExecutor(workers)
+
+    def begin(parts: list[list[tuple[Path, int]]]) -> Iterator[list[Future[Tensor]]]:
+        for part in parts:
+            yield [pool.submit(_decode, path, size, resize) for path, _ in part]
+
     try:
-        while True:
-            for start in islice(starts, 1 + AHEAD - len(waiting)):
-                part = files[start : start + batch]
-                waiting.append(
-                    (
-                        [pool.submit(_decode, path, size, resize) for path, _ in part],
-                        [i for _, i in part],
-                    )
-                )
-            if not waiting:
-                return
-            images, labels = waiting.popleft()
-            yield (
-                torch.stack([image.result() for image in images]).to(device),
-                torch.tensor(labels, device=device),
-            )
+        decoding = deque(begin(parts[:AHEAD]))
+        for i, part in enumerate(parts):
+            decoding.extend(begin(parts[i + AHEAD : i + AHEAD + 1]))
+            images = torch.stack([image.result() for image in decoding.popleft()])
+            labels = torch.tensor([label for _, label in part], device=device)
+            yield images.to(device), labels
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _decode(path: Path, size: int, resize: bool) -> Tensor:
     """uint8 (3, size, size), decoded by Pillow as in the published evaluations."""
+    from torchvision.transforms.functional import center_crop
+    from torchvision.transforms.functional import resize as resized
+
     try:
         with Image.open(path, formats=["JPEG"]) as file:
             image = file.convert("RGB")
@@ -241,19 +239,8 @@ def _decode(path: Path, size: int, resize: bool) -> Tensor:
         if not resize:
             found = f"{image.height}x{image.width}"
             raise UserError(f"{path} is {found}; it must be {size}x{size}, or resize must be set")
-        image = _resized(image, size)
+        image = center_crop(resized(image, [size * 256 // 224]), [size])
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-
-def _resized(image: Image.Image, size: int) -> Image.Image:
-    """The shorter side to size * 256 / 224, then the middle; rounded as torchvision's Resize and
-    CenterCrop round."""
-    shorter = size * 256 // 224
-    width, height = (int(shorter * side / min(image.size)) for side in image.size)
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.resize((width, height), Image.Resampling.BILINEAR).crop(
-        (left, top, left + size, top + size)
-    )
 
 
 def _described(array: np.ndarray) -> str:

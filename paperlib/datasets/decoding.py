@@ -1,5 +1,4 @@
-"""Image files of any kind and size as tensors of one size: decoded by Pillow, in parallel, with a
-progress bar.
+"""Image files of any kind and size as tensors of one size, decoded by Pillow in parallel.
 
 The shorter side is resized to the wanted size by Pillow's bilinear kernel, which widens with the
 reduction (what torchvision's Resize does to Pillow images), and the middle is cut out: both in one
@@ -7,12 +6,10 @@ step, so no side is rounded before. An image that its camera has marked as turne
 palette and CMYK become RGB, transparency is dropped.
 """
 
-import os
-import struct
 import warnings
-import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +22,15 @@ from paperlib.errors import UserError
 # told by content: ImageNet has a PNG named .JPEG
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
-UPRIGHT = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}  # by its value, what makes the image upright
-# what Pillow raises
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error, zlib.error)
-CHUNK = 16  # images that a thread decodes before it reports
+TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
+UPRIGHT = dict(enumerate(TURNS.split(), start=2))  # by the tag, what makes the image upright
 
 
 def decode(files: Sequence[str], pixels: int, title: str = "images") -> Tensor:
-    """The images in `files`, in their order, decoded by one thread a core.
+    """The images in `files`, in their order, decoded by one thread per core.
 
     Args:
+        files: their paths.
         pixels: height and width of what is returned.
         title: of the progress bar, which is drawn only on a terminal.
     Returns:
@@ -54,21 +42,15 @@ def decode(files: Sequence[str], pixels: int, title: str = "images") -> Tensor:
 
     Image.init()  # once, and not in several threads at a time
     images = torch.empty(len(files), 3, pixels, pixels, dtype=torch.uint8)
-    arrays = images.numpy()
-
-    def work(start: int) -> int:
-        part = range(start, min(start + CHUNK, len(files)))
-        for i in part:
-            arrays[i] = _decode(files[i], pixels)
-        return len(part)
-
     with (
         warnings.catch_warnings(action="ignore"),  # damaged EXIF data are not rare, and do no harm
+        ThreadPool() as pool,
         tqdm(total=len(files), desc=title, unit="image", disable=None) as bar,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for count in pool.map(work, range(0, len(files), CHUNK)):
-            bar.update(count)
+        decoded = pool.imap(partial(_decode, pixels=pixels), files, chunksize=16)
+        for i, image in enumerate(decoded):
+            images[i] = torch.from_numpy(image)
+            bar.update()
     return images
 
 
@@ -81,18 +63,17 @@ def _decode(path: str, pixels: int) -> np.ndarray:
             if file.mode[0] in "IF":
                 raise ValueError("its pixels have more than 8 bits")
             image = file.convert("RGB")
-            # behind the decoding: TIFFs are upright then
+            # after the decoding, which turns TIFFs
             turn = UPRIGHT.get(file.getexif().get(ORIENTATION, 1))
-    except (*BROKEN, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises errors of many kinds about broken files
         unknown = isinstance(error, UnidentifiedImageError)
         reason = f"it is none of {', '.join(FORMATS)}" if unknown else _one_line(error)
         raise UserError(f"{printable(path)} cannot be read as an image: {reason}") from error
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
-    image = image.resize(
-        (pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
-    )
-    if turn:  # behind the crop, which is in the middle and square
+    box = (left, top, left + side, top + side)
+    image = image.resize((pixels, pixels), Image.Resampling.BILINEAR, box)
+    if turn:  # after the crop, which is in the middle and square
         image = image.transpose(Image.Transpose[turn])
     return np.asarray(image).transpose(2, 0, 1)
 

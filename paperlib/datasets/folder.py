@@ -3,14 +3,13 @@
 The data set "FOLDER@PIXELS", for example "imagenet@224", is what lies in the data sets' folder
 (DATA_ROOT) as
 
-    FOLDER/train/<class>/*.jpg FOLDER/val/<class>/*.jpg        or "test" or "validation"; of several
-    the first in this order is the test part
+    FOLDER/train/<class>/*.jpg
+    FOLDER/val/<class>/*.jpg        or "test" or "validation": the first in this order that is there
 
 with the same classes in both. File names end in one of `ENDINGS`, in upper or lower case; other
 files, hidden ones and what lies deeper are left alone. A class is named by its folder, and labels
-count the sorted names. Folders and files may be links to elsewhere.
-
-Images become squares by the shorter side and the middle, as `paperlib.datasets.decoding` says.
+count the sorted names. Folders and files may be links to elsewhere. Images become squares by the
+shorter side and the middle, as `paperlib.datasets.decoding` says.
 
 Decoding happens once: the images are kept in the user's cache folder, under a fingerprint of the
 names, sizes and modification times of all files, and mapped into memory from there. They are uint8,
@@ -39,6 +38,7 @@ SMALLEST = 16  # pixels; below it the networks' poolings leave nothing
 TEST_PARTS = ("val", "test", "validation")  # the labels of ImageNet's own "test" are not public
 ROLES = ("train", "test")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".tif", ".tiff")
+CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of a container, versions 2 and 1
 
 
 class Part(NamedTuple):
@@ -65,7 +65,8 @@ def parse(name: str) -> tuple[str, int]:
         )
     if folder in ("", ".", "..") or "/" in folder or "\\" in folder:
         raise UserError(
-            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, without / or \\"
+            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, "
+            "without / or \\"
         )
     return folder, int(pixels)
 
@@ -84,8 +85,7 @@ def _part_folders(folder: Path) -> tuple[Path | None, Path | None]:
 
 
 def load(name: str, root: Path) -> Dataset:
-    """The data set "FOLDER@PIXELS" from `root`: from the cache if nothing has changed there, else
-    decoded and kept.
+    """The data set "FOLDER@PIXELS" from `root`, decoded unless the cache has it as it is there now.
 
     Returns:
         Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by the sorted names
@@ -97,31 +97,25 @@ def load(name: str, root: Path) -> Dataset:
     """
     folder, pixels = parse(name)
     try:
-        parts = _parts(name, root)
+        parts = dict(zip(ROLES, _parts(name, root), strict=True))
         place = _hash(os.fsencode((root / folder).resolve()))
     except OSError as error:
         raise UserError(
             f"{name}: {printable(error.filename)} cannot be read: {error.strerror}"
         ) from error
-    state = _hash(f"{VERSION} {' '.join(part.digest for part in parts)}".encode())
-    path = cache.folder() / f"folder-{place}-{pixels}-{state}.safetensors"
+    state = _hash(f"{VERSION} {' '.join(part.digest for part in parts.values())}".encode())
 
     def make() -> dict[str, Tensor]:
-        _check_memory(name, sum(len(part.files) for part in parts))
-        for older in path.parent.glob(f"folder-{place}-{pixels}-*.safetensors"):
+        _check_memory(name, sum(len(part.files) for part in parts.values()))
+        # those of an earlier state of the folder are of no use any more
+        for older in cache.folder().glob(f"folder-{place}-{pixels}-*.safetensors"):
             with contextlib.suppress(OSError):
-                older.unlink()  # of a state in which the folder no longer is
-        return {
-            role: decode(part.files, pixels, f"{name} {role}")
-            for role, part in zip(ROLES, parts, strict=True)
-        }
+                older.unlink()
+        return {role: decode(part.files, pixels, f"{name} {role}") for role, part in parts.items()}
 
-    images = cache.load_or_make(path, make)
-    train, test = (
-        Split(images[role], torch.tensor(part.labels))
-        for role, part in zip(ROLES, parts, strict=True)
-    )
-    return Dataset(name, train, test, tuple(map(printable, parts[0].classes)))
+    images = cache.load_or_make(f"folder-{place}-{pixels}-{state}", make)
+    train, test = (Split(images[role], torch.tensor(part.labels)) for role, part in parts.items())
+    return Dataset(name, train, test, tuple(map(printable, parts["train"].classes)))
 
 
 def _hash(content: bytes) -> str:
@@ -175,17 +169,13 @@ def _part(folder: Path) -> Part:
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name, without what is hidden. A link that leads nowhere is a
-    mistake."""
+    """What is in a folder and not hidden, by name. Raises `UserError` for a link to nowhere."""
     with os.scandir(folder) as there:
-        entries = sorted(
-            (entry for entry in there if not entry.name.startswith(".")),
-            key=lambda entry: entry.name,
-        )
+        entries = [entry for entry in there if not entry.name.startswith(".")]
     for entry in entries:
         if entry.is_symlink() and not os.path.exists(entry.path):
             raise UserError(f"{printable(entry.path)} is a link that leads nowhere")
-    return entries
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def _check_memory(name: str, count: int) -> None:
@@ -196,8 +186,9 @@ def _check_memory(name: str, count: int) -> None:
         fits = math.isqrt(available // (3 * count))
         advice = f"fewer pixels ({folder}@{fits} fits) or " if fits >= SMALLEST else ""
         raise UserError(
-            f"{name}: {count} images take {needed / 1e9:.2f} GB of memory, and {available / 1e9:.2f} GB are "
-            f"available; take {advice}a folder with fewer images or classes"
+            f"{name}: {count} images take {needed / 1e9:.2f} GB of memory, and "
+            f"{available / 1e9:.2f} GB are available; "
+            f"take {advice}a folder with fewer images or classes"
         )
 
 
@@ -205,24 +196,15 @@ def available_memory() -> int | None:
     """Bytes that this process can have without swapping, a container's limit included; None if
     unknown."""
     limits = []
-    for limit in (
-        "/proc/meminfo",
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ):
+    for file in ("/proc/meminfo", *(f"/sys/fs/cgroup/{limit}" for limit in CGROUP_LIMITS)):
         with contextlib.suppress(OSError):
-            text = Path(limit).read_text()
-            if match := re.search(r"MemAvailable: *(\d+) kB", text) or re.fullmatch(
-                r"(\d+)\n", text
-            ):
-                limits.append(int(match[1]) * (1024 if "kB" in match[0] else 1))
-    # not Linux: all that is built in
+            found = re.findall(r"^(?:MemAvailable: *)?(\d+)( kB)?$", Path(file).read_text(), re.M)
+            limits += [int(number) * (1024 if unit else 1) for number, unit in found]
     if not limits and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # not Linux: all there is
     return min(limits, default=None)
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(map(printable, names[:5])) + (
-        f" and {len(names) - 5} more" if len(names) > 5 else ""
-    )
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(map(printable, names[:5])) + more

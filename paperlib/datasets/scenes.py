@@ -1,5 +1,4 @@
-"""scenes: 96x96 colour pictures of two to five digits on a wall, with boxes, that this file draws:
-for detection.
+"""scenes: 96x96 colour pictures of two to five digits on a wall, with boxes, for detection.
 
 Digits of the fonts that matplotlib ships, of 16 to 40 pixels, each turned, stretched and painted by
 itself, stand on a wall with blotches, stripes and uneven light. Boxes enclose what is painted, and
@@ -24,7 +23,7 @@ from paperlib.datasets.base import Dataset, Split
 VERSION = 1
 TRAIN, TEST = 2_500, 400
 SIZE = 96  # height and width of a picture, pixels
-FEWEST, MOST = 2, 5  # digits a picture
+FEWEST, MOST = 2, 5  # digits per picture
 SMALLEST, LARGEST = 16, 40  # heights of digits, pixels, before they are turned
 # pictures drawn at once from one random stream; more no longer fit into a cache and take longer
 CHUNK = 20
@@ -33,8 +32,7 @@ TRIES = 24
 
 
 def load(seed: int = 0) -> Dataset:
-    """The data set `make(seed)`, from the user's cache folder if it is there; else made (seconds)
-    and kept there."""
+    """The data set `make(seed)`, from the user's cache folder or drawn (seconds) and kept there."""
     drawn = cache.load_or_draw(f"scenes-{VERSION}-{seed}", lambda: make(seed))
     train_images, train_labels, test_images, test_labels = drawn
     train, test = Split(train_images, train_labels), Split(test_images, test_labels)

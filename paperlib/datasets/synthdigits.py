@@ -50,8 +50,7 @@ FONTS = (
 
 
 def load(seed: int = 0) -> cache.Arrays:
-    """What `make(seed)` returns, from the user's cache folder if it is there; else made (seconds)
-    and kept there."""
+    """`make(seed)`, from the user's cache folder or drawn (seconds) and kept there."""
     return cache.load_or_draw(f"synthdigits-{VERSION}-{seed}", lambda: make(seed))
 
 
@@ -82,8 +81,7 @@ def _draw_many(glyphs: Tensor, seed: int, part: str, count: int) -> tuple[Tensor
 
 
 def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
-    """`count` random generators. Hashed seeds, because generators of consecutive seeds are not
-    safely independent."""
+    """`count` random generators, with hashed seeds: those of consecutive seeds may be dependent."""
     for chunk in range(count):
         digest = hashlib.sha256(f"synthdigits {VERSION} {seed} {part} {chunk}".encode()).digest()
         # the CPU's generator reads 32 bits
@@ -92,8 +90,7 @@ def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
 
 @lru_cache(maxsize=1)
 def draw_glyphs() -> Tensor:
-    """The masks of all digits in all fonts, float64 (fonts, 10, CANVAS, CANVAS) in [0, 1], each
-    GLYPH pixels high."""
+    """Masks of all digits in all fonts, GLYPH pixels high, float64 (fonts, 10, CANVAS, CANVAS)."""
     # found but not imported: that would take a second and is not needed
     matplotlib = find_spec("matplotlib")
     assert matplotlib, "matplotlib is a dependency of paperlib"

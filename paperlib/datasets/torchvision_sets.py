@@ -1,5 +1,4 @@
-"""CIFAR-10, CIFAR-100 and SVHN through torchvision, which checks their MD5 before it opens a file
-of theirs."""
+"""CIFAR-10, CIFAR-100 and SVHN through torchvision, which checks their MD5 before it opens them."""
 
 import os
 import socket
@@ -22,8 +21,7 @@ PATIENCE = 30  # seconds without a byte after which a download counts as failed
 
 
 def folder(root: Path | None) -> Path:
-    """Where data sets lie: `root`, else $DATA_ROOT, else the project's folder in the user's cache
-    folder."""
+    """Where data sets lie: `root`, else $DATA_ROOT, else the project's cache folder."""
     return Path(root or os.environ.get("DATA_ROOT") or cache.folder()).expanduser()
 
 
@@ -58,8 +56,7 @@ def found(name: str, root: Path) -> bool:
 
 
 def _read(name: str, root: Path, download: bool) -> Dataset:
-    """Raises what torchvision raises: RuntimeError if the files are not right, OSError and others
-    from a download."""
+    """Raises what torchvision does: RuntimeError for wrong files, OSError etc. from a download."""
     tv = _torchvision()
     if name == "svhn":
         parts = [tv.SVHN(root, part, download=download) for part in ("train", "test")]
@@ -86,8 +83,7 @@ def _files(name: str, root: Path) -> list[Path]:
 
 
 def _torchvision() -> ModuleType:
-    """Imported when it is needed: it takes longer than a run of the embedded data set takes to be
-    looked up."""
+    """Imported only when it is needed, because that takes long."""
     from torchvision import datasets
 
     return datasets
@@ -95,8 +91,7 @@ def _torchvision() -> ModuleType:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Sockets made inside time out after `PATIENCE` seconds; torchvision sets no limit and may wait
-    for ever."""
+    """Sockets made inside time out after `PATIENCE` seconds; torchvision would wait for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:

@@ -33,18 +33,8 @@ FOLDER = Path("VOCdevkit", "VOC2007")
 PARTS = {"train": "trainval", "test": "test"}
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *(
-        "diningtable",
-        "dog",
-        "horse",
-        "motorbike",
-        "person",
-        "pottedplant",
-        "sheep",
-        "sofa",
-        "train",
-        "tvmonitor",
-    ),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
 )
 
 Files = tuple[list[str], list[str]]  # images and their annotations
@@ -58,8 +48,7 @@ def found(root: Path) -> bool:
 
 
 def load(root: Path) -> Dataset:
-    """VOC 2007 from `root`: from the user's cache folder if no file has changed, else decoded and
-    kept there.
+    """VOC 2007 from `root`, decoded unless the user's cache folder has it as it is there now.
 
     Returns:
         Images uint8 (N, 3, 320, 320); labels (N, M, 6) as `paperlib.datasets.boxes` explains, M of
@@ -69,8 +58,7 @@ def load(root: Path) -> Dataset:
         the file.
     """
     files = {role: _files(root, part) for role, part in PARTS.items()}
-    path = cache.folder() / f"voc2007-{SIZE}-{_fingerprint(files)}.safetensors"
-    tensors = cache.load_or_make(path, lambda: _make(files))
+    tensors = cache.load_or_make(f"voc2007-{SIZE}-{_fingerprint(files)}", lambda: _make(files))
     train, test = (Split(tensors[f"{role}_images"], tensors[f"{role}_labels"]) for role in PARTS)
     return Dataset("voc2007", train, test, CLASSES)
 
@@ -82,7 +70,8 @@ def _files(root: Path, part: str) -> Files:
         voc = VOCDetection(root, year="2007", image_set=part)
     except (RuntimeError, OSError) as error:
         raise UserError(
-            f"voc2007: no {part} part in {root / FOLDER}; set DATA_ROOT=... to the folder that holds VOCdevkit, "
+            f"voc2007: no {part} part in {root / FOLDER}; "
+            "set DATA_ROOT=... to the folder that holds VOCdevkit, "
             "or use the embedded data set scenes"
         ) from error
     if not len(voc):
@@ -120,16 +109,14 @@ def _make(files: dict[str, Files]) -> dict[str, Tensor]:
 
 
 def _fitted(width: int, height: int) -> tuple[int, int, int, int]:
-    """Width, height, left and top, in pixels, of what an image of `width` x `height` becomes in the
-    square."""
+    """Width, height, left and top in the square of an image of `width` x `height` pixels."""
     longer = max(width, height)
     w, h = max(1, round(width * SIZE / longer)), max(1, round(height * SIZE / longer))
     return w, h, (SIZE - w) // 2, (SIZE - h) // 2
 
 
 def _read_image(path: str, square: Tensor) -> tuple[int, int]:
-    """Fill `square`, uint8 (3, 320, 320), with an image; returns the image's own width and
-    height."""
+    """Fill `square`, uint8 (3, 320, 320), with an image; returns its own width and height."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""Image degradations by name: batched, on the device, seeded by image, from plain values.
+"""Image degradations by name: batched, on the device, with random draws that each image decides.
 
 To corrupt images outside a training, use `paperlib.degrade.corruptions.corrupt`.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from paperlib.degrade.base import Degradation, Which
+from paperlib.degrade.base import Degradation, ImageKey
 from paperlib.degrade.chain import DistortionChain
 from paperlib.degrade.lowres import LowResolution
 from paperlib.degrade.specs import (
@@ -22,7 +22,7 @@ from paperlib.degrade.specs import (
 )
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "Which", "another", "build", "each", "label"]
+__all__ = ["DEGRADATIONS", "Degradation", "ImageKey", "another", "build", "each", "label"]
 
 
 class Identity:
@@ -30,7 +30,7 @@ class Identity:
 
     fixed = False
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         """Returns `images` itself."""
         return images
 
@@ -75,7 +75,7 @@ def another(spec: Mapping[str, Any]) -> dict[str, Any]:
 def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The degradations that some descriptions stand for, in order.
 
-    A "corruption" may name several, in the words of `RandomCorruption`: `{"name": "corruption",
+    A "corruption" may name several, written as for `RandomCorruption`: `{"name": "corruption",
     "corruption": "standard", "severity": "1,3,5", "table": "cifar-c"}` stands for 45. Any other
     description stands for itself.
 
@@ -87,21 +87,14 @@ def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if spec["name"] != "corruption":
             out.append(spec)
             continue
-        names, severities = (
-            parse_corruptions(spec["corruption"]),
-            parse_severities(spec["severity"]),
-        )
-        out += [
-            {**spec, "corruption": name, "severity": severity}
-            for name in names
-            for severity in severities
-        ]
+        severities = parse_severities(spec["severity"])
+        for name in parse_corruptions(spec["corruption"]):
+            out += [{**spec, "corruption": name, "severity": severity} for severity in severities]
     return out
 
 
 def label(spec: Mapping[str, Any]) -> str:
-    """What metrics under a degradation are called by: its name, and where it has kinds, the kind
-    and how strong."""
+    """What names a degradation in a metric: its name, or its kind and strength if it has kinds."""
     match spec["name"]:
         case "corruption":
             return f"{spec['corruption']}-{spec['severity']}"

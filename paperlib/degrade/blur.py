@@ -20,15 +20,16 @@ def defocus_blur(images: Tensor, draws: Draws, radius: float, alias_sigma: float
 
 
 def motion_blur(images: Tensor, draws: Draws, radius: int, sigma: float) -> Tensor:
-    """A moving camera: half a Gaussian along a line at an angle within 45 degrees of the
-    horizontal."""
+    """A moving camera: half a Gaussian along a line within 45 degrees of the horizontal."""
     angles = draws.uniform(low=-45, high=45)
     return filters.motion_blur(images.float(), radius, sigma, angles)
 
 
 def zoom_blur(images: Tensor, draws: Draws, end: float, step: float, centre: bool = True) -> Tensor:
-    """A camera that approaches: the mean of the image and its enlargements by 1, 1 + step, ...
-    below `end`."""
+    """A camera that approaches: the mean of the image and its enlargements.
+
+    These are by 1, 1 + step, 1 + 2 step, ... below `end`.
+    """
     height, width = images.shape[-2:]
     images = images.float()
     total = images.clone()
@@ -42,11 +43,11 @@ def glass_blur(images: Tensor, draws: Draws, sigma: float, reach: int, iteration
     """Frosted glass: blur, shuffle pixels with near ones, blur again.
 
     The reference walks the pixels from bottom right to top left and means to swap each with one up
-    to `reach` away. As numpy's views have it, colour pixels are copied, not swapped, and the
-    published sets were made so: pixel p becomes what pixel p + d holds at that moment. If p + d was
-    visited before p, that is its new value, else its old one. So every pixel ends with the *old*
-    value of the pixel where its chain of visited pixels ends, and the ends of all chains are found
-    together by doubling: after k rounds each pixel knows where 2**k steps lead.
+    to `reach` away. But numpy's views alias, so colour pixels are copied, not swapped, and the
+    published sets were made that way: pixel p becomes what pixel p + d holds at that moment. If
+    p + d was visited before p, that is its new value, else its old one. So every pixel ends with
+    the *old* value of the pixel where its chain of visited pixels ends, and the ends of all chains
+    are found together by doubling: after k rounds each pixel knows where 2**k steps lead.
     """
     blurred = _whole(filters.gaussian_blur(images.float(), sigma))
     height, width = images.shape[-2:]
@@ -54,7 +55,7 @@ def glass_blur(images: Tensor, draws: Draws, sigma: float, reach: int, iteration
         len(images), -1
     )
     for _ in range(iterations):
-        # One displacement (right, down) a visited pixel, in the order of the visit.
+        # One displacement (right, down) per visited pixel, in the order of the visits.
         visited = (height - 2 * reach, width - 2 * reach)
         steps = draws.integers(-reach, reach, *visited, 2).flip(1, 2)
         source = source.gather(1, _ends(steps, reach, height, width))
@@ -66,8 +67,11 @@ def _ends(steps: Tensor, reach: int, height: int, width: int) -> Tensor:
     """(B, H * W) int64: the pixel whose old value each pixel ends with.
 
     Args:
-        steps: (B, H - 2 reach, W - 2 reach, 2) int32, (right, down) for rows and columns from reach
-            + 1.
+        steps: (B, H - 2 reach, W - 2 reach, 2) int32, (right, down) for rows and columns that start
+            at reach + 1.
+        reach: the largest displacement, in pixels.
+        height: of the images.
+        width: of the images.
     """
     device = steps.device
     here = torch.arange(height * width, device=device, dtype=torch.int32).view(height, width)
@@ -76,13 +80,12 @@ def _ends(steps: Tensor, reach: int, height: int, width: int) -> Tensor:
     target[inner] += steps[..., 1] * width + steps[..., 0]
     target = target.flatten(1).long()
     here = here.flatten()
-    # A chain goes on only through pixels that were visited, and visited earlier: later in reading
-    # order.
+    # A chain continues only at a pixel that was visited before: one later in reading order.
     row, column = here // width, here % width
     visited = (row > reach) & (row <= height - reach) & (column > reach) & (column <= width - reach)
-    goes_on = visited[target] & (target > here)
-    # a chain that ends with this step follows itself
-    ends, follow = target, torch.where(goes_on, target, here)
+    continues = visited[target] & (target > here)
+    # A chain that ends with this step follows itself.
+    ends, follow = target, torch.where(continues, target, here)
     while True:
         ends, further = ends.gather(1, follow), follow.gather(1, follow)
         if torch.equal(further, follow):

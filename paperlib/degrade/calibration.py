@@ -1,5 +1,4 @@
-"""How strong a distortion must be for a given network to keep a given fraction of its clean
-accuracy.
+"""The strength of a distortion at which a network keeps a given fraction of its clean accuracy.
 
 Distortions of different kinds have no common unit; what they cost one named network, usually the
 undistorted baseline, is one. Calibrate on that network once, keep the strengths, and compare other
@@ -7,7 +6,8 @@ networks under them.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import rounded, to_float
 from paperlib.errors import UserError
 
 
@@ -25,8 +26,8 @@ class Calibration:
     Attributes:
         strength: where the accuracy came nearest to the target.
         accuracy: measured there.
-        standard_error: of that measurement, binomial; it says how far the accuracy on other images
-            of the same kind may be, not how far it is from the target.
+        standard_error: of that measurement, binomial: how far the accuracy on other images of the
+            same kind may be, not how far it is from the target.
         target: the accuracy asked for.
         reached: whether `accuracy` is within the tolerance of it.
         clean: the accuracy at the lowest strength.
@@ -58,24 +59,25 @@ def calibrate(
     count: int,
     strict: bool = True,
 ) -> Calibration:
-    """The strength at which an accuracy that falls with strength, if not at every step, comes down
-    to a target.
+    """The strength at which an accuracy that falls with strength, on the whole, meets a target.
 
     Bisection: both ends are measured, then the middle of what remains, on the side where the target
     lies. It stops as soon as an accuracy is within the tolerance of the target, or after `steps`
     middles, which leaves an interval of 2**-steps of the whole; the result is the nearest that was
     measured. With an accuracy that jumps over the target (a parameter in steps, few images) the
-    latter happens, and `reached` is false. An accuracy measured with noise may lead to a wrong half
-    only where it is near the target, so what is found is off by about that noise.
+    latter happens, and `reached` is false. Noise in the accuracy can lead to the wrong half only
+    near the target, so the result is off by about that noise.
 
     Args:
         accuracy: from a strength to a share in [0, 1], measured on `count` images.
         target: the accuracy to find, in (0, 1).
-        low, high: the strengths between which to search.
+        low: the lowest strength.
+        high: the highest strength.
         tolerance: in accuracy; by default half the binomial standard error at the target.
         steps: at least 1.
-        strict: False takes the highest strength, and says "not reached", where even that leaves too
-            much.
+        count: images on which the accuracy is measured, at least 1.
+        strict: whether it is an error that even the highest strength leaves too much; otherwise the
+            result is that strength, with `reached` false.
     Raises:
         UserError: a parameter out of range; an accuracy below the target at the lowest strength, or
             above it at the highest (by more than the tolerance); an accuracy that is no share.
@@ -101,37 +103,37 @@ def calibrate(
         tried.append((strength, value))
         return value
 
-    def finished() -> bool:
-        return abs(tried[-1][1] - target) <= tolerance
+    def within(value: float) -> bool:
+        return abs(value - target) <= tolerance
+
+    def result(strength: float, value: float) -> Calibration:
+        error = _standard_error(value, count)
+        return Calibration(strength, value, error, target, within(value), clean, tuple(tried))
 
     clean = measure(low)
-    if not finished():
+    if not within(clean):
         if clean < target:
             raise UserError(
-                f"the lowest strength, {low:g}, leaves {clean:.4f}: less than the target {target:.4f}"
+                f"the lowest strength, {low:g}, leaves {clean:.4f}: "
+                f"less than the target {target:.4f}"
             )
-        if measure(high) > target + tolerance:
-            kept = tried[-1][1]
+        kept = measure(high)
+        if kept > target + tolerance:
             if not strict:
-                return Calibration(
-                    high, kept, _standard_error(kept, count), target, False, clean, tuple(tried)
-                )
+                return result(high, kept)
             raise UserError(
-                f"even the highest strength, {high:g}, keeps {kept:.4f}: more than the target {target:.4f}"
+                f"even the highest strength, {high:g}, keeps {kept:.4f}: "
+                f"more than the target {target:.4f}"
             )
     for _ in range(steps):
-        if finished():
+        if within(tried[-1][1]):
             break
         middle = (low + high) / 2
         if measure(middle) > target:
             low = middle
         else:
             high = middle
-    strength, value = min(tried, key=lambda point: abs(point[1] - target))
-    reached = abs(value - target) <= tolerance
-    return Calibration(
-        strength, value, _standard_error(value, count), target, reached, clean, tuple(tried)
-    )
+    return result(*min(tried, key=lambda point: abs(point[1] - target)))
 
 
 def keeps(
@@ -150,19 +152,16 @@ def keeps(
     chance: float = 0.0,
     strict: bool = True,
 ) -> Calibration:
-    """The strength of a distortion at which a classifier keeps `fraction` of its clean accuracy on
-    these images.
+    """The strength of a distortion at which a classifier keeps `fraction` of its clean accuracy.
 
-    With `chance` it is a fraction of what the accuracy is above that: a tenth of the images are
-    right by luck among ten classes, and a strength that leaves a quarter of 50 % there would leave
-    next to nothing that was seen.
+    With `chance` it is a fraction of the accuracy above chance. Among ten classes a tenth of the
+    images are right by luck: a strength that leaves a quarter of 50 % would leave hardly more.
 
-    Each image has the same draws at every strength, so what is compared is the strength and nothing
-    else.
+    Each image has the same draws at every strength, so nothing but the strength differs.
 
     Args:
         network: from (B, C, H, W) float32 in [0, 1] to (B, classes) logits. A module is used in
-            evaluation mode and put back as it was.
+            evaluation mode; afterwards its mode is restored.
         images: (N, C, H, W) uint8, on the network's device.
         labels: (N,) integers, anywhere.
         distort: from (images, draws, strength) to levels, such as one of `distortions.DISTORTIONS`.
@@ -170,10 +169,14 @@ def keeps(
             unchanged.
         fraction: in (0, 1).
         seed: another one gives other draws.
-        low, high, tolerance, steps, strict: see `calibrate`. Clean is strength 0, whatever `low`
-            is.
+        batch_size: images that the network takes at once.
+        low: see `calibrate`; clean is strength 0, whatever `low` is.
+        high: see `calibrate`.
+        tolerance: see `calibrate`.
+        steps: see `calibrate`.
         chance: the accuracy of a guess, a share in [0, 1). A network that is no better on clean
             images has nothing to keep: an error, or without `strict` the highest strength.
+        strict: see `calibrate`.
     Returns:
         The calibration; its `clean` is the accuracy on the images unchanged.
     Raises:
@@ -182,16 +185,10 @@ def keeps(
     """
     if not 0 < fraction < 1:
         raise UserError(
-            f"fraction is {fraction}; the fraction of the clean accuracy to keep must lie between 0 and 1"
+            f"fraction is {fraction}; "
+            "the fraction of the clean accuracy to keep must lie between 0 and 1"
         )
-    if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
-        raise UserError(
-            f"images are {images.dtype} {tuple(images.shape)}; they must be uint8 (N, C, H, W), N > 0"
-        )
-    if labels.shape != (len(images),):
-        raise UserError(
-            f"labels have shape {tuple(labels.shape)}; there must be one for each of {len(images)} images"
-        )
+    _check_images(images, labels)
     if batch_size < 1:
         raise UserError(f"batch_size is {batch_size}; it must be at least 1")
     labels = labels.to(images.device)
@@ -203,37 +200,56 @@ def keeps(
         for start in range(0, len(images), batch_size):
             part = slice(start, start + batch_size)
             levels = distort(images[part], Draws(index[part], "calibration", seed), strength)
-            shown = levels.float().round().clamp(0, 255).div(255)
-            right += (network(shown).argmax(1) == labels[part]).sum()
+            predicted = network(to_float(rounded(levels))).argmax(1)
+            right += (predicted == labels[part]).sum()
         return int(right) / len(images)
 
+    with _evaluating(network), torch.inference_mode():
+        clean = accuracy(0.0)
+        if clean == 0:
+            raise UserError(
+                "the network is right about none of the clean images: there is nothing to keep"
+            )
+        if clean <= chance and not strict:
+            left = accuracy(high)
+            error = _standard_error(left, len(images))
+            return Calibration(high, left, error, chance, False, clean, ((high, left),))
+        if clean <= chance:
+            raise UserError(
+                f"the network is right about {clean:.4f} of the clean images: no better than chance"
+            )
+        target = chance + fraction * (clean - chance)
+        result = calibrate(
+            accuracy, target, low, high, tolerance, steps, count=len(images), strict=strict
+        )
+    return replace(result, clean=clean)
+
+
+def _check_images(images: Tensor, labels: Tensor) -> None:
+    if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
+        raise UserError(
+            f"images are {images.dtype} {tuple(images.shape)}; "
+            "they must be uint8 (N, C, H, W), N > 0"
+        )
+    if labels.shape != (len(images),):
+        raise UserError(
+            f"labels have shape {tuple(labels.shape)}; "
+            f"there must be one for each of {len(images)} images"
+        )
+
+
+@contextmanager
+def _evaluating(network: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """A module in evaluation mode; afterwards each of its parts has its own mode again."""
     modules = list(network.modules()) if isinstance(network, nn.Module) else []
     training = [module.training for module in modules]
     try:
         if isinstance(network, nn.Module):
             network.eval()
-        with torch.inference_mode():
-            clean = accuracy(0.0)
-            if clean == 0:
-                raise UserError(
-                    "the network is right about none of the clean images: there is nothing to keep"
-                )
-            if clean <= chance and not strict:
-                left = accuracy(high)
-                error = _standard_error(left, len(images))
-                return Calibration(high, left, error, chance, False, clean, ((high, left),))
-            if clean <= chance:
-                raise UserError(
-                    f"the network is right about {clean:.4f} of the clean images: no better than chance"
-                )
-            target = chance + fraction * (clean - chance)
-            found = calibrate(
-                accuracy, target, low, high, tolerance, steps, count=len(images), strict=strict
-            )
+        yield
     finally:
         for module, mode in zip(modules, training, strict=True):
             module.training = mode
-    return replace(found, clean=clean)
 
 
 def _standard_error(share: float, count: int) -> float:

@@ -1,4 +1,4 @@
-"""Several distortions of feature quantization one after the other, as in the figure of detections
+"""Several distortions of feature quantization in sequence, as in the figure of detections
 (supplement, Fig. 4).
 
 FOUND in the caption: minor is "Inpainting, Random Noise", heavy is "Inpainting, Random Noise, Salt
@@ -7,16 +7,15 @@ that order; that "Random Noise" is the table's NGRN noise and "Blurring" its mot
 strengths.
 """
 
-import torch
 from torch import Tensor
 
 from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.degrade.draws import Draws
-from paperlib.degrade.specs import RandomDegradation
+from paperlib.degrade.levels import rounded
+from paperlib.degrade.specs import RandomDegradation, check_strengths
 from paperlib.errors import UserError, choose
 
-# The caption's order; targeted occlusion, which it does not name, is part of the scene and comes
-# first.
+# The caption's order, behind targeted occlusion: the caption lacks it, and it is part of the scene.
 ORDER = "targeted_occlusion,inpainting,ngrn_noise,salt_and_pepper,motion_blur,jpeg_compression"
 
 
@@ -28,14 +27,15 @@ class DistortionChain(RandomDegradation):
     more.
 
     Args:
-        order: names with commas, in which the distortions are applied; all that have a strength
-            must be among them.
-        draw, seed: as in `RandomDegradation`.
-        strengths: distortion and strength, in [0, 1], e.g. `inpainting=0.2, ngrn_noise=0.1`, in any
-            order.
+        order: names separated by commas, in the order of application; all distortions that have a
+            strength must be among them.
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
+        strengths: distortion and strength, in [0, 1], in any order, e.g. `inpainting=0.2,
+            ngrn_noise=0.1`.
 
     Raises:
-        UserError: no distortion, an unknown one, one that is not in `order` or is there twice, a
+        UserError: no distortion, an unknown one, one that `order` lacks or names twice, or a
             strength outside [0, 1].
     """
 
@@ -46,23 +46,14 @@ class DistortionChain(RandomDegradation):
         names = [choose("distortion", name.strip(), DISTORTIONS) for name in order.split(",")]
         if len(set(names)) < len(names):
             raise UserError(f"order {order!r}: each distortion may be named once")
-        if not strengths:
-            raise UserError(
-                f"name at least one distortion and its strength: {', '.join(DISTORTIONS)}"
-            )
-        nothing = torch.empty(0, 3, 16, 16, dtype=torch.uint8)
-        for name, strength in strengths.items():
-            choose("distortion", name, DISTORTIONS)
+        check_strengths(strengths)
+        for name in strengths:
             choose("distortion in the order", name, names)
-            # a wrong strength is said now
-            DISTORTIONS[name](nothing, Draws(torch.empty(0)), strength)
         self.steps = [(name, strengths[name]) for name in names if name in strengths]
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike: uint8 (B, 3, H, W) -> the same."""
         for name, strength in self.steps:
-            distorted = DISTORTIONS[name](
-                levels, Draws(index, "distortion chain", name, *key), strength
-            )
-            levels = distorted.float().round_().clamp_(0, 255).to(torch.uint8)
+            draws = Draws(index, "distortion chain", name, *key)
+            levels = rounded(DISTORTIONS[name](levels, draws, strength))
         return levels

@@ -10,8 +10,10 @@ from paperlib.degrade.draws import Draws
 
 
 def brightness(images: Tensor, draws: Draws, added: float) -> Tensor:
-    """`added` (of 1) to the V of HSV, up to white. With hue and saturation kept, colours grow in
-    proportion to V."""
+    """`added` (of 1) to the V of HSV, up to white.
+
+    With hue and saturation kept, colours grow in proportion to V.
+    """
     levels = images.float()
     value = levels.amax(1, keepdim=True)
     brighter = (value + added * 255).clamp_(max=255)
@@ -20,8 +22,10 @@ def brightness(images: Tensor, draws: Draws, added: float) -> Tensor:
 
 
 def saturate(images: Tensor, draws: Draws, factor: float, added: float) -> Tensor:
-    """The S of HSV times `factor` plus `added`, within [0, 1]. Greys have hue 0: those that gain
-    colour turn red."""
+    """The S of HSV times `factor` plus `added`, within [0, 1].
+
+    Greys have hue 0: those that gain colour turn red.
+    """
     if images.shape[1] == 1:
         return images
     levels = images.float()
@@ -36,8 +40,7 @@ def saturate(images: Tensor, draws: Draws, factor: float, added: float) -> Tenso
 
 
 def contrast(images: Tensor, draws: Draws, factor: float) -> Tensor:
-    """Each channel drawn towards its mean over the image. The sum is over integers, so it is the
-    same on any device."""
+    """Each channel drawn towards its mean over the image, whose sum of integers is exact."""
     height, width = images.shape[-2:]
     mean = images.sum((2, 3), keepdim=True, dtype=torch.int64).double().div_(height * width)
     return images.float().mul_(factor).add_((mean * (1 - factor)).float())
@@ -58,6 +61,5 @@ def pixelate(images: Tensor, draws: Draws, factor: float) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _nearest(size: int, out: int, device: torch.device) -> Tensor:
-    """(out,) int64: which old pixel lies under the middle of each new one, in float64 as Pillow
-    computes it."""
+    """(out,) int64: the old pixel under the middle of each new one, in float64 as in Pillow."""
     return ((torch.arange(out, dtype=torch.float64) + 0.5) * (size / out)).long().to(device)

@@ -1,18 +1,16 @@
-"""The six distortions of feature quantization (Sun et al., CVPR 2018), each with one strength in
-[0, 1], and their mix.
+"""The six distortions of feature quantization (Sun et al., CVPR 2018), and their mix.
 
 FOUND in the paper's supplement (Table 3, Figs. 3 and 4): the six names and their order, that
 strengths were swept, and that the models were trained on clean images only. Everything else, the
-form of each distortion and its strengths, is INFERRED here, and said with each function. Strengths
-that can be compared come from calibrating them on the undistorted baseline
-(`paperlib.degrade.calibration`); after that they are left alone.
+form of each distortion and its strengths, is INFERRED here, as each function says. Comparable
+strengths come from calibration on the undistorted baseline (`paperlib.degrade.calibration`); after
+that they stay fixed.
 
-A distortion takes uint8 images (B, C, H, W), C 1 or 3, their draws and a strength; it gives uint8,
-or float32 levels that are neither clipped nor whole. Strength 0 gives the images unchanged, and
-more strength is more of the same: with the same draws the same values, strokes and lines are hit,
-and more. Lengths are parts of the shorter side, so that a strength means the same at any size. An
-image's bits do not depend on the batch around it. All raise `UserError` for a strength outside [0,
-1].
+A distortion takes uint8 images (B, C, H, W), C 1 or 3, their draws and a strength in [0, 1]; it
+returns uint8, or float32 levels that are neither clipped nor whole. Strength 0 leaves the images
+unchanged. With the same draws a greater strength hits the same values, strokes and lines, and more.
+Lengths are parts of the shorter side, so that a strength means the same at any size. An image's
+bits do not depend on the batch around it. All raise `UserError` for a strength outside [0, 1].
 """
 
 import math
@@ -36,30 +34,26 @@ GREY = 127.5
 
 
 def _checked(function: Distortion) -> Distortion:
-    """Strengths outside [0, 1] are refused; strength 0, and no images, return the images
-    themselves."""
+    """Refuses strengths outside [0, 1]; at strength 0, or without images, changes nothing."""
 
     @wraps(function)
     def distort(images: Tensor, draws: Draws, strength: float, **options: object) -> Tensor:
         if not 0 <= strength <= 1:
             raise UserError(f"strength is {strength}; it must lie in [0, 1]")
-        return (
-            function(images, draws, float(strength), **options)
-            if strength and len(images)
-            else images
-        )
+        if not strength or not len(images):
+            return images
+        return function(images, draws, float(strength), **options)
 
     return distort
 
 
 @_checked
 def motion_blur(images: Tensor, draws: Draws, strength: float) -> Tensor:
-    """The camera or the object moves evenly along a line, at any angle; outside the image the
-    nearest pixel stands.
+    """The camera or the object moves evenly along a line, at any angle.
 
     INFERRED. The movement is strength * (shorter side) / 2 pixels long and centred on the pixel, so
     that it blurs and does not shift; a weight falls from 1 to 0 over the distance of one pixel from
-    the line.
+    the line. Outside the image the nearest pixel is repeated.
     """
     length = strength * LONGEST * min(images.shape[-2:])
     height, width = images.shape[-2:]
@@ -71,7 +65,7 @@ def motion_blur(images: Tensor, draws: Draws, strength: float) -> Tensor:
     aside = x * radians.sin() - y * radians.cos()
     weights = (1 - (beyond.square() + aside.square()).sqrt()).clamp_min(0)
     weights = (weights / weights.sum((1, 2), keepdim=True)).float()
-    # By transforms, whose time does not grow with the line; multiples of 16 have fast ones.
+    # By Fourier transforms, whose time does not grow with the line; sizes of 16 n are fast.
     padded = F.pad(images.float(), (half,) * 4, mode="replicate")
     size = [-(n + 2 * half) // 16 * -16 for n in (height, width)]
     spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(weights, s=size).conj()[:, None]
@@ -82,9 +76,10 @@ def motion_blur(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def jpeg_compression(images: Tensor, draws: Draws, strength: float) -> Tensor:
     """JPEG at quality 100 ** (1 - strength): 100 near strength 0, 10 at 0.5, 5 at 0.65, 1 at 1.
 
-    INFERRED, as is that the paper's table used quality 5. Below 50 the quantisation steps go as 1 /
-    quality, so equal steps of strength multiply them by equal factors. Qualities are whole: of 5.3,
-    three images in ten get 6, the others 5, so that the accuracy has no jumps.
+    INFERRED, as is that the paper's table used quality 5. Below 50 the quantisation steps are
+    proportional to 1 / quality, so equal steps of strength multiply them by equal factors.
+    Qualities are whole: of 5.3, three images in ten get 6, the others 5, so that the accuracy has
+    no jumps.
     """
     return jpeg.compress(images, draws.uniform().add_(100 ** (1 - strength)).int().clamp_(max=100))
 
@@ -134,16 +129,17 @@ def inpainting(images: Tensor, draws: Draws, strength: float) -> Tensor:
 def targeted_occlusion(
     images: Tensor, draws: Draws, strength: float, centres: Tensor | None = None
 ) -> Tensor:
-    """A mid-grey square on the object; its side is `strength` of the shorter side, its edges shared
-    between pixels.
+    """A mid-grey square on the object, whose side is `strength` of the shorter side.
 
-    INFERRED. Nothing is drawn. The paper's target is unknown; a square on the middle of the
-    object's box is the guess.
+    INFERRED. No random numbers are drawn. The paper's target is unknown; a square on the middle of
+    the object's box is the guess. Pixels at its edges are covered in part.
 
     Args:
+        images: (B, C, H, W) uint8.
+        draws: not read.
+        strength: in [0, 1].
         centres: (B, 2) row and column of each object's middle, in pixels (the first pixel's middle
-            is at 0). Without them the object is taken to be in the middle of the image, as it
-            mostly is in CIFAR and ImageNet.
+            is at 0). By default the middle of the image, where CIFAR and ImageNet mostly have it.
     """
     height, width = images.shape[-2:]
     if centres is None:
@@ -161,8 +157,10 @@ def targeted_occlusion(
 
 
 def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Tensor:
-    """(B, H, W) float32: when a painter of random strokes first covers each pixel. Pixels that no
-    stroke covers come after all others, those next to a stroke first."""
+    """(B, H, W) float32: when a painter of random strokes first covers each pixel.
+
+    Pixels that no stroke covers come after all others, those next to a stroke first.
+    """
     side = min(height, width)
     radius = side * STROKE_RADIUS
     start = draws.uniform(STROKES, 2)
@@ -182,8 +180,7 @@ def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Ten
         on = part.clamp(0, 1)
         distance = (dy - on * down).square() + (dx - on * right).square()
         torch.minimum(nearest, distance, out=nearest)
-        # From the round cap before the start to the one after the end, a stroke takes the time of
-        # one.
+        # A stroke takes a time of 1 from the round cap before its start to the one after its end.
         cap = radius / length.sqrt()
         moment = stroke + (part + cap) / (1 + 2 * cap)
         torch.minimum(when, torch.where(distance <= radius**2, moment, math.inf), out=when)
@@ -191,17 +188,16 @@ def _painted(draws: Draws, height: int, width: int, device: torch.device) -> Ten
 
 
 def fill(images: Tensor, gaps: Tensor, sweeps: int = 12) -> Tensor:
-    """Fill gaps with a nearly harmonic function: every filled value is about the mean of its four
-    neighbours.
+    """Fill gaps so that every filled value is about the mean of its four neighbours (harmonic).
 
-    The image is reduced by halves, leaving gaps out, until they close; on the way back each size
-    starts from the smaller one's result and is relaxed. A filled value never leaves the range of
-    what is known.
+    The image is halved, leaving gaps out, until they close; on the way back each size starts from
+    the smaller one's result and is relaxed. A filled value never leaves the range of the known
+    ones.
 
     Args:
         images: (B, C, H, W) uint8 or float levels.
-        gaps: (B, 1, H, W) bool, true where to fill; what the images hold there is not looked at. An
-            image of gaps alone becomes 0.
+        gaps: (B, 1, H, W) bool, true where to fill; the values there are not read. An image that is
+            all gaps becomes 0.
         sweeps: of Jacobi relaxation at each size.
     Returns:
         (B, C, H, W) float32.
@@ -242,6 +238,7 @@ def mix(images: Tensor, draws: Draws, strengths: Mapping[str, float]) -> Tensor:
 
     Args:
         images: (B, C, H, W) uint8.
+        draws: of these images.
         strengths: of some or all of `DISTORTIONS`, in any order.
     Returns:
         (B, C, H, W) float32 levels.
@@ -256,7 +253,7 @@ def mix(images: Tensor, draws: Draws, strengths: Mapping[str, float]) -> Tensor:
             f"a mix needs at least one distortion; choose from: {', '.join(DISTORTIONS)}"
         )
     kinds = draws.integers(0, len(names), 1)[:, 0]
-    words = draws.bits(1)[:, 0]  # the image's number from here on
+    words = draws.bits(1)[:, 0]  # the image's index from here on
     out = images.float()
     for kind, name in enumerate(names):
         group = (kinds == kind).nonzero()[:, 0]

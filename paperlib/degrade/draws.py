@@ -1,5 +1,4 @@
-"""Random numbers by image: a counter-based generator in integer arithmetic, with the same bits on
-every device.
+"""Random numbers per image: a counter-based generator in integers, the same bits on every device.
 
 A draw is a function of (seed, names, index of the image, position in the image) and of nothing
 else: an image gets the same bits in whatever batch, order or process it comes, on a CPU and on a
@@ -22,8 +21,7 @@ def _signed(word: int) -> int:
 
 
 def _scramble(words: Tensor) -> Tensor:
-    """A permutation of the 32-bit words, in place: each bit of the input flips about half the bits
-    of the output.
+    """A permutation of the 32-bit words, in place: each input bit flips about half the output bits.
 
     Shifts and factors are those of C. Wellons' "lowbias32" (2018), found by a search for low bias.
     """
@@ -39,8 +37,7 @@ def _scramble(words: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _normal_quantiles(device: torch.device) -> Tensor:
-    """(65536,) float32: the standard normal at the middles of 65,536 equally likely cells, scaled
-    to variance 1."""
+    """(65536,) float32: the normal quantiles of 65,536 equally likely cells, of variance 1."""
     half = [NormalDist().inv_cdf((i + 0.5) / NORMAL_LEVELS) for i in range(NORMAL_LEVELS // 2)]
     scale = math.sqrt(len(half) / sum(x * x for x in half))
     values = torch.tensor([x * scale for x in half], dtype=torch.float64).float()
@@ -48,11 +45,11 @@ def _normal_quantiles(device: torch.device) -> Tensor:
 
 
 class Draws:
-    """The random numbers of a batch of images. Every call goes on where the last one ended.
+    """The random numbers of a batch of images. Every call continues where the last one ended.
 
     Args:
         index: (B,) integers in [0, 2**32): which image each one is.
-        key: what else the numbers depend on, such as a seed and a corruption's name.
+        key: what else the numbers depend on, such as a seed and the name of a corruption.
     """
 
     def __init__(self, index: Tensor, *key: int | str | float) -> None:
@@ -81,10 +78,9 @@ class Draws:
         return unit.mul_(high - low).add_(low).view(-1, *shape)
 
     def normal(self, *shape: int) -> Tensor:
-        """(B, *shape) float32 with mean 0 and variance 1: one of 65,536 quantiles, so never beyond
-        4.3 deviations.
+        """(B, *shape) float32, mean 0, variance 1: one of 65,536 quantiles, within 4.3 deviations.
 
-        A table and not logarithms and cosines, which differ between devices in the last bit.
+        They come from a table, as logarithms and cosines differ between devices in the last bit.
         """
         count = math.prod(shape)
         cells = (
@@ -94,8 +90,7 @@ class Draws:
         return quantiles.expand(len(cells), -1).gather(1, cells).view(-1, *shape)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """(B, *shape) int32 in [low, high); ranges up to 2**16, of which no value is likelier by
-        more than 2**-16."""
+        """(B, *shape) int32 in [low, high), a range of at most 2**16; even to 2**-16."""
         words = self.bits(math.prod(shape)).bitwise_right_shift_(16).bitwise_and_(0xFFFF)
         if high - low > 1 << 15:  # the product may not fit into 32 bits
             words = (words.long() * (high - low) >> 16).int()
@@ -128,13 +123,13 @@ def alias_table(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: (R, 256) float64, each row summing to 1.
     Returns:
-        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of whom
-        the rest goes to.
+        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of the
+            column that gets the rest.
     """
     shares = probabilities.double() * 256
     kept, alias = torch.ones_like(shares), torch.arange(256).repeat(len(shares), 1)
     rows = torch.arange(len(shares))
-    for _ in range(255):  # the richest column of each row fills up the poorest, which is done with
+    for _ in range(255):  # the richest column of each row fills up the poorest, which is then done
         poor, rich = shares.argmin(1), shares.argmax(1)
         lack = 1 - shares[rows, poor]
         lacking = rows[lack > 1e-12]

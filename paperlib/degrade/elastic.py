@@ -1,5 +1,4 @@
-"""The elastic transform: an affine map drawn by three points, then a smooth random displacement of
-every pixel."""
+"""The elastic transform: an affine map by three points, then a smooth displacement of pixels."""
 
 from functools import lru_cache
 
@@ -17,16 +16,17 @@ def elastic_transform(
     """Move three points and all pixels with them, then every pixel by a field of its own.
 
     Args:
-        images: uint8 (B, C, H, W).
+        images: (B, C, H, W) uint8.
+        draws: of these images.
         alpha: amplitude of the displacement: what the blurred noise, uniform in [-1, 1), is
             multiplied by, in pixels.
         sigma: of the blur that makes the displacement smooth, in pixels.
-        affine: how far each coordinate of the three points may move, in pixels. 0: no affine map,
+        affine: how far each coordinate of the three points may move, in pixels; 0 for no affine map
             and no draws for it.
-        relative: alpha is in units of H, sigma in units of H down the columns and of W along the
-            rows.
+        relative: whether alpha is in units of H, and sigma in units of H down the columns and of W
+            along the rows.
     Returns:
-        float32 levels (B, C, H, W) in [0, 255].
+        (B, C, H, W) float32 levels in [0, 255].
     """
     height, width = images.shape[-2:]
     scale, spread = (height, (sigma * height, sigma * width)) if relative else (1, (sigma, sigma))
@@ -51,12 +51,13 @@ def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
 
     Args:
         shifts: (B, 3, 2) float32, in pixels, x before y: by how much the points move.
+        height: of the images.
+        width: of the images.
     Returns:
         (B, 2, H, W) float32: x and y.
     """
     side, centre = min(height, width) // 3, (height // 2, width // 2)
-    # The reference takes the centre as (row, column) but the points as (x, y), whatever the shape
-    # of the image.
+    # The reference takes the centre as (row, column) but the points as (x, y), for any shape.
     old = (
         torch.tensor([(1, 1), (1, -1), (-1, -1)])
         .mul_(side)
@@ -69,7 +70,7 @@ def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
     # that the matrix which takes new points to old ones.
     (ax, ay), (bx, by) = ((new[:, point] - new[:, 1]).unbind(1) for point in (0, 2))
     area = ax * by - bx * ay
-    # three points on a line determine no map: then any finite one will do
+    # Three points on a line determine no map: then any finite one will do.
     area = torch.where(area == 0, 1, area)
     matrix = (
         torch.stack([ay, -ax, by, -bx], dim=1).view(-1, 2, 2) * (2 * side / area)[:, None, None]
@@ -90,13 +91,13 @@ def _positions(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def _sample(levels: Tensor, positions: Tensor, about_middles: bool) -> Tensor:
-    """Bilinear interpolation; outside, the image goes on mirrored.
+    """Bilinear interpolation; outside, the image is continued by its mirror image.
 
     Args:
         levels: (B, C, H, W) float32.
         positions: (B, 2, H, W) float32, x and y; overwritten.
-        about_middles: mirrored about the middles of the outermost pixels (OpenCV's
-            BORDER_REFLECT_101), or about their outer edges (scipy's "reflect").
+        about_middles: whether it is mirrored about the middles of the outermost pixels (OpenCV's
+            BORDER_REFLECT_101) or about their outer edges (scipy's "reflect").
     """
     sizes = levels.new_tensor([levels.shape[-1], levels.shape[-2]])[:, None, None]
     # grid_sample wants -1 and 1 for the ends of each axis: the middles, or the outer edges, of the

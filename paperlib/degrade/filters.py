@@ -1,8 +1,7 @@
-"""Linear filters on batches, with the reference's borders: Gaussian, disk, line, zoom, resize by
-boxes.
+"""Linear filters on batches, with the reference's borders: Gaussian, disk, line, zoom, boxes.
 
-All take and give (B, C, H, W) float32 in any range. Each image's result has the same bits whatever
-the batch around it.
+All take and return (B, C, H, W) float32 in any range. Each image's result has the same bits
+whatever the batch around it.
 """
 
 import math
@@ -15,10 +14,9 @@ from torch.nn import functional as F
 
 
 def separable(images: Tensor, rows: Tensor | None, columns: Tensor | None) -> Tensor:
-    """`rows @ image @ columns.T`: for every channel a product of its own, so that a batch changes
-    no bits."""
+    """`rows @ image @ columns.T`, one product per channel, so that the batch changes no bits."""
     maps = images.flatten(0, 1)
-    # a batched product of one is another product, which may add in another order
+    # A batched product of one matrix is computed otherwise and may add in another order.
     if len(maps) == 1:
         return separable(images.expand(2, -1, -1, -1), rows, columns)[:1]
     with torch.autocast(images.device.type, enabled=False):
@@ -40,8 +38,8 @@ def gaussian_kernel(sigma: float, radius: int) -> Tensor:
 def _blur_matrix(
     size: int, sigma: float, truncate: float, border: str, device: torch.device
 ) -> Tensor:
-    """The (size, size) matrix that blurs one axis; what lies outside is folded back onto what
-    stands for it."""
+    """The (size, size) matrix that blurs one axis; weights outside are moved to the pixels that
+    stand for those there."""
     radius = int(truncate * sigma + 0.5)
     kernel = gaussian_kernel(sigma, radius)
     target = torch.arange(size)[:, None].expand(-1, len(kernel))
@@ -59,12 +57,14 @@ def _blur_matrix(
 def gaussian_blur(
     images: Tensor, sigma: float | tuple[float, float], truncate: float = 4, border: str = "nearest"
 ) -> Tensor:
-    """Gaussian blur as scikit-image does it: the kernel ends at `truncate` sigmas, borders are
-    "nearest" or "reflect".
+    """Gaussian blur as in scikit-image.
 
     Args:
+        images: (B, C, H, W) float32.
         sigma: in pixels; one number, or one for the height and one for the width. 0 leaves an axis
             as it is.
+        truncate: where the kernel ends, in sigmas.
+        border: "nearest" or "reflect".
     """
     vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
     height, width = images.shape[-2:]
@@ -77,8 +77,7 @@ def gaussian_blur(
 
 @lru_cache(maxsize=32)
 def disk(radius: float, alias_sigma: float) -> Tensor:
-    """The (K, K) float32 kernel of a camera out of focus: a disk, its edge softened by a small
-    Gaussian (OpenCV's)."""
+    """The (K, K) float32 kernel of a camera out of focus: a disk, softened by OpenCV's Gaussian."""
     half = 8 if radius <= 8 else math.ceil(radius)
     taps = 3 if radius <= 8 else 5
     x = torch.arange(-half, half + 1, dtype=torch.float64)
@@ -96,8 +95,7 @@ def _spectrum(
 
 
 def _fast_length(length: int) -> int:
-    """The next length whose only prime factors are 2, 3 and 5: transforms of others take several
-    times as long."""
+    """The next length of prime factors 2, 3 and 5: Fourier transforms of others are far slower."""
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -109,8 +107,7 @@ def _fast_length(length: int) -> int:
 
 
 def defocus(images: Tensor, radius: float, alias_sigma: float) -> Tensor:
-    """Correlation with `disk`; outside, the image is mirrored about its outermost pixels
-    (BORDER_REFLECT_101)."""
+    """Correlation with `disk`; outside, the image is mirrored (OpenCV's BORDER_REFLECT_101)."""
     height, width = images.shape[-2:]
     half = len(disk(radius, alias_sigma)) // 2
     padded = F.pad(images, (half,) * 4, mode="reflect")
@@ -122,8 +119,7 @@ def defocus(images: Tensor, radius: float, alias_sigma: float) -> Tensor:
 
 
 def line_kernel(radius: int, sigma: float) -> list[float]:
-    """The 2 radius + 1 weights of a motion blur: one half of a Gaussian, from the pixel itself
-    backwards; sum 1."""
+    """The 2 radius + 1 weights of a motion blur: half a Gaussian from the pixel on; sum 1."""
     weights = [math.exp(-(i**2) / (2 * sigma**2)) for i in range(2 * radius + 1)]
     return [weight / sum(weights) for weight in weights]
 
@@ -133,6 +129,7 @@ def line_offsets(angles: Tensor, taps: int) -> Tensor:
 
     Args:
         angles: (B,) degrees.
+        taps: their number.
     Returns:
         (B, taps, 2) int64: rows and columns to add to a pixel's position, rounded as ImageMagick
         does.
@@ -144,10 +141,12 @@ def line_offsets(angles: Tensor, taps: int) -> Tensor:
 
 
 def motion_blur(images: Tensor, radius: int, sigma: float, angles: Tensor) -> Tensor:
-    """Blur along a line, each image along its own; outside, the nearest pixel stands.
+    """Blur along a line, each image along its own; outside, the nearest pixel is repeated.
 
     Args:
-        radius, sigma: of the half Gaussian, in pixels.
+        images: (B, C, H, W) float32.
+        radius: of the half Gaussian, in pixels.
+        sigma: of the half Gaussian, in pixels.
         angles: (B,) degrees.
     """
     weights = line_kernel(radius, sigma)
@@ -157,8 +156,7 @@ def motion_blur(images: Tensor, radius: int, sigma: float, angles: Tensor) -> Te
     return blur(padded, weights, offsets, len(weights), images.shape[-2:])
 
 
-# The reference ends a line where it has left the image, though its weights then sum to less than
-# one.
+# The reference ends a line outside the image, though its weights then sum to less than one.
 
 
 def _lines_by_slices(
@@ -198,12 +196,12 @@ def _lines_by_gather(
 
 
 def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
-    """Enlarge the middle of each image to its full size, bilinear with corners aligned (scipy's
-    zoom of order 1).
+    """Enlarge the middle of each image to its full size: scipy's zoom of order 1, bilinear.
 
     Args:
+        images: (B, C, H, W) float32.
         factor: at least 1.
-        centre: cut the surplus of a pixel or two from both sides; else it stays.
+        centre: whether the surplus of a pixel or two is cut from both sides; otherwise it stays.
     """
     height, width = images.shape[-2:]
     crop = [math.ceil(n / factor) for n in (height, width)]
@@ -221,15 +219,13 @@ def zoom(images: Tensor, factor: float, centre: bool = True) -> Tensor:
 def _boxes(
     size: int, out: int, device: torch.device
 ) -> tuple[list[Tensor], list[Tensor | None], Tensor, Tensor]:
-    """Pillow's BOX filter along one axis: each new pixel is the mean of the old ones whose middles
-    lie under it.
+    """Pillow's BOX filter along one axis: a new pixel is the mean of the old middles under it.
 
     Returns:
-        For each tap the old pixels, (out,) int64, and 1 for the new pixels that have that tap,
-        (out,) float32, or None if all have; one over the number of taps, (out,); and what to add
-        before cutting to whole levels, (out,): a half, and a margin that decides for means of a
-        half exactly as Pillow's weights do, which have 22 bits and are a little more or less than 1
-        / n.
+        For each tap the old pixels, (out,) int64; for each tap 1 for the new pixels that have it,
+            (out,) float32, or None if all have; one over the number of taps, (out,); and what to
+            add before cutting to whole levels, (out,): a half, and a margin that decides for means
+            of a half as Pillow's weights do, which have 22 bits and are not quite 1 / n.
     """
     scale = size / out
     support = max(0.5, scale / 2)
@@ -251,14 +247,15 @@ def _boxes(
 
 
 def box_resize(images: Tensor, height: int, width: int) -> Tensor:
-    """Resize with Pillow's BOX filter; between its two passes, as in Pillow, values are rounded to
-    whole levels.
+    """Resize with Pillow's BOX filter; as in Pillow, its first pass is rounded to whole levels.
 
     Args:
-        images: float, whole levels in [0, 255].
+        images: (B, C, H, W) float32, whole levels in [0, 255].
+        height: the new one.
+        width: the new one.
     Returns:
-        (B, C, height, width) float32, whole levels. Sums of whole numbers: the same bits on every
-        device.
+        (B, C, height, width) float32, whole levels. Sums are of whole numbers: the same bits on
+            every device.
     """
     for axis, size in ((3, width), (2, height)):
         taps, used, share, half = _boxes(images.shape[axis], size, images.device)

@@ -32,11 +32,14 @@ def frost(
     """A part of one of five photographs of frost, blended with the image.
 
     Args:
-        image_weight, frost_weight: what the two are multiplied by; their sum may be above 1.
+        images: (B, C, H, W) uint8.
+        draws: of these images.
+        image_weight: what the image is multiplied by.
+        frost_weight: what the frost is multiplied by; the sum of the two may be above 1.
         scale: of the photographs: below 1 bilinear, 1 as they are, above 1 bicubic. Where one would
-            be smaller than the image it is first enlarged to fit (to the image's size before
-            `scale`, where that is above 1, as the package imagecorruptions does; to its size after
-            it otherwise, where the reference fails).
+            be smaller than the image it is first enlarged to fit: for a `scale` above 1 to the
+            image's size before it, as the package imagecorruptions does; otherwise, where the
+            reference fails, to the image's size after it.
         textures: see `find_textures`.
     Raises:
         UserError: no photographs, or unreadable ones.
@@ -67,9 +70,9 @@ def find_textures(folder: Path | None = None) -> Path:
     """The folder of the reference's frost photographs.
 
     Args:
-        folder: where they are. If not given: the environment variable FROST_TEXTURES; if it is not
-            set either: the folder frost in DATA_ROOT, or in an installed package imagecorruptions,
-            whichever has them.
+        folder: where they are; by default the environment variable FROST_TEXTURES, or else the
+            folder frost in DATA_ROOT or in an installed package imagecorruptions, whichever has
+            them.
     Raises:
         UserError: they are not there.
     """
@@ -82,8 +85,9 @@ def find_textures(folder: Path | None = None) -> Path:
         or "nowhere: DATA_ROOT is not set and imagecorruptions is not installed"
     )
     raise UserError(
-        f"frost needs the photographs {', '.join(FILES)} of hendrycks/robustness; looked in: {looked}; "
-        "set FROST_TEXTURES=... to their folder, or use the corruption procedural_frost, which needs none"
+        f"frost needs the photographs {', '.join(FILES)} of hendrycks/robustness; "
+        f"looked in: {looked}; set FROST_TEXTURES=... to their folder, "
+        "or use the corruption procedural_frost, which needs none"
     )
 
 
@@ -130,8 +134,7 @@ def _atlas(folder: Path, scale: float, sizes: Sizes, device: torch.device) -> tu
     """The photographs at these sizes, one after the other.
 
     Returns:
-        (3, n) uint8; and for each photograph where it begins, its height and its width, (5, 3)
-        int64.
+        (3, n) uint8; and where each photograph begins, its height and its width, (5, 3) int64.
     """
     parts, places, first = [], [], 0
     for photograph, size in zip(_photographs(folder), sizes, strict=True):
@@ -142,12 +145,12 @@ def _atlas(folder: Path, scale: float, sizes: Sizes, device: torch.device) -> tu
 
 
 def _resized(photograph: Tensor, size: tuple[int, int], scale: float) -> Tensor:
-    """As OpenCV resizes: two taps an axis, or four, whatever the scale."""
+    """As OpenCV resizes: two taps per axis, or four, whatever the scale."""
     if size == photograph.shape[1:]:
         return photograph
     levels, mode = photograph[None].float(), "bicubic" if scale > 1 else "bilinear"
     if scale < 1 and size == (int(photograph.shape[1] * scale), int(photograph.shape[2] * scale)):
-        # by this scale, not by what rounding makes of it
+        # By this scale, not by the ratio of the rounded sizes.
         large = F.interpolate(levels, scale_factor=scale, mode=mode)
     else:
         large = F.interpolate(levels, size, mode=mode)
@@ -193,8 +196,7 @@ TRAITS = (
 def procedural_frost(
     images: Tensor, draws: Draws, image_weight: float, frost_weight: float, scale: float = 1.0
 ) -> Tensor:
-    """Frost drawn from noise, ours, for those who have no photographs; not comparable with results
-    of `frost`.
+    """Frost drawn from noise, for those who have no photographs; not comparable with `frost`.
 
     Measured over 300 draws (in brackets: over as many parts of the photographs, the five in equal
     shares), in levels of red, green, blue. At 224 pixels and scale 1: mean 140, 162, 174 (143, 164,
@@ -203,15 +205,18 @@ def procedural_frost(
     within an image 23, 21, 21 (23, 22, 22), slope -1.4 (-1.0), the rest as at 224.
 
     Args:
-        image_weight, frost_weight: as for `frost`.
-        scale: of the pattern; 1 for images of some 224 pixels.
+        images: (B, C, H, W) uint8.
+        draws: of these images.
+        image_weight: as for `frost`.
+        frost_weight: as for `frost`.
+        scale: of the pattern; 1 for images of about 224 pixels.
     """
     height, width = images.shape[-2:]
     device = images.device
     kind = torch.tensor(PICKS, device=device)[draws.integers(0, len(PICKS)).long()]
     traits = torch.tensor(TRAITS, device=device)[:, kind, None, None]  # each (B, 1, 1)
     share, sign, *veils, grain, relief, middle, spread, between = traits[7:]
-    # One row and column more than the image has, for the slopes.
+    # One more row and column than the image has, for the slopes.
     octaves = [
         _noise(draws, height + 1, width + 1, max(1.0, side * scale), device) for side in OCTAVES
     ]
@@ -243,8 +248,7 @@ def procedural_frost(
 
 @lru_cache(maxsize=32)
 def _spline(size: int, step: float, device: torch.device) -> Tensor:
-    """(size, knots): cubic B-splines `step` pixels apart, scaled to turn noise of deviation 1 into
-    about the same."""
+    """(size, knots): cubic B-splines `step` pixels apart, which keep a deviation of 1 about 1."""
     where = (torch.arange(size, dtype=torch.float64) + 0.5) / step
     away = (torch.arange(math.ceil(size / step) + 3) - 1 - where[:, None]).abs()
     near = (4 - 6 * away.square() + 3 * away**3) / 6
@@ -260,8 +264,7 @@ def _noise(draws: Draws, height: int, width: int, step: float, device: torch.dev
 
 @lru_cache(maxsize=8)
 def _circle(device: torch.device) -> Tensor:
-    """(2, DIRECTIONS): cosines and sines. A table, as the last bit of a cosine depends on its place
-    in the batch."""
+    """(2, DIRECTIONS): cosines and sines, in a table: no bit depends on the place in a batch."""
     angles = torch.arange(DIRECTIONS, dtype=torch.float64) * (2 * math.pi / DIRECTIONS)
     return torch.stack([angles.cos(), angles.sin()]).float().to(device)
 
@@ -274,7 +277,9 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
     eight around it.
 
     Args:
+        draws: of the images.
         noise: (B, H, W), in cells: bends the crystals.
+        side: of a cell, in pixels.
         of: one of `CRYSTALS`.
         traits: (n, B, 1, 1): of `TRAITS`.
     Returns:

@@ -64,10 +64,9 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     """Compress and decompress.
 
     Args:
-        images: uint8 (B, C, H, W), C 1 or 3, H and W at least 5. One channel is the Y of a grey
+        images: (B, C, H, W) uint8, C 1 or 3, H and W at least 5. One channel is the Y of a grey
             image.
-        quality: 1 to 100, by which libjpeg scales its tables: one for all, or integers (B,), one
-            for each image.
+        quality: 1 to 100, by which libjpeg scales its tables: one for all images, or (B,) integers.
     Returns:
         uint8 of the same shape.
     Raises:
@@ -76,19 +75,18 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     steps = _steps(quality, len(images), images.device)
     height, width = images.shape[-2:]
     high = _whole(height, 8)
-    # Whole blocks are made up before chroma is thinned out on the right, as that rounds by columns,
-    # but after it below.
+    # Blocks are completed before chroma is subsampled on the right, as that rounds by columns, but
+    # after it below.
     levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
     if images.shape[1] == 1:
         luma = _code(_extend(levels.sub_(128), high, levels.shape[-1])[:, 0], steps[:, :1], high)
-        return _to_levels(luma[:, None, :height, :width] + 128)
+        return _to_uint8(luma[:, None, :height, :width] + 128)
     # One sheet of blocks: Y above, below it Cb and Cr side by side.
     rows, half = levels.shape[-2], levels.shape[-2] // 2
     sheet = levels.new_empty(len(levels), high + _whole(half, 8), levels.shape[-1])
     _weigh(levels, _TO_Y, 0.5 - 128, sheet[:, :rows])
     sheet[:, rows:high] = sheet[:, rows - 1, None]
-    # All halves go up, except here, where 127.5 must not become 128: a little more than a half
-    # does.
+    # All halves are rounded up, except here, where 127.5 must not become 128.
     chroma = torch.empty_like(levels[:, 1:])
     _weigh(levels, _TO_CB, 0.5 - _UNIT, chroma[:, 0])
     _weigh(levels, _TO_CR, 0.5 - _UNIT, chroma[:, 1])
@@ -113,7 +111,7 @@ def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tens
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:
-    """Means of 2 x 2, rounded: in odd columns a half goes up, in even ones it goes down."""
+    """Means of 2 x 2, rounded: halves up in odd columns and down in even ones."""
     pairs = torch.lerp(planes[..., ::2, :], planes[..., 1::2, :], 0.5)
     means = torch.lerp(pairs[..., ::2], pairs[..., 1::2], 0.5)
     torch.floor(means.add_(_alternating(means.shape[-1], planes.device)), out=out)
@@ -122,7 +120,7 @@ def _downsample(planes: Tensor, out: Tensor) -> None:
 def _upsample(planes: Tensor) -> Tensor:
     """Twice the size: 3/4 of the nearest and 1/4 of the next one, each way; overwrites `planes`.
 
-    In even columns a half goes up, in odd ones down.
+    Halves are rounded up in even columns and down in odd ones.
     """
     tall = planes.new_empty(*planes.shape[:3], 2, planes.shape[3])
     _between(planes.add_(0.5), tall[..., 0, :], tall[..., 1, :], 2)
@@ -134,8 +132,7 @@ def _upsample(planes: Tensor) -> Tensor:
 
 
 def _between(values: Tensor, before: Tensor | None, after: Tensor | None, axis: int) -> None:
-    """Writes what lies a quarter step before, and after, each value; at the ends, the value
-    itself."""
+    """Writes what lies a quarter step before and after each value; at the ends, the value."""
     count = values.shape[axis]
     first, last = values.narrow(axis, 0, count - 1), values.narrow(axis, 1, count - 1)
     if before is not None:
@@ -154,12 +151,11 @@ def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
     torch.add(luma, cr, alpha=_CR_TO_R * _UNIT, out=out[:, 0])
     torch.add(luma, cb, alpha=_CB_TO_G * _UNIT, out=out[:, 1]).add_(cr, alpha=_CR_TO_G * _UNIT)
     torch.add(luma, cb, alpha=_CB_TO_B * _UNIT, out=out[:, 2])
-    return _to_levels(out)
+    return _to_uint8(out)
 
 
-def _to_levels(values: Tensor) -> Tensor:
-    """Clipped and cut to uint8, in place; by way of int16, since on a CPU the two steps have vector
-    instructions."""
+def _to_uint8(values: Tensor) -> Tensor:
+    """Clipped (in place) and cut; by int16, as CPUs have vector instructions for both steps."""
     return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)
 
 
@@ -170,6 +166,7 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
         sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
         steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for
             those below.
+        high: rows of Y.
     """
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.
@@ -177,8 +174,8 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     values = sheet.to(rows_in.dtype)
     spare = torch.empty_like(values)
     steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
-    # Coefficients come out 8 times what they are by definition. A half goes away from zero;
-    # `round_` would take it to even, hence a factor that lifts halves over the edge and nothing
+    # Coefficients come out 8 times what they are by definition. Halves must be rounded away from 0,
+    # but `round_` rounds them to even: hence a factor that lifts halves over the edge and nothing
     # else, as the values are whole.
     factors = (1 + 2.0**-18) / (8 * steps)
     blocks = values.view(count, height // 8, 8, width)
@@ -192,8 +189,8 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
 
 
 def _along_rows(values: Tensor, matrix: Tensor, out: Tensor) -> None:
-    # Products of fixed shape an image, so a batch changes no bits; autocast leaves those with `out`
-    # alone.
+    # Each image's products have a fixed shape, so the batch changes no bits. Autocast does not
+    # touch products with `out`.
     groups = values.unflatten(2, (-1, _COLUMNS)).flatten(1, 2)
     _round(torch.bmm(groups, matrix.expand(len(groups), -1, -1), out=out.view(groups.shape)))
 
@@ -218,15 +215,13 @@ def _extend(planes: Tensor, height: int, width: int) -> Tensor:
 
 
 def _exact(device: torch.device) -> torch.dtype:
-    """What to compute in: on a GPU float64, which holds sums of 30 bits, and which no setting
-    exchanges for TF32."""
+    """On a GPU float64: it holds sums of 30 bits, and no setting replaces it by TF32."""
     return torch.float32 if device.type == "cpu" else torch.float64
 
 
 @lru_cache(maxsize=8)
 def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The transform, to the right of rows and to the left of columns; and back, to the left and to
-    the right."""
+    """The transform, right of rows and left of columns; and its inverse, left and right."""
     half = torch.tensor(_COSINES, dtype=_exact(device))
     # even frequencies are symmetric, odd ones antisymmetric
     signs = torch.tensor([1, -1] * 4)[:, None]
@@ -245,27 +240,22 @@ def _alternating(width: int, device: torch.device) -> Tensor:
 def _all_steps(device: torch.device) -> Tensor:
     """(101, 2, 8, 8): the steps for Y and for Cb and Cr, by quality; quality 0 does not exist."""
     base = torch.tensor([_LUMA, _CHROMA]).view(2, 8, 8)
-    percent = [0] + [
-        5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)
-    ]
+    percent = [0, *(5000 // q if q < 50 else 200 - 2 * q for q in range(1, 101))]
     return ((base * torch.tensor(percent).view(-1, 1, 1, 1) + 50) // 100).clamp_(1, 255).to(device)
 
 
 def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
-    """(B or 1, 2, 8, 8)."""
-    wanted = (
-        quality
-        if isinstance(quality, Tensor)
-        else torch.tensor(quality if isinstance(quality, Integral) else 0.5)
-    )
+    """(B or 1, 2, 8, 8). Raises `UserError` for qualities that are no integers from 1 to 100."""
+    if isinstance(quality, Tensor):
+        wanted = quality
+    else:  # what is no integer becomes a float, which is refused below
+        wanted = torch.tensor(quality if isinstance(quality, Integral) else 0.5)
     whole = not wanted.dtype.is_floating_point and wanted.dtype != torch.bool
-    if (
-        not whole
-        or wanted.shape not in ((), (count,))
-        or not bool(((wanted >= 1) & (wanted <= 100)).all())
-    ):
+    fits = wanted.shape in ((), (count,))
+    if not whole or not fits or not bool(((wanted >= 1) & (wanted <= 100)).all()):
         given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
         raise UserError(
-            f"quality is {given}; it must be an integer from 1 to 100, or one for each of {count} images"
+            f"quality is {given}; it must be an integer from 1 to 100, "
+            f"or one for each of {count} images"
         )
     return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

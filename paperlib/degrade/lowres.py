@@ -1,5 +1,4 @@
-"""Low resolution: images lose their fine detail by going through a smaller size (DFD, section
-2.2)."""
+"""Low resolution: images lose their fine detail in a smaller size (DFD, section 2.2)."""
 
 from functools import lru_cache
 
@@ -7,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from paperlib.degrade.base import ImageKey
+from paperlib.degrade.levels import check_levels, to_float, to_levels
 from paperlib.errors import UserError, choose
 
 # PyTorch's antialiased modes are Pillow's filters (bicubic with a = -0.5).
@@ -15,15 +16,14 @@ KERNELS = {"bicubic": True, "bilinear": True, "area": False, "nearest": False}
 
 @lru_cache(maxsize=64)
 def _matrix(size: int, out: int, kernel: str, device: torch.device) -> Tensor:
-    """The (out, size) matrix that resizes one axis: PyTorch's own interpolation, applied to the
-    identity."""
-    # it is kept: whoever asks first must not decide that it can have no gradient
+    """The (out, size) matrix that resizes one axis: PyTorch's interpolation of the identity."""
+    # The matrix is cached: a first call in inference mode must not make it one without gradients.
     with torch.inference_mode(False):
         return _interpolate(torch.eye(size)[None, None], (out, size), kernel)[0, 0].to(device)
 
 
 def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
-    """Resize square images by two small matrix products, one an axis.
+    """Resize square images by two small matrix products, one per axis.
 
     For a fixed pair of sizes this is `F.interpolate(..., antialias=True)` to rounding, at
     matrix-product speed and with the same bits for an image whatever the batch around it.
@@ -33,7 +33,7 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
         size: the new height and width.
         kernel: one of `KERNELS`.
     Returns:
-        (B, C, size, size) float32, inside autocast too; bicubic may leave the range of its input.
+        (B, C, size, size) float32, also under autocast; bicubic may leave the input's range.
     Raises:
         UserError: unknown kernel, or images that are not square.
     """
@@ -42,7 +42,7 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
         raise UserError(
             f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}"
         )
-    # a compiler does not see the cache and would make the matrix in every step
+    # A compiler does not see the cache and would make the matrix in every step.
     if torch.compiler.is_compiling():
         return _interpolate(images.float(), (size, size), kernel)
     matrix = _matrix(images.shape[-1], size, kernel, images.device)
@@ -53,11 +53,6 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
 def _interpolate(images: Tensor, size: tuple[int, int], kernel: str) -> Tensor:
     mode = "nearest-exact" if kernel == "nearest" else kernel
     return F.interpolate(images, size, mode=mode, antialias=KERNELS[kernel])
-
-
-def to_8_bit(images: Tensor) -> Tensor:
-    """Clip to [0, 1] and round to the 256 levels that an image file can hold."""
-    return images.clamp(0, 1).mul(255).round().div(255)
 
 
 class LowResolution:
@@ -72,7 +67,7 @@ class LowResolution:
         up: kernel of the way back, or "none" to keep the small image.
     """
 
-    fixed = False  # nothing random: made at every step, after the crop, as the paper does
+    fixed = False  # nothing is random: degraded at every step, after the crop, as in the paper
 
     def __init__(self, factor: int = 4, down: str = "bicubic", up: str = "bicubic") -> None:
         if factor < 1:
@@ -83,12 +78,13 @@ class LowResolution:
             choose("kernel", up, [*KERNELS, "none"]),
         )
 
-    def __call__(self, images: Tensor, which: object = None) -> Tensor:
-        """(B, 3, H, H) float in [0, 1] -> the same, or (B, 3, H/s, H/s) with `up="none"`."""
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, H) uint8 -> the same, or (B, 3, H/s, H/s) with `up="none"`; ignores `key`."""
+        check_levels(images)
         size = images.shape[-1]
         if size % self.factor:
             raise UserError(
                 f"images of {size} pixels cannot be reduced by the factor {self.factor}"
             )
-        small = to_8_bit(resize(images, size // self.factor, self.down))
-        return small if self.up == "none" else to_8_bit(resize(small, size, self.up))
+        small = to_levels(resize(to_float(images), size // self.factor, self.down))
+        return small if self.up == "none" else to_levels(resize(to_float(small), size, self.up))

@@ -24,16 +24,14 @@ def speckle_noise(images: Tensor, draws: Draws, sd: float) -> Tensor:
 
 
 def impulse_noise(images: Tensor, draws: Draws, amount: float) -> Tensor:
-    """A share `amount` of the values, each channel by itself, becomes 0 or 255 with equal chance
-    (salt and pepper)."""
+    """Salt and pepper: a share `amount` of the values, in each channel, becomes 0 or 255."""
     u = draws.uniform(*images.shape[1:])
     return torch.where(u < amount, torch.where(u < amount / 2, 255, 0).to(torch.uint8), images)
 
 
 @lru_cache(maxsize=32)
 def _shot_table(photons: float, device: torch.device) -> Tensor:
-    """The alias table of shot noise: of each of 256 levels, what level it becomes. Poisson, exact
-    to 2**-24."""
+    """The alias table of the level that each of 256 becomes: Poisson, exact to 2**-24."""
     rate = torch.arange(256, dtype=torch.float64)[:, None] * photons / 255
     # Beyond this count every outcome is white: the rest of the distribution belongs to level 255.
     counts = torch.arange(int(photons) + 1, dtype=torch.float64)
@@ -46,7 +44,6 @@ def _shot_table(photons: float, device: torch.device) -> Tensor:
 
 
 def shot_noise(images: Tensor, draws: Draws, photons: float) -> Tensor:
-    """Poisson(x * photons) / photons: the grain of a sensor that counts `photons` photons at full
-    brightness."""
+    """Poisson(x * photons) / photons: a sensor that counts `photons` at full brightness."""
     levels = draws.choose(images.flatten(1), _shot_table(photons, images.device))
     return levels.view(images.shape)

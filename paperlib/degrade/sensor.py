@@ -1,16 +1,15 @@
-"""Noise models of the denoising literature: additive Gaussian, Poisson-Gaussian, and a camera's
-sensor.
+"""Noise models of the denoising literature: Gaussian, Poisson-Gaussian, and a camera's sensor.
 
 Images are uint8 levels; results are float levels, not clipped unless the model itself clips, so
 that noise below black and above white survives until the caller makes 8 bits of it (round, do not
 cut: cutting darkens by half a level).
 
-Fixed or fresh: noise depends on the keys of its `Draws` alone, so keys without the epoch give one
-fixed draw an image, and nothing that trains ever sees more of the clean one; keys with the epoch
-give fresh draws, which average to it.
+Noise depends on the keys of its `Draws` alone. Keys without the epoch give one fixed draw per
+image, and no training ever sees more of the clean image; keys with the epoch give fresh draws,
+which average to it.
 
-All tables are computed on the CPU in float64, and what is computed from them is products and sums
-of one pair of numbers at a time: a CPU and a GPU give the same bits.
+All tables are computed on the CPU in float64, and all else is products and sums of two numbers at a
+time, so a CPU and a GPU give the same bits.
 """
 
 from functools import lru_cache
@@ -34,6 +33,7 @@ def additive_gaussian(images: Tensor, draws: Draws, sigma: float) -> Tensor:
 
     Args:
         images: (B, C, H, W) uint8.
+        draws: of these images.
         sigma: in levels (of 255), at least 0; 15, 30, 45 and 60 are customary.
     Returns:
         (B, C, H, W) float32 levels, not clipped.
@@ -45,8 +45,7 @@ def additive_gaussian(images: Tensor, draws: Draws, sigma: float) -> Tensor:
 
 
 def poisson_gaussian(images: Tensor, draws: Draws, peak: float, sigma: float = 0.0) -> Tensor:
-    """Poisson(x * peak) / peak + sigma * n: photon counts, and read noise that does not depend on
-    them.
+    """Poisson(x * peak) / peak + sigma * n: photon counts, and read noise independent of them.
 
     The model of Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for
     single-image raw-data", IEEE Transactions on Image Processing 17(10), 2008, without its
@@ -54,6 +53,7 @@ def poisson_gaussian(images: Tensor, draws: Draws, peak: float, sigma: float = 0
 
     Args:
         images: (B, C, H, W) uint8, taken as proportional to light.
+        draws: of these images.
         peak: photons that white (255) stands for, above 0.
         sigma: of the read noise, in levels, at least 0.
     Returns:
@@ -79,8 +79,7 @@ def sensor_noise(
     camera: int = 0,
     bits: int = 12,
 ) -> Tensor:
-    """A photograph as a sensor at this gain would have taken it: light to electrons to numbers, and
-    back through gamma.
+    """A photograph as a sensor at this gain would have taken it.
 
     sRGB levels become linear light; light becomes a Poisson count of electrons; read noise and row
     noise are added; the converter makes whole numbers of `bits` bits, clipped at white; black is
@@ -93,12 +92,14 @@ def sensor_noise(
 
     Args:
         images: (B, C, H, W) uint8, sRGB.
+        draws: of these images.
         iso: gain times 100, above 0. From 100 (clean) to about 25,600 (14 dB on photographs).
         white: electrons of a white photosite at ISO 100, above 0.
         read_noise: standard deviation in electrons, at least 0, of every photosite by itself.
         row_noise: likewise, of each row of the image as a whole, all channels alike.
         fixed_pattern: standard deviation of the photosites' gains, as a part of the gain; the same
-            for all images of a `camera`, any integer.
+            for all images of a `camera`.
+        camera: any integer: another one has another fixed pattern.
         bits: of the converter, 4 to 16.
     Returns:
         (B, C, H, W) float32 levels in [0, 255].
@@ -133,7 +134,7 @@ def sensor_noise(
 
 
 class _Photons(NamedTuple):
-    """For each of 256 levels, a distribution of counts: `first + step * outcome`, and uniform
+    """For each of 256 levels a distribution of counts: `first + step * outcome`, plus uniform ones
     within the step."""
 
     alias: Tensor
@@ -144,14 +145,18 @@ class _Photons(NamedTuple):
 
 @lru_cache(maxsize=32)
 def _photons(white: float, gamma: bool, device: torch.device) -> _Photons:
-    """Poisson counts for each level; white stands for `white` photons, and levels are sRGB or
-    proportional to light.
+    """Poisson counts for each level; white stands for `white` photons.
 
     A level has 256 outcomes, enough for each count by itself, and for all but some 1e-9 of the
     probability, up to about 300 photons. Beyond, an outcome stands for a few counts, never more
     than an eighth of a deviation, equally likely. That adds (step**2 - 1) / 6 to the variance, so
     it is taken from a Poisson distribution with that much less and put back as a constant: mean and
     variance are exact.
+
+    Args:
+        white: photons at level 255.
+        gamma: whether levels are sRGB; otherwise they are proportional to light.
+        device: of the tables.
     """
     light = torch.arange(256, dtype=torch.float64) / 255
     if gamma:
@@ -202,6 +207,5 @@ def _developed(bits: int, device: torch.device) -> Tensor:
 
 def _check(name: str, value: float, above: bool = False) -> None:
     if not (0 < value < float("inf") or (value == 0 and not above)):
-        raise UserError(
-            f"{name} is {value}; it must be a finite number {'above 0' if above else 'of at least 0'}"
-        )
+        least = "above 0" if above else "of at least 0"
+        raise UserError(f"{name} is {value}; it must be a finite number {least}")

@@ -1,5 +1,4 @@
-"""Spatter: water or mud on the lens. Images are uint8 levels; results are float levels in about [0,
-255].
+"""Spatter: water or mud on the lens. Images are uint8 levels; results float, in about [0, 255].
 
 The light in a drop of water comes from a chain of 8-bit operations of OpenCV: Canny edges, their
 distance transform, an equalised histogram, an emboss kernel. Each is done here in the same
@@ -26,15 +25,15 @@ TANGENT = 13573 / 32768  # of 22.5 degrees, as OpenCV rounds it
 
 FARTHEST = 20  # pixels, where the distance is cut
 # The steps of OpenCV's distance transform: straight, diagonal, and a knight's move. It counts their
-# lengths 1, 1.4 and 2.1969 in parts of 65,536. The lengths in `CODE` are shorter words for the
-# same: a sum of steps below `FARTHEST` has a smaller code than another just if it is shorter
-# (tested for all of them), so that a minimum can be taken in int16.
+# lengths 1, 1.4 and 2.1969 in parts of 65,536. `CODE` holds smaller numbers in their place: of two
+# sums of steps below `FARTHEST` the shorter has the smaller code (tested for all of them), so that
+# a minimum can be taken in int16.
 LENGTH = (65536, 91750, 143976)
 CODE = (903, 1264, 1982)
 FAR = FARTHEST * CODE[0]
-# their sums reach every multiple below `FARTHEST`
+# Their sums reach every multiple below `FARTHEST`.
 STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))
-LINES = (
+LINES = (  # kind, rows, columns
     (0, 0, 1),
     (0, 1, 0),
     (1, 1, 1),
@@ -43,8 +42,16 @@ LINES = (
     (2, 2, 1),
     (2, 1, -2),
     (2, 2, -1),
-)  # kind, rows, columns
+)
 REACH = 8
+EMBOSS = (
+    (-2, 0, 0),
+    (-1, 0, 1),
+    (-1, 1, 0),
+    (1, 1, 2),
+    (1, 2, 1),
+    (2, 2, 2),
+)  # weight, row, column
 
 
 def spatter(
@@ -60,13 +67,18 @@ def spatter(
     """Drops of water or mud on the lens.
 
     Args:
-        mean, sd: of the noise that becomes drops, in parts of full brightness.
+        images: (B, C, H, W) uint8.
+        draws: of these images.
+        mean: of the noise that becomes drops, in parts of full brightness.
+        sd: of that noise, likewise.
         sigma: of its blur, in pixels.
         threshold: there is a drop where the blurred noise is above it.
-        strength: of water, its light where it is brightest, in parts; of mud, the sigma of the blur
-            of its edges.
+        strength: of water, its light where it is brightest, in parts of full brightness; of mud,
+            the sigma of the blur of its edges, in pixels.
+        mud: whether it is mud, not water.
     Returns:
-        Where the noise leaves no drop the image is as it was (the reference then divides by zero).
+        (B, C, H, W) float32 levels. An image without drops is unchanged (the reference then divides
+            by zero).
     """
     field = draws.normal(1, *images.shape[-2:]).mul_(sd).add_(mean)
     layer = F.threshold(filters.gaussian_blur(field, sigma), threshold, 0.0)
@@ -87,8 +99,13 @@ def spatter(
 
 
 def _light(depth: Tensor) -> Tensor:
-    """How bright water is by its edges: (B, H, W) int16, its depth in [0, 255], to float32, whole
-    levels."""
+    """How bright water is, by its edges.
+
+    Args:
+        depth: (B, H, W) int16 in [0, 255].
+    Returns:
+        (B, H, W) float32, whole levels.
+    """
     distance = _distance(_canny(depth))
     near = _box(distance).div_(9 * LENGTH[0])
     embossed = _emboss(_equalise(near.to(torch.uint8)))
@@ -96,8 +113,7 @@ def _light(depth: Tensor) -> Tensor:
 
 
 def _framed(images: Tensor, border: str) -> Tensor:
-    """(B, H + 2, W + 2): a pixel more on each side: "zero", "nearest", or "mirror", about the
-    outermost pixel."""
+    """(B, H + 2, W + 2): one more pixel on each side, by "zero", "nearest", or "mirror"."""
     batch, height, width = images.shape
     framed = images.new_zeros(batch, height + 2, width + 2)
     framed[:, 1:-1, 1:-1] = images
@@ -137,8 +153,8 @@ def _canny(levels: Tensor) -> Tensor:
     reach = across.float().mul_(TANGENT).to(torch.int16)
     flat = reach.clone().ge_(down)
     steep = reach.add_(across, alpha=2).lt_(down)
-    # An edge is stronger than its neighbours along the gradient; of two alike along an axis, the
-    # first is the edge.
+    # An edge is stronger than its neighbours along the gradient. Of two equal ones along an axis,
+    # the first is the edge.
     around = _framed(strength, "zero")
     less = around - 1
     inner = slice(1, -1)
@@ -153,8 +169,7 @@ def _canny(levels: Tensor) -> Tensor:
 
 
 def _grown(seeds: Tensor, where: Tensor) -> Tensor:
-    """(B, H, W) uint8: `seeds`, and all that touches them within `where`, by corners too, in any
-    number of steps."""
+    """(B, H, W) uint8: `seeds`, and all in `where` that is connected to them, also by corners."""
     framed = _framed(seeds, "zero")
     while True:
         wide = torch.maximum(framed[:, :, :-2], framed[:, :, 2:])
@@ -168,8 +183,7 @@ def _grown(seeds: Tensor, where: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _lengths(device: torch.device) -> Tensor:
-    """(FAR + 1,) float32: for each code that a distance can have, the distance in parts of
-    `LENGTH[0]`."""
+    """(FAR + 1,) float32: for each code of a distance, the distance in parts of `LENGTH[0]`."""
     lengths = torch.full((FAR + 1,), float(FARTHEST * LENGTH[0]))
     for straight in range(FARTHEST):
         for knight in range(FARTHEST // 2):
@@ -239,18 +253,10 @@ def _equalise(levels: Tensor) -> Tensor:
 
 
 def _emboss(levels: Tensor) -> Tensor:
-    """Light from the upper left, by a kernel of small integers; (B, H, W) int16 in [0, 255] to the
-    same."""
+    """Light from the upper left: (B, H, W) int16 in [0, 255] -> the same."""
     framed = _framed(levels, "mirror")
     height, width = levels.shape[1:]
     out = levels.clone()
-    for weight, row, column in (
-        (-2, 0, 0),
-        (-1, 0, 1),
-        (-1, 1, 0),
-        (1, 1, 2),
-        (1, 2, 1),
-        (2, 2, 2),
-    ):
+    for weight, row, column in EMBOSS:
         out.add_(framed[:, row : row + height, column : column + width], alpha=weight)
     return out.clamp_(0, 255)

@@ -1,20 +1,22 @@
 """The random degradations as a run names them: plain values in, a `Degradation` out.
 
-With `draw="fixed"` each training image has one degraded copy for good, so that no method can
-average several draws to learn what the clean image is; with `draw="fresh"` every epoch draws anew.
+With `draw="fixed"` each training image has one degraded copy, the same in all epochs, so that no
+method can learn the clean image by averaging draws; with `draw="fresh"` every epoch draws anew.
 Test images always have one draw.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from paperlib.degrade import distortions, sensor
-from paperlib.degrade.base import Which
+from paperlib.degrade.base import ImageKey
 from paperlib.degrade.corruptions import NAMES, apply, row
 from paperlib.degrade.draws import Draws
 from paperlib.degrade.frost import find_textures
+from paperlib.degrade.levels import check_levels, rounded
 from paperlib.degrade.tables import CORRUPTIONS, EXTRA, SEVERITIES, STANDARD
 from paperlib.errors import UserError, choose
 
@@ -23,7 +25,7 @@ DRAWS = ("fresh", "fixed")
 
 
 class RandomDegradation:
-    """Base class: from floats to levels and back, and the key of the draws.
+    """Base class: the key of the draws, and the memory format.
 
     Args:
         draw: "fresh" or "fixed".
@@ -34,24 +36,16 @@ class RandomDegradation:
         self.fixed = choose("draw", draw, DRAWS) == "fixed"
         self.seed = seed
 
-    def __call__(self, images: Tensor, which: Which | None = None) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] -> the same shape and memory format, whole levels divided by
-        255."""
-        which = which or Which(torch.arange(len(images), device=images.device), ())
-        # no check of the range: it would wait for a GPU
-        levels = images.mul(255).round_().to(torch.uint8).contiguous()
-        out = self.degrade(levels, which.number, (*which.key, self.seed)).float().div_(255)
-        return (
-            out.contiguous(memory_format=torch.channels_last) if _is_channels_last(images) else out
-        )
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 -> the same shape, type and memory format."""
+        check_levels(images)
+        key = key or ImageKey(torch.arange(len(images), device=images.device))
+        out = self.degrade(images.contiguous(), key.index, (*key.draw, self.seed))
+        return torch.empty_like(images).copy_(out) if out.stride() != images.stride() else out
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """uint8 (B, 3, H, W) -> uint8."""
         raise NotImplementedError
-
-
-def _is_channels_last(images: Tensor) -> bool:
-    return images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
 
 
 class Corruption(RandomDegradation):
@@ -61,6 +55,8 @@ class Corruption(RandomDegradation):
         corruption: one of `corruptions.NAMES`.
         severity: 1 to 5.
         table: one of `tables.TABLES`.
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
     """
 
     def __init__(
@@ -80,10 +76,12 @@ class RandomCorruption(RandomDegradation):
     """Each image under a corruption and a severity of its own, drawn with equal chances.
 
     Args:
-        corruptions: "standard" (15), "extra" (4), "all" (19), or names with commas.
-        severities: numbers with commas.
         table: one of `tables.TABLES`.
-        clean: share of the images that stay as they are.
+        corruptions: "standard" (15), "extra" (4), "all" (19), or names separated by commas.
+        severities: numbers separated by commas.
+        clean: share of the images that stay as they are, in [0, 1).
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
     """
 
     def __init__(
@@ -98,9 +96,7 @@ class RandomCorruption(RandomDegradation):
         super().__init__(draw, seed)
         self.table, self.clean = table, clean
         names = parse_corruptions(corruptions)
-        self.kinds = [
-            (name, severity) for name in names for severity in parse_severities(severities)
-        ]
+        self.kinds = list(itertools.product(names, parse_severities(severities)))
         for name, severity in self.kinds:
             row(name, severity, table)
         _check_textures(names)
@@ -108,8 +104,7 @@ class RandomCorruption(RandomDegradation):
             raise UserError(f"clean is {clean}; it must be at least 0 and less than 1")
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
-        """Images of one kind are corrupted together: a batch costs as many calls as it has
-        kinds."""
+        """Images of one kind together: a batch costs as many calls as it has kinds."""
         draws = Draws(index, "kind", *key)
         kinds = draws.integers(0, len(self.kinds), 1)[:, 0]
         if self.clean:
@@ -137,22 +132,22 @@ class Noise(RandomDegradation):
 
     Args:
         noise: one of `NOISES`.
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
         parameters: of its function, such as sigma (in levels of 255), peak (photons), iso.
     """
 
     def __init__(self, noise: str, draw: str = "fresh", seed: int = 0, **parameters: float) -> None:
         super().__init__(draw, seed)
         self.function, self.parameters = NOISES[choose("noise", noise, NOISES)], parameters
+        # A call without images raises the error of a wrong parameter now, not in training.
         nothing = torch.empty(0, 3, 16, 16, dtype=torch.uint8)
-        self.function(nothing, Draws(torch.empty(0)), **parameters)  # a wrong parameter is said now
+        self.function(nothing, Draws(torch.empty(0)), **parameters)
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike."""
-        return _rounded(
-            self.function(
-                levels, Draws(index, "noise", self.function.__name__, *key), **self.parameters
-            )
-        )
+        draws = Draws(index, "noise", self.function.__name__, *key)
+        return rounded(self.function(levels, draws, **self.parameters))
 
 
 class Distortion(RandomDegradation):
@@ -161,62 +156,59 @@ class Distortion(RandomDegradation):
     Args:
         distortion: one of `distortions.DISTORTIONS`.
         strength: in [0, 1].
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
     """
 
     def __init__(
         self, distortion: str, strength: float, draw: str = "fresh", seed: int = 0
     ) -> None:
         super().__init__(draw, seed)
-        self.name, self.strength = (
-            choose("distortion", distortion, distortions.DISTORTIONS),
-            strength,
-        )
-        _check_strength(strength)
+        check_strengths({distortion: strength})
+        self.name, self.strength = distortion, strength
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """All images alike."""
         draws = Draws(index, "distortion", self.name, *key)
-        return _rounded(distortions.DISTORTIONS[self.name](levels, draws, self.strength))
+        return rounded(distortions.DISTORTIONS[self.name](levels, draws, self.strength))
 
 
 class DistortionMix(RandomDegradation):
     """Each image under one distortion, drawn with equal chances from those that are named.
 
     Args:
+        draw: see `RandomDegradation`.
+        seed: see `RandomDegradation`.
         strengths: distortion and strength, in [0, 1], e.g. `motion_blur=0.3, ngrn_noise=0.2`.
     """
 
     def __init__(self, draw: str = "fresh", seed: int = 0, **strengths: float) -> None:
         super().__init__(draw, seed)
-        for name, strength in strengths.items():
-            choose("distortion", name, distortions.DISTORTIONS)
-            _check_strength(strength)
-        if not strengths:
-            raise UserError(
-                f"name at least one distortion and its strength: {', '.join(distortions.DISTORTIONS)}"
-            )
+        check_strengths(strengths)
         self.strengths = strengths
 
     def degrade(self, levels: Tensor, index: Tensor, key: tuple[int | str, ...]) -> Tensor:
         """Images of one distortion together."""
-        return _rounded(
-            distortions.mix(levels, Draws(index, "distortion mix", *key), self.strengths)
-        )
+        draws = Draws(index, "distortion mix", *key)
+        return rounded(distortions.mix(levels, draws, self.strengths))
 
 
-def _rounded(levels: Tensor) -> Tensor:
-    return levels if levels.dtype == torch.uint8 else levels.round().clamp_(0, 255).to(torch.uint8)
-
-
-def _check_strength(strength: float) -> None:
-    if not 0 <= strength <= 1:
-        raise UserError(f"strength is {strength}; it must be at least 0 and at most 1")
+def check_strengths(strengths: Mapping[str, float]) -> None:
+    """Raises `UserError` for no distortion, an unknown one, or a strength outside [0, 1]."""
+    for name, strength in strengths.items():
+        choose("distortion", name, distortions.DISTORTIONS)
+        if not 0 <= strength <= 1:
+            raise UserError(f"strength is {strength}; it must be at least 0 and at most 1")
+    if not strengths:
+        names = ", ".join(distortions.DISTORTIONS)
+        raise UserError(f"name at least one distortion and its strength: {names}")
 
 
 def parse_corruptions(text: str) -> list[str]:
-    """Names of corruptions from "standard", "extra", "all" or names with commas, in the order
-    given.
+    """Names of corruptions, in the order given.
 
+    Args:
+        text: "standard", "extra", "all", or names separated by commas.
     Raises:
         UserError: a name that is neither a group nor a corruption, or one given twice.
     """
@@ -229,8 +221,13 @@ def parse_corruptions(text: str) -> list[str]:
 
 
 def parse_severities(text: str) -> list[int]:
-    """Severities from numbers with commas, in rising order. Raises `UserError` for others than 1 to
-    5."""
+    """Severities in rising order.
+
+    Args:
+        text: numbers separated by commas.
+    Raises:
+        UserError: a severity other than 1 to 5.
+    """
     words = {word.strip() for word in str(text).split(",")}
     for word in words:
         choose("severity", word, [str(s) for s in SEVERITIES])
@@ -238,5 +235,6 @@ def parse_severities(text: str) -> list[int]:
 
 
 def _check_textures(names: list[str]) -> None:
+    """Raises `UserError` before the training, not in its first step, if frost has no textures."""
     if "frost" in names:
-        find_textures()  # said before the training, not in its first step
+        find_textures()

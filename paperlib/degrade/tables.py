@@ -1,15 +1,15 @@
-"""The severity tables of the 19 common corruptions: three published sets of constants, chosen by
-name.
+"""The severity tables of the 19 common corruptions: three published sets of constants, by name.
 
 A row holds severities 1 to 5; its entries are the constants of the function of the same name, in
 its order, in pixels, or in parts of full brightness. A constant means the same number of pixels
 whatever the size of the image.
 
-- "imagenet-c": hendrycks/robustness, `make_imagenet_c.py`: what the published ImageNet-C was made with, 224 pixels.
+- "imagenet-c": hendrycks/robustness, `make_imagenet_c.py`, with which the published ImageNet-C was
+  made: 224 pixels.
 - "cifar-c": hendrycks/robustness, `make_cifar_c.py`: CIFAR-10-C and CIFAR-100-C, 32 pixels.
-- "imagecorruptions": the package of that name (1.1.2), which training code often uses. It differs from "imagenet-c" in
-  its elastic transform, in not centring what it has zoomed (zoom blur, snow), and in resizing frost
-  textures by 1.1.
+- "imagecorruptions": the package of that name (1.1.2), which training code often uses. It differs
+  from "imagenet-c" in its elastic transform, in not centring what it has zoomed (zoom blur, snow),
+  and in resizing frost textures by 1.1.
 """
 
 from typing import Any
@@ -116,7 +116,7 @@ IMAGECORRUPTIONS: dict[str, Row] = IMAGENET | {
     "zoom_blur": tuple((*row, False) for row in IMAGENET["zoom_blur"]),
     "snow": tuple((*row, False) for row in IMAGENET["snow"]),
     "frost": tuple((*row, 1.1) for row in IMAGENET["frost"]),
-    # Here parts of the image's own size: amplitude 0.005 H times 250 times the first number.
+    # Parts of the image's size: the amplitude is 0.005 H times 250 times the first number.
     "elastic_transform": tuple(
         (250 * 0.005 * k, 0.01, 0, True) for k in (0.05, 0.065, 0.085, 0.1, 0.12)
     ),

@@ -26,16 +26,19 @@ def snow(
     """Falling flakes over a scene that has turned whiter.
 
     Args:
-        mean, sd: of the noise that becomes flakes, in parts of full brightness.
-        factor: by which it is enlarged.
+        images: (B, C, H, W) uint8.
+        draws: of these images.
+        mean: of the noise that becomes flakes, in parts of full brightness.
+        sd: of that noise, likewise.
+        factor: by which the noise is enlarged.
         threshold: noise below it is no flake.
-        radius, sigma: of the motion blur, in pixels, along an angle within 45 degrees of straight
-            down.
+        radius: of the motion blur, in pixels; its angle is within 45 degrees of straight down.
+        sigma: of the motion blur, in pixels.
         keep: share of the image that does not turn whiter.
-        centre: as hendrycks/robustness: the enlarged noise is cut to size about its middle, and to
-            whole levels before the blur and, by ImageMagick, after it. False, as the package
-            imagecorruptions: it stays float and keeps its surplus of a pixel or two until the blur
-            is done; then it is rounded, and cut at the right and the bottom.
+        centre: if true, as hendrycks/robustness: the enlarged noise is cut to size about its
+            middle, and to whole levels before the blur and, by ImageMagick, after it. If false, as
+            the package imagecorruptions: it stays float and keeps its surplus of a pixel or two
+            until the blur is done; then it is rounded, and cut at the right and the bottom.
     """
     height, width = images.shape[-2:]
     field = draws.normal(1, height, width).mul_(sd).add_(mean)
@@ -60,10 +63,11 @@ def _grey(levels: Tensor) -> Tensor:
 
 
 def fog(images: Tensor, draws: Draws, strength: float, decay: float) -> Tensor:
-    """A plasma of light added, and the sum scaled down so that full fog on the brightest pixel
-    keeps its brightness.
+    """A plasma of light is added; the sum is scaled so that the brightest pixel in full fog stays.
 
     Args:
+        images: (B, C, H, W) uint8.
+        draws: of these images.
         strength: of the plasma's brightest point, in parts of full brightness.
         decay: how much smoother each finer scale of the plasma is than the one before; 2 or more
             looks like mist, less is grainy.
@@ -78,12 +82,14 @@ def fog(images: Tensor, draws: Draws, strength: float, decay: float) -> Tensor:
 
 
 def plasma(draws: Draws, size: int, decay: float) -> Tensor:
-    """(B, size, size) float32 in [0, 1]: noise of all scales by the diamond-square algorithm, its
-    borders joined.
+    """Noise of all scales by the diamond-square algorithm, its opposite borders joined.
 
     Args:
+        draws: of the images.
         size: a power of two.
         decay: the amplitude falls by its square from one scale to the next.
+    Returns:
+        (B, size, size) float32 in [0, 1].
     """
     noise = draws.uniform(size * size - 1, low=-1, high=1)
     grid = noise.new_zeros(len(noise), 1, 1)

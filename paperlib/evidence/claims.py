@@ -1,5 +1,4 @@
-"""The papers' numbers and claims: CSV files in `data/papers/<slug>/`. Paper and records name the
-cells alike."""
+"""The papers' numbers and claims: CSV files in `data/papers/<slug>/`, with cells named as ours."""
 
 import csv
 from dataclasses import dataclass
@@ -10,15 +9,32 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 @dataclass(frozen=True)
 class Claim:
-    """ "`better` is `points` percentage points above `worse` on `dataset`", in the words of
-    `text`."""
+    """That `better` is `points` above `worse` in `metric`, for `network` on `dataset`.
+
+    Attributes:
+        dataset: the paper's.
+        network: the network that it is claimed of; "" where cells name none.
+        better: the cell that is claimed to be better, without its network.
+        worse: the cell that is claimed to be worse, without its network.
+        metric: see `Score.metric`.
+        points: the paper's difference, in percentage points; None where it prints no number.
+        text: the claim in words.
+        source: where in the paper it stands.
+    """
 
     dataset: str
+    network: str
     better: str
     worse: str
-    points: float
+    metric: str
+    points: float | None
     text: str
     source: str
+
+    def cells(self, network: str | None = None) -> tuple[str, str]:
+        """The cells of `better` and `worse`, of this network or of another in its place."""
+        own = self.network if network is None else network
+        return (f"{own}/{self.better}", f"{own}/{self.worse}") if own else (self.better, self.worse)
 
 
 def read_csv(slug: str, name: str) -> list[dict[str, str]]:
@@ -28,18 +44,26 @@ def read_csv(slug: str, name: str) -> list[dict[str, str]]:
 
 
 def read_claims(slug: str) -> list[Claim]:
-    """The paper's claims."""
-    rows = read_csv(slug, "claims")
+    """A paper's claims."""
     return [
-        Claim(r["dataset"], r["better"], r["worse"], float(r["points"]), r["claim"], r["source"])
-        for r in rows
+        Claim(
+            row["dataset"],
+            row["network"],
+            row["better"],
+            row["worse"],
+            row["metric"],
+            float(row["points"]) if row["points"] else None,
+            row["claim"],
+            row["source"],
+        )
+        for row in read_csv(slug, "claims")
     ]
 
 
 def read_numbers(slug: str, *tables: str) -> dict[tuple[str, str], float]:
     """The paper's top-1 accuracies in per cent by (data set, cell)."""
     return {
-        (r["dataset"], r["cell"]): float(r["top1"])
+        (row["dataset"], row["cell"]): float(row["top1"])
         for table in tables
-        for r in read_csv(slug, table)
+        for row in read_csv(slug, table)
     }

@@ -1,5 +1,6 @@
-"""Whether two methods are as good as each other: equivalence is shown, and is not a difference that
-was not found.
+"""Whether two methods are as good as each other.
+
+Equivalence has to be shown; a difference that was not found does not show it.
 
 Two one-sided t tests (TOST; Schuirmann, J. Pharmacokin. Biopharm. 1987) of differences that are
 paired by seed. The two null hypotheses are that the true difference is at least the margin, and
@@ -12,10 +13,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 # scipy.stats has the same and takes a second to import
-from scipy.special import gammaincinv, ndtr, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from paperlib.errors import UserError
 
@@ -62,8 +61,7 @@ class Equivalence:
         return DIFFERENT if abs(self.mean) > self.half else UNDECIDED
 
     def text(self) -> str:
-        """For a table: "+0.12 [-0.20, +0.44] (5)", the mean, its 90 % interval and the number of
-        seeds."""
+        """For a table: "+0.12 [-0.20, +0.44] (5)": mean, 90 % interval and number of seeds."""
         low, high = self.interval90
         interval = "" if math.isinf(self.half90) else f" [{low:+.2f}, {high:+.2f}]"
         return f"{self.mean:+.2f}{interval} ({self.n})"
@@ -73,8 +71,8 @@ def tost(differences: Sequence[float], margin: float) -> Equivalence:
     """Test whether the mean of independent, about normal differences lies within +-margin.
 
     Args:
-        differences: one a seed, each of two runs with all else alike; at least one. Equal ones have
-            intervals of no width, and p is 0 or 1.
+        differences: one per seed, each of two runs with all else alike; at least one. Equal ones
+            have intervals of no width, and p is 0 or 1.
         margin: above 0.
     Raises:
         UserError: no difference, or a margin that is not above 0.
@@ -93,58 +91,3 @@ def tost(differences: Sequence[float], margin: float) -> Equivalence:
     p = float(stdtr(n - 1, -nearer / error)) if error else float(nearer <= 0)
     half90, half = (float(stdtrit(n - 1, 1 - tail)) * error for tail in (LEVEL, LEVEL / 2))
     return Equivalence(mean, n, margin, p, half90, half)
-
-
-def power(margin: float, n: int, sd: float, difference: float = 0.0) -> float:
-    """The probability that `tost` says "equivalent".
-
-    Exact for normal differences: given their standard deviation s, which has a chi distribution,
-    the 90 % interval lies within the margin if the mean, which is independent of s, is nearer to 0
-    than the margin less t s / sqrt(n). The mean over s is taken at 20,000 of its quantiles, good to
-    about 1e-5.
-
-    Args:
-        margin: above 0.
-        n: number of differences, at least 2.
-        sd: their true standard deviation, above 0.
-        difference: their true mean.
-    Raises:
-        UserError: a value outside these ranges.
-    """
-    if not (margin > 0 and sd > 0 and n >= 2):
-        raise UserError(
-            f"power needs a margin and an sd above 0 and n of at least 2: not {margin:g}, {sd:g}, {n}"
-        )
-    middles = (np.arange(20_000) + 0.5) / 20_000
-    spread = np.sqrt(2 * gammaincinv((n - 1) / 2, middles) / (n - 1))  # s / sd
-    reach = margin * math.sqrt(n) / sd - stdtrit(n - 1, 1 - LEVEL) * spread
-    aside = difference * math.sqrt(n) / sd
-    inside = ndtr(reach - aside) - ndtr(-reach - aside)
-    return float(np.where(reach > 0, inside, 0.0).mean())
-
-
-def smallest_margin(n: int, sd: float, probability: float = 0.8) -> float:
-    """The smallest margin within which n differences show equivalence with this probability, if
-    there is none truly.
-
-    In the units of `sd`, to a relative 1e-6; a margin of a study that is planned should not be
-    below it.
-
-    Args:
-        n: number of differences, at least 2.
-        sd: their true standard deviation, above 0.
-        probability: in (0, 1).
-    Raises:
-        UserError: a value outside these ranges.
-    """
-    if not (0 < probability < 1 and sd > 0):
-        raise UserError(
-            f"probability is between 0 and 1, and sd above 0: not {probability:g} and {sd:g}"
-        )
-    low, high = 0.0, 1.0  # in units of sd
-    while power(high, n, 1.0) < probability:
-        low, high = high, 2 * high
-    while high - low > 1e-6 * high:
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(middle, n, 1.0) >= probability else (middle, high)
-    return high * sd

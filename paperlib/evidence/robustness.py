@@ -1,7 +1,6 @@
-"""How much corruptions hurt a classifier: corruption errors, CE, mCE and relative mCE (Hendrycks &
-Dietterich, 2019).
+"""How much corruptions hurt a classifier: CE, mCE and relative mCE (Hendrycks & Dietterich, 2019).
 
-All numbers are per cent. A table of errors maps (corruption, severity) to the top-1 error of one
+All numbers are percentages. A table of errors maps (corruption, severity) to the top-1 error of one
 network.
 
 A corruption error is a ratio to what the same corruption does to a reference network, which must
@@ -19,8 +18,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from paperlib.degrade.corruptions import corrupt
-from paperlib.degrade.tables import EXTRA, SEVERITIES, STANDARD
+from paperlib.degrade.tables import SEVERITIES, STANDARD
 from paperlib.errors import UserError
 
 ALEXNET_CSV = Path(__file__).resolve().parents[2] / "data" / "papers" / "imagenet-c" / "alexnet.csv"
@@ -47,8 +45,7 @@ class Baseline:
 
     @classmethod
     def from_errors(cls, name: str, errors: Errors, clean: float, dataset: str) -> "Baseline":
-        """A network of ours, e.g. "resnet18 trained clean on cifar10"; its label says "relative to
-        ..."."""
+        """A network of ours, e.g. "resnet18 trained clean on cifar10", as its label will say."""
         return cls(f"relative to {name}", dataset, dict(errors), clean)
 
     def label(self, metric: str = "mCE") -> str:
@@ -58,8 +55,7 @@ class Baseline:
 
 @lru_cache(maxsize=1)
 def alexnet() -> Baseline:
-    """torchvision's AlexNet on ImageNet and ImageNet-C: the published reference, all 19
-    corruptions."""
+    """torchvision's AlexNet on ImageNet-C, all 19 corruptions: the published reference."""
     with ALEXNET_CSV.open(encoding="utf-8", newline="") as file:
         errors = {
             (row["corruption"], int(row["severity"])): float(row["error"])
@@ -84,23 +80,6 @@ def mean_errors(
     corruptions = list(corruptions)
     _check(errors, corruptions, severities, "the table of errors")
     return {name: fmean(errors[name, severity] for severity in severities) for name in corruptions}
-
-
-def seen_and_unseen(
-    errors: Errors,
-    seen: Iterable[str] = STANDARD,
-    unseen: Iterable[str] = EXTRA,
-    severities: Sequence[int] = SEVERITIES,
-) -> tuple[float, float]:
-    """Mean error under the corruptions that training knew and under those that it did not.
-
-    Raises:
-        UserError: an error is missing, a set is empty, or a corruption is in both.
-    """
-    seen, unseen = list(seen), list(unseen)
-    if both := sorted(set(seen) & set(unseen)):
-        raise UserError(f"both seen and unseen: {', '.join(both)}")
-    return tuple(fmean(mean_errors(errors, names, severities).values()) for names in (seen, unseen))  # type: ignore[return-value]
 
 
 def corruption_errors(
@@ -134,14 +113,12 @@ def relative_mce(
     dataset: str,
     corruptions: Iterable[str] = STANDARD,
 ) -> float:
-    """Relative mCE: as mCE, of what each corruption adds to the error on clean images, here and in
-    the baseline.
+    """Relative mCE: as mCE, of what each corruption adds to the error on clean images.
 
     Args:
         clean: the error on clean images of the network whose errors these are.
     Raises:
-        UserError: as for `corruption_errors`, or if a corruption adds nothing to the baseline's
-        error.
+        UserError: as for `corruption_errors`, or a corruption adds nothing to the baseline's error.
     """
     return fmean(
         _ratios(errors, clean, baseline, baseline.clean, dataset, corruptions, SEVERITIES).values()
@@ -193,62 +170,18 @@ def _check(
             )
 
 
+@torch.inference_mode()
 def clean_error(predict: Classifier, images: Tensor, labels: Tensor, batch: int = 500) -> float:
-    """Top-1 error of a classifier on images as they are. Arguments as for
-    `evaluate_corruptions`."""
-    return _error(predict, images, labels, batch, lambda levels, start: levels)
-
-
-def evaluate_corruptions(
-    predict: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    corruptions: Iterable[str],
-    severities: Sequence[int] = SEVERITIES,
-    *,
-    table: str,
-    seed: int = 0,
-    batch: int = 500,
-    textures: Path | None = None,
-) -> dict[tuple[str, int], float]:
-    """Top-1 errors under corruptions made on the images' device as they are needed; no corrupted
-    copy is kept.
-
-    The corrupted images are those that `python -m paperlib corrupt` writes with the same table and
-    seed.
+    """Top-1 error of a classifier.
 
     Args:
         predict: the classifier, in evaluation mode, on the device of the images.
         images: uint8 (N, 3, H, W).
         labels: int64 (N,), on the same device.
-        table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
         batch: images at a time; changes nothing else.
     Raises:
-        UserError: no images, not as many labels, or what `corrupt` refuses.
+        UserError: no images, not as many labels, or an empty batch.
     """
-    found = {}
-    for name in corruptions:
-        for severity in severities:
-
-            def view(
-                levels: Tensor, start: int, name: str = name, severity: int = severity
-            ) -> Tensor:
-                return corrupt(
-                    levels, name, severity, table=table, seed=seed, index=start, textures=textures
-                )
-
-            found[name, severity] = _error(predict, images, labels, batch, view)
-    return found
-
-
-@torch.inference_mode()
-def _error(
-    predict: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    batch: int,
-    view: Callable[[Tensor, int], Tensor],
-) -> float:
     if not len(images) or len(images) != len(labels) or images.dtype != torch.uint8:
         raise UserError(
             f"images are {images.dtype} {tuple(images.shape)} with {len(labels)} labels; "
@@ -258,8 +191,6 @@ def _error(
         raise UserError(f"batch is {batch}; it must be at least 1")
     # read once: a GPU need not wait for each batch
     hits = torch.zeros((), dtype=torch.int64, device=images.device)
-    for start in range(0, len(images), batch):
-        part = slice(start, start + batch)
-        logits = predict(view(images[part], start).float().div_(255))
-        hits += (logits.argmax(1) == labels[part]).sum()
+    for part, expected in zip(images.split(batch), labels.split(batch), strict=True):
+        hits += (predict(part.float().div_(255)).argmax(1) == expected).sum()
     return 100.0 - 100.0 * int(hits) / len(images)

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from paperlib import names
-from paperlib.errors import UserError
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Options, Task
 from paperlib.runs import Run
 
 METHODS = {"supervised": "paperlib.methods.supervised:Supervised"}
 
-__all__ = ["METHODS", "Batch", "Method", "Task", "build", "build_network", "known", "method"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Options",
+    "Task",
+    "build",
+    "build_network",
+    "example",
+    "known",
+    "method",
+    "parse",
+]
 
 
 def known() -> list[str]:
@@ -24,16 +35,24 @@ def method(name: str) -> type[Method]:
     return names.resolve("method", name, "METHODS", METHODS)
 
 
+def parse(run: Run) -> Options:
+    """The run's options, checked. Raises `UserError` for a wrong method, name or value."""
+    return method(run.method).parse(run)
+
+
 def build(run: Run, task: Task, parents: Mapping[str, nn.Module]) -> Method:
-    """The method that a run names, with the run's options. Raises `UserError` for an unknown name
-    or option."""
+    """The method that a run names, with the run's options. Raises `UserError` for a wrong one."""
     make = method(run.method)
-    try:
-        return make(run, task, parents, **run.options)
-    except TypeError as error:
-        raise UserError(f"method {run.method!r}: {error}") from error
+    return make(run, task, parents, make.parse(run))
 
 
 def build_network(run: Run, task: Task) -> nn.Module:
     """Only the network that a run trains, freshly initialised: to load its weights into."""
-    return method(run.method).build(run, task)
+    make = method(run.method)
+    return make.build(run, task, make.parse(run))
+
+
+def example(run: Run, task: Task) -> tuple[Tensor, ...]:
+    """Zeros of the shapes that the network of a run takes for one image."""
+    make = method(run.method)
+    return make.example(run, task, make.parse(run))

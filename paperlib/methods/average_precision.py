@@ -86,8 +86,7 @@ def _found(batches: Sequence[Detections]) -> list[dict[str, Any]]:
 def _annotation(
     number: int, image: int, label: int, box: list[float], **more: float
 ) -> dict[str, Any]:
-    """COCO's form: the corner, width and height. Numbers start at 1, because 0 means "no match" in
-    pycocotools."""
+    """COCO's form: corner, width, height. Numbers start at 1: in pycocotools 0 is "no match"."""
     x0, y0, x1, y1 = box
     size = (x1 - x0, y1 - y0)
     place = {"bbox": [x0, y0, *size], "area": size[0] * size[1]}

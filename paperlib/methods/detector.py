@@ -1,64 +1,67 @@
-"""Training of a detector, Faster R-CNN on the backbone of one of our classifiers: see
-`paperlib.networks.detector`."""
+"""Training of a detector: Faster R-CNN on the backbone of a classifier, `networks.detector`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from paperlib.datasets.boxes import unpack
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
 from paperlib.methods.average_precision import mean_average_precision
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Options, Task
 from paperlib.networks import detector
 from paperlib.networks.detector import Detector
 from paperlib.runs import Run
 
-DETECTOR = ("stages", "anchors")  # options of the detector
 SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class DetectionOptions(Options):
+    """Options of a detector, see `networks.detector.build`.
+
+    Attributes:
+        stages: of the classifier, that make up the backbone.
+        anchors: sides of the anchor boxes in pixels, with commas between.
+    """
+
+    stages: int = detector.STAGES
+    anchors: str = detector.ANCHORS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        detector.check(self.stages, self.anchors)
 
 
 class Detection(Method):
     """A detector, trained with its own four losses on the degraded images.
 
     Labels are those of `paperlib.datasets.boxes`. Boxes are not cropped or mirrored with the image,
-    so runs have `crop=0` and `flip=False`.
-
-    Args:
-        stages, anchors: of the detector, see `networks.detector.build`.
-
-    Raises:
-        UserError: an unknown choice, or a run that crops or mirrors.
+    so a run that crops or mirrors is a `UserError`: `crop=0` and `flip=False`.
     """
 
+    options_type = DetectionOptions
+    options: DetectionOptions
     network: Detector
     reads_clean = False
 
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        stages: int = detector.STAGES,
-        anchors: str = detector.ANCHORS,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DetectionOptions
     ) -> None:
-        super().__init__(run, task, parents)  # `build` has taken both options from the run
-        self.classes = task.classes
         if run.crop or run.flip:
-            raise UserError(
-                f"detection neither crops nor mirrors: crop=0, flip=False, not {run.crop}, {run.flip}"
-            )
+            given = f"{run.crop}, {run.flip}"
+            raise UserError(f"detection neither crops nor mirrors: crop=0, flip=False, not {given}")
+        super().__init__(run, task, parents, options)
+        self.classes = task.classes
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
-        """The detector that the run names, normalising with the statistics of the training
-        images."""
-        own: dict[str, Any] = {
-            name: value for name, value in run.options.items() if name in DETECTOR
-        }
-        network = detector.build(run.network, task.classes, run.width, **own)
+    def build(run: Run, task: Task, options: DetectionOptions) -> Detector:
+        """The detector that the run names, normalising with the training images' statistics."""
+        network = detector.build(
+            run.network, task.classes, run.width, options.stages, options.anchors
+        )
         network.normalise_with(task.mean, task.std)
         return network
 
@@ -88,5 +91,8 @@ class Detection(Method):
         `Detections`; "truth" (n, M, 6), the labels.
         """
         images = batch.degraded[:SAMPLES]
-        levels = images.mul(255).round().to(torch.uint8)
-        return {"images": levels, **self.network(images)._asdict(), "truth": batch.labels[:SAMPLES]}
+        return {
+            "images": to_levels(images),
+            **self.network(images)._asdict(),
+            "truth": batch.labels[:SAMPLES],
+        }

@@ -1,46 +1,50 @@
-"""Cross-entropy on what the network sees: the teachers (clean images) and the baselines (degraded
-images)."""
+"""Cross-entropy on what the network sees: teachers (clean images), baselines (degraded images)."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from paperlib import networks
+from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
-from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.base import Batch, Method, Options, Task
+from paperlib.networks.classifier import Classifier
 from paperlib.runs import Run
 
 
-class Supervised(Method):
-    """A classifier trained with cross-entropy alone, on the degraded images.
+@dataclass(frozen=True)
+class SupervisedOptions(Options):
+    """Options of a classifier.
 
-    Args:
+    Attributes:
         feature: the side of the last ReLU on which the network's feature is taken, "post" or "pre".
-        dropout: probability before the last linear layer; None is the network's own.
+        dropout: probability before the last linear layer, in [0, 1); None is the network's own.
     """
 
+    feature: str = "post"
+    dropout: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("feature", self.feature, ("post", "pre"))
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise UserError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+
+
+class Supervised(Method):
+    """A classifier trained with cross-entropy alone, on the degraded images."""
+
+    options_type = SupervisedOptions
+    options: SupervisedOptions
     reads_clean = False
 
-    def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        feature: str = "post",
-        dropout: float | None = None,
-    ) -> None:
-        super().__init__(run, task, parents)  # `build` has taken both options from the run
-
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
-        """The classifier that the run names, normalising with the statistics of the training
-        images."""
-        options = {
-            name: value for name, value in run.options.items() if name in ("feature", "dropout")
-        }
-        network = networks.build(run.network, task.classes, run.width, size=task.size, **options)  # type: ignore[arg-type]
+    def build(run: Run, task: Task, options: SupervisedOptions) -> Classifier:
+        """The classifier that the run names, normalising with the training images' statistics."""
+        network = networks.build(
+            run.network, task.classes, run.width, options.feature, options.dropout, task.size
+        )
         network.normalise_with(task.mean, task.std)
         return network
 

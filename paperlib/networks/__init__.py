@@ -32,8 +32,9 @@ def build(
     dropout: float | None = None,
     size: int = 32,
 ) -> Classifier:
-    """A freshly initialised classifier; `dropout` None is the network's own. Raises `UserError` for
-    an unknown name.
+    """A freshly initialised classifier. Raises `UserError` for an unknown name.
+
+    `dropout` None is the network's own.
 
     `size` is the height and width of the images: the networks in `SIZED` choose their first layers
     by it.

@@ -8,8 +8,7 @@ from paperlib.networks.classifier import Classifier
 def alexnet(
     classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post"
 ) -> Classifier:
-    """The AlexNet that is in use for CIFAR: first convolution 11x11 with stride 4 and padding 5, no
-    batch norm.
+    """AlexNet as used for CIFAR: first convolution 11x11, stride 4, padding 5; no batch norm.
 
     DFD's accuracies (69.10 % on CIFAR-10 at 16x16) point to this form rather than to a redesign
     with 3x3 convolutions, which passes 85 %. 2,472,266 parameters at width 1 with 10 classes.

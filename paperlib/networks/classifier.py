@@ -1,5 +1,4 @@
-"""What every classifier here shares: normalisation inside, one call for the logits and the last
-feature."""
+"""What all classifiers share: they normalise inside, and return logits and last feature."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -70,14 +69,12 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the
-        training images."""
+        """Set the training images' channel means and deviations (3 values each, on [0, 1])."""
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
     def maps(self, images: Tensor) -> Tensor:
-        """The last feature maps (N, width, h, w), before their ReLU, of float images (N, 3, H, W)
-        in [0, 1]."""
+        """(N, 3, H, W) in [0, 1] -> the last feature maps (N, width, h, w), before their ReLU."""
         return self.body((images - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1))
 
     def classify(self, maps: Tensor) -> Output:
@@ -95,8 +92,7 @@ class Classifier(nn.Module):
 
 @torch.no_grad()
 def map_shape(network: Classifier, size: int) -> tuple[int, int, int]:
-    """Channels, height and width of a classifier's last feature maps of images of `size` x `size`
-    pixels.
+    """Channels, height and width of the last feature maps for `size` x `size` pixels.
 
     One image of zeros is sent through it in eval mode, so that no statistics are gathered.
     """

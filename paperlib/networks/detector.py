@@ -1,10 +1,9 @@
-"""Faster R-CNN (Ren, He, Girshick & Sun, 2015) from torchvision's parts, on a backbone of ours,
-trained from scratch.
+"""Faster R-CNN (Ren, He, Girshick & Sun, 2015) from torchvision's parts, trained from scratch.
 
 *Feature quantization* detects with Faster R-CNN on ZF (Zeiler & Fergus, 2014): a plain network of
 five convolutions, pre-trained on ImageNet, whose last maps have stride 16. Of torchvision's
 detectors (FCOS, RetinaNet, SSD, Faster R-CNN) this is the paper's, and on small images also the one
-that learns soonest on a CPU: its second stage classifies a few dozen boxes an image, half of them
+that learns soonest on a CPU: its second stage classifies a few dozen boxes per image, half of them
 objects, where one-stage detectors have to find a handful of objects among thousands of positions.
 In ZF's place stands the beginning of one of our classifiers, by default of Plain-10, which has no
 shortcuts either; no weights are downloaded.
@@ -30,12 +29,12 @@ RATIOS = (0.5, 1.0, 2.0)  # heights of anchors over their widths, the paper's
 # side of the grid of features that the second stage reads of a box; 7 in the paper, on larger maps
 POOLED = 5
 UNITS = 512  # of the second stage's two layers at width 1; ZF has 4096
-# boxes an image that reach the second stage; 4 times as many before NMS
+# boxes per image that reach the second stage; 4 times as many before NMS
 PROPOSALS = {"training": 64, "testing": 64}
-SAMPLED = 64  # anchors, and half as many boxes, of an image that count in a loss
+SAMPLED = 64  # anchors per image that count in a loss, and half as many boxes
 # of two boxes of one class, from which the less certain one is dropped, as in the paper's code
 OVERLAP = 0.3
-# confidence below which a box is not reported; boxes reported an image
+# confidence below which a box is not reported; boxes reported per image
 LEAST_SCORE, MOST = 0.05, 50
 
 
@@ -48,8 +47,7 @@ class Detections(NamedTuple):
 
 
 class Detector(nn.Module):
-    """A backbone, a region proposal network, and a head that classifies and refines the proposed
-    boxes.
+    """A backbone, a region proposal network, and a head that classifies and refines the boxes.
 
     Args:
         backbone: maps normalised images (B, 3, H, W) to feature maps of one stride; its last
@@ -80,8 +78,7 @@ class Detector(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Set the channel means and standard deviations (3 values each, on the [0, 1] scale) of the
-        training images."""
+        """Set the training images' channel means and deviations (3 values each, on [0, 1])."""
         self.mean.copy_(torch.tensor(mean))
         self.std.copy_(torch.tensor(std))
 
@@ -137,8 +134,7 @@ class Detector(nn.Module):
 
 
 def _proposals(channels: int, anchors: tuple[float, ...]) -> nn.Module:
-    """The first stage, with the thresholds of the paper: an anchor is an object from 0.7 overlap
-    on, none below 0.3."""
+    """The first stage. As in the paper, an overlap of 0.7 is an object, below 0.3 none."""
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
@@ -151,8 +147,7 @@ def _proposals(channels: int, anchors: tuple[float, ...]) -> nn.Module:
 
 
 def _heads(channels: int, units: int, classes: int) -> nn.Module:
-    """The second stage: two layers on a grid of each box's features, then classes and corrections
-    of the box."""
+    """The second stage: two layers on a grid of a box's features, then class and correction."""
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
     from torchvision.models.detection.roi_heads import RoIHeads
     from torchvision.ops import MultiScaleRoIAlign
@@ -188,20 +183,25 @@ def build(
     body = networks.build(name, classes, width, size=224).body
     parts = [child for child, _ in body.named_children()]
     if "stage1" not in parts:
-        raise UserError(
-            f"network {name!r} has no stages to detect with; choose from: plain10, resnet18, resnet50"
-        )
-    if stages not in (1, 2, 3):  # behind the last stage the ReLU is missing, and the stride is 32
-        raise UserError(f"stages is {stages}; choose from: 1, 2, 3")
+        choices = "plain10, resnet18, resnet50"
+        raise UserError(f"network {name!r} has no stages to detect with; choose from: {choices}")
+    check(stages, anchors)
     kept = nn.Sequential(
         OrderedDict((part, body.get_submodule(part)) for part in parts[: 1 + stages])
     )
     return Detector(kept, classes, width, _sides(anchors))
 
 
+def check(stages: int, anchors: str) -> None:
+    """Raises `UserError` for values that `build` does not take, whatever the network."""
+    if stages not in (1, 2, 3):  # behind the last stage the ReLU is missing, and the stride is 32
+        raise UserError(f"stages is {stages}; choose from: 1, 2, 3")
+    _sides(anchors)
+
+
 def _sides(text: str) -> list[float]:
     try:
-        sides = [float(word) for word in str(text).split(",")]
+        sides = [float(word) for word in text.split(",")]
     except ValueError:
         sides = [0.0]
     if min(sides) <= 0:

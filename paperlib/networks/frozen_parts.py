@@ -1,7 +1,9 @@
 """A frozen classifier, whole or in two parts: what teachers and plugged-in modules are asked for.
 
-before, after = split(network, plug_point("resnet18", network))
-logits = network.classify(after(before(images))).logits
+Split at a plug point, a network computes the same:
+
+    before, after = split(network, plug_point("resnet18", network))
+    logits = network.classify(after(before(images))).logits
 """
 
 from collections.abc import Iterator
@@ -20,9 +22,13 @@ PLUG_POINTS = {"alexnet": "1", "vgg16": "5", "resnet18": "stem.2", "resnet50": "
 
 
 def frozen(network: nn.Module, images: Tensor) -> Any:
-    """Run a frozen network without any autograd bookkeeping; its outputs may be used in a loss as
-    constants."""
-    # traces no inference mode, and leaves no bookkeeping to be saved
+    """A frozen network's output, without autograd bookkeeping: in a loss it is a constant.
+
+    Args:
+        network: called with `images`; it returns a tensor or a named tuple of tensors.
+        images: what it reads.
+    """
+    # a compiler traces no inference mode, and leaves no bookkeeping to be saved
     if torch.compiler.is_compiling():
         with torch.no_grad():
             return network(images)
@@ -33,8 +39,7 @@ def frozen(network: nn.Module, images: Tensor) -> Any:
 
 
 def plug_points(network: Classifier) -> list[str]:
-    """The names of the sub-modules of the body behind which it can be split, in order of depth,
-    parts after the whole.
+    """The sub-modules of the body behind which it can be split, in order of depth.
 
     These are the children of its sequences: "stem", "stem.0", ..., "stage1", "stage1.0", ... What
     is inside a residual block is not among them: the shortcut would go past it.
@@ -51,21 +56,21 @@ def plug_points(network: Classifier) -> list[str]:
 
 
 def plug_point(name: str, network: Classifier) -> str:
-    """The default: that of the name in `PLUG_POINTS`, else the network's first ReLU, or first layer
-    without one."""
+    """The default: by name in `PLUG_POINTS`, else the first ReLU, or the first layer if none."""
     points = plug_points(network)
     relus = (point for point in points if isinstance(network.body.get_submodule(point), nn.ReLU))
     return PLUG_POINTS.get(name) or next(relus, points[0])
 
 
 def split(network: Classifier, at: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """The body in two parts, of the same modules: up to and including `at`, and from there to its
-    end.
+    """The body in two parts, of the same modules: up to and including `at`, and the rest.
 
     For normalised images x, `network.classify(after(before(x)))` is what the network computes.
 
     Args:
+        network: whose body it is.
         at: one of `plug_points(network)`.
+
     Raises:
         UserError: it is none of them.
     """
@@ -84,8 +89,7 @@ def split(network: Classifier, at: str) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def rectified(modules: nn.Sequential) -> bool:
-    """Whether what a part of a body puts out cannot be negative: it ends with a ReLU, but for
-    pooling and dropout."""
+    """Whether a part of a body ends with a ReLU, but for pooling and dropout: its maps are >= 0."""
     passing = (nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity)
     acting = [module for module in modules if not isinstance(module, passing)]
     if not acting:
@@ -98,14 +102,12 @@ def rectified(modules: nn.Sequential) -> bool:
 
 
 class FrozenParts:
-    """A frozen classifier in two parts: `maps` up to a plug point, `classify` from there on. Its
-    modules are shared.
+    """A frozen classifier in two parts: `maps` up to a plug point, `classify` from there on.
 
     Args:
-        network: in eval mode, without gradients.
+        network: in eval mode, without gradients; its modules are shared.
         name: what the run calls its architecture.
-        at: the plug point, see `networks.frozen_parts.plug_points`; "" is that of `plug_point(name,
-            network)`.
+        at: one of `plug_points(network)`; "" is `plug_point(name, network)`.
     """
 
     def __init__(self, network: Classifier, name: str, at: str = "") -> None:
@@ -113,13 +115,11 @@ class FrozenParts:
         self.before, self.after = split(network, at or plug_point(name, network))
 
     def normalised(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> the same shape, with the channel means and deviations that the
-        network takes."""
+        """(N, 3, H, W) in [0, 1] -> the same, normalised with the network's mean and std."""
         return (images - self.network.mean.view(3, 1, 1)) / self.network.std.view(3, 1, 1)
 
     def maps(self, normalised: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> the maps (N, C, h, w) behind the plug point, as
-        constants."""
+        """Normalised images (N, 3, H, W) -> maps (N, C, h, w) behind the plug point, constants."""
         return frozen(self.before, normalised)
 
     def classify(self, maps: Tensor) -> Tensor:

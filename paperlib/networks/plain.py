@@ -1,5 +1,6 @@
-"""The two networks without shortcuts of the supplement of *Feature quantization* (Sun et al., CVPR
-2018).
+"""The two networks without shortcuts of *Feature quantization* (Sun et al., CVPR 2018).
+
+They are in the paper's supplement.
 
 Both are all convolutions between an image of any size and a global pooling: the same layers take
 32x32 and 224x224 pixels. Convolutions in front of a batch norm have no bias (the tables do not
@@ -39,8 +40,7 @@ class WindowMeans(nn.Module):
 def smallcnn(
     classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post"
 ) -> Classifier:
-    """The network of Table 2: convolutions of 32, 64 and 64 channels, then one whose means are the
-    class scores.
+    """The network of Table 2: convolutions of 32, 64 and 64 channels, and one of class scores.
 
     conv3x3-32, BN, ReLU | max-pool 2x2 | conv3x3-64, BN, ReLU, twice (`middle`, the block that has
     the power function in the paper) | max-pool 2x2 | conv3x3-classes | global average pooling.
@@ -62,8 +62,7 @@ def smallcnn(
 def plain10(
     classes: int = 10, width: float = 1.0, dropout: float = 0.0, feature: str = "post"
 ) -> Classifier:
-    """Plain-10 of Table 4: nine convolutions with batch norm and ReLU, global average pooling, one
-    linear layer.
+    """Plain-10 of Table 4: nine convolutions with batch norm and ReLU, and a linear layer.
 
     conv7x7-64 | max-pool 3x3, stride 2 | two conv3x3 each of 64, 128, 256 and 512 channels, the
     first with stride 2. 5,244,968 parameters at width 1 with the paper's 1000 classes, 4,737,098

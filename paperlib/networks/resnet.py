@@ -13,8 +13,7 @@ STAGES = (64, 128, 256, 512)
 
 
 class Shortcut(nn.Sequential):
-    """A 1x1 convolution with batch norm on every `stride`-th pixel: what a 1x1 convolution of that
-    stride computes.
+    """A 1x1 convolution with batch norm on every `stride`-th pixel, as a strided one computes.
 
     The pixels are picked first because oneDNN 3.13 writes past its memory in the weight gradient of
     a strided 1x1 convolution with few channels (github.com/uxlfoundation/oneDNN/issues/6035).
@@ -35,8 +34,7 @@ def _shortcut(channels: int, out: int, stride: int) -> nn.Sequential:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm and a shortcut; `last` leaves out the ReLU behind the
-    sum."""
+    """Two 3x3 convolutions with batch norm and a shortcut; `last` has no ReLU behind the sum."""
 
     def __init__(self, channels: int, out: int, stride: int, last: bool = False) -> None:
         super().__init__()
@@ -55,8 +53,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions with batch norm and a shortcut; `last` leaves out the ReLU
-    behind the sum.
+    """1x1, 3x3, 1x1 convolutions, batch norm, a shortcut; `last` has no ReLU behind the sum.
 
     The 3x3 convolution has the stride, as in the Torch and torchvision networks; the paper has it
     in the first 1x1. With `groups`, a divisor of `inner`, it is a grouped convolution: the block of
@@ -90,8 +87,7 @@ def _scaled(width: float, channels: int) -> int:
 
 
 def _stem(out: int, size: int) -> nn.Sequential:
-    """What images go through before the first stage: at most 64 pixels keep their size, more are
-    reduced by 4."""
+    """The layers before the first stage: up to 64 pixels keep their size, more are reduced by 4."""
     if size <= 64:
         return nn.Sequential(
             nn.Conv2d(3, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
@@ -141,8 +137,9 @@ def resnet50(
     feature: str = "post",
     size: int = 32,
 ) -> Classifier:
-    """ResNet-50: 3, 4, 6 and 3 bottleneck blocks of 64-128-256-512 inner channels, four times as
-    many between blocks.
+    """ResNet-50: 3, 4, 6 and 3 bottleneck blocks of 64-128-256-512 inner channels.
+
+    There are four times as many channels between blocks.
 
     At width 1 it has 23,520,842 parameters with the stem for small images and 10 classes,
     25,557,032 with the stem for large ones and 1000 classes. The arguments are those of `resnet18`.
@@ -176,8 +173,7 @@ def resnext101(
 def _bottlenecks(
     blocks: Sequence[int], inner: Sequence[int], groups: int, width: float, size: int
 ) -> tuple[nn.Sequential, int]:
-    """The stem and four stages of bottleneck blocks, with the number of channels that come out,
-    scaled by `width`.
+    """The stem and four stages of bottleneck blocks, and their output channels, times `width`.
 
     Args:
         blocks, inner: number of blocks, and channels of their 3x3 convolutions, by stage.

@@ -1,5 +1,4 @@
-"""The benchmark's parts on a network that takes no time; its numbers are not tested, they are
-measured."""
+"""The benchmark's parts on a network that takes no time; its numbers are measured, not tested."""
 
 import itertools
 import json
@@ -22,6 +21,7 @@ def run():
     return step.student(16, width=0.0625)
 
 
+@pytest.mark.slow
 def test_both_contestants_train_batches_of_the_same_size(run):
     trainer = bench.ours(run, TINY)
     before = [p.clone() for p in trainer.parameters]
@@ -43,12 +43,15 @@ def test_contestants_take_turns():
     assert all(len(values) == 2 and min(values) > 0 for values in speeds.values())
 
 
+@pytest.mark.slow
 def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
     trainer = bench.ours(run, TINY)
     backward = torch.Tensor.backward
     quick = bench.share_outside(trainer, 3, "cpu")
-    view = trainer.views[0]
-    trainer.views[0] = lambda images, which: [view(images, which) for _ in range(500)].pop()
+    degradation = trainer.degradations[0]
+    trainer.degradations[0] = lambda images, which: [
+        degradation(images, which) for _ in range(500)
+    ].pop()
     assert 0 < quick < bench.share_outside(trainer, 3, "cpu") < 1
     assert torch.Tensor.backward is backward, "measuring leaves nothing behind"
 
@@ -76,14 +79,15 @@ def test_a_whole_corrupted_set_is_counted_and_timed(monkeypatch, tmp_path):
     assert "frost" not in result["corruptions"]
 
 
-def test_a_timed_view_gives_what_the_view_gives():
+def test_a_timed_degradation_gives_what_the_degradation_gives():
     timed = bench_corruption.Timed(degrade.build({"name": "lowres"}), "cpu")
-    images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(timed(images), timed.view(images))
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(timed(images), timed.degradation(images))
     assert timed.seconds > 0
     assert not timed.fixed
 
 
+@pytest.mark.slow
 def test_non_linearities_race_against_the_plain_network():
     result = bench_quantization.contest(TINY, 8, 1, 0.001, width=0.0625)
     speeds = {name: values[0] for name, values in result["images_per_second"].items()}

@@ -1,27 +1,17 @@
-"""The chapters' machinery, on a toy chapter; then the committed notebooks and the book as they
-are."""
+"""The chapters' machinery, on a toy chapter."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+from helpers import nbval
 
 from paperlib.book import notebooks
 from paperlib.errors import UserError
-
-COMMITTED = sorted(notebooks.BOOK.glob("*.ipynb"))
-NBVAL = [
-    "--nbval",
-    "--nbval-current-env",
-    "--nbval-sanitize-with",
-    str(Path(__file__).with_name("nbval.cfg")),
-]
 
 TOY = r"""
 # %% [markdown]
@@ -78,22 +68,7 @@ def book(tmp_path: Path) -> Path:
     return small
 
 
-def nbval(paths: list[Path]) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    env["PYTHONPATH"] = str(notebooks.ROOT)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *NBVAL,
-        *map(str, paths),
-    ]
-    return subprocess.run(command, cwd=notebooks.ROOT, env=env, capture_output=True, text=True)
-
-
+@pytest.mark.slow
 def test_same_run_gives_same_bytes(toy, tmp_path):
     committed = notebooks.refresh(toy)
     again = notebooks.execute(toy, tmp_path / "again.ipynb", {})
@@ -102,6 +77,7 @@ def test_same_run_gives_same_bytes(toy, tmp_path):
     assert sorted(path.name for path in toy.parent.iterdir()) == ["toy.ipynb", "toy.py"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_committed_notebook_alone(toy, tmp_path):
     committed = toy.with_suffix(".ipynb")
     committed.write_text("untouched")
@@ -166,6 +142,7 @@ def test_a_failing_chapter_is_one_line_and_kept(tmp_path, code, message):
     assert list(kept.parent.iterdir()) == [kept]
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_shows_a_given_notebook(toy, book, tmp_path):
     before = (book / "toy.ipynb").read_bytes()
     executed = notebooks.execute(toy, tmp_path / "build" / "toy.ipynb", {"mode": "run", "seeds": 7})
@@ -181,6 +158,7 @@ def test_the_site_builds_and_shows_a_given_notebook(toy, book, tmp_path):
     assert (book / "toy.ipynb").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_warning_fails_the_build(book, tmp_path):
     with (book / "index.md").open("a") as index:
         index.write("\n[nowhere](nowhere.md)\n")
@@ -194,36 +172,13 @@ def test_an_unknown_chapter_is_refused(book, tmp_path):
         notebooks.build_site(tmp_path / "site", {"tow": tmp_path / "toy.ipynb"}, book=book)
 
 
+@pytest.mark.slow
 def test_nbval_notices_a_changed_number(toy):
     committed = notebooks.refresh(toy)
-    assert nbval([committed]).returncode == 0
+    assert nbval(committed).returncode == 0
     text = committed.read_text()
     assert text.count("**0.50**") == 1
     committed.write_text(text.replace("**0.50**", "**0.51**"))
-    done = nbval([committed])
+    done = nbval(committed)
     assert done.returncode == 1
     assert "0.51" in done.stdout
-
-
-def test_committed_notebooks_pass_strict_nbval():
-    assert COMMITTED
-    done = nbval(COMMITTED)
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
-def test_committed_notebooks_follow_their_sources(path):
-    text = path.read_text(encoding="utf-8")
-    notebook = nbformat.reads(text, as_version=4)
-    source = notebooks.normalise(jupytext.read(path.with_suffix(".py")))
-    assert [(c.cell_type, c.source) for c in notebook.cells] == [
-        (c.cell_type, c.source) for c in source.cells
-    ]
-    assert nbformat.writes(notebooks.normalise(notebook)) + "\n" == text, (
-        "not as `refresh` writes it"
-    )
-    assert str(notebooks.ROOT) not in text, "holds a path of this machine"
-
-
-def test_the_book_builds():
-    assert notebooks.build_site(notebooks.ROOT / "build" / "site").exists()

@@ -237,6 +237,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         datasets.load("svhn", tmp_path / "file" / "root")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "folder", "classes", "mean"),
     [

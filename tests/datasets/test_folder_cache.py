@@ -48,9 +48,9 @@ def test_what_changes_in_the_folder_is_decoded_anew(root, decoded, change):
         folder.load(name, root)
     (small,) = (path for path in caches(root) if "-16-" in path.name)
     old = set(caches(root))
-    del decoded[:]
     path = root / "pets/train/dog/0.png"
     change(path)
+    del decoded[:]
     data = folder.load("pets@32", root)
     files = sorted((root / "pets/train").glob("*/*"))
     assert len(decoded) == len(files) + 8

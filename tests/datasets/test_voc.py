@@ -13,8 +13,8 @@ from paperlib.datasets import voc
 from paperlib.datasets.boxes import unpack
 from paperlib.errors import UserError
 
-OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><part><name>head</name><bndbox>
-<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part><bndbox>
+OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult>
+<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part><bndbox>
 <xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
 
 
@@ -169,7 +169,8 @@ def test_the_real_files_where_they_are(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = voc.load(real)
     assert len(data.train) == len(lists)
-    width, height = Image.open(real / voc.FOLDER / "JPEGImages" / "000002.jpg").size
+    with Image.open(real / voc.FOLDER / "JPEGImages" / "000002.jpg") as image:
+        width, height = image.size
     scale = 320 / max(width, height)
     (box,) = unpack(data.train.labels[lists.index("000002")][None])[0].boxes
     left, top = (320 - round(width * scale)) // 2, (320 - round(height * scale)) // 2

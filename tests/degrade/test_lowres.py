@@ -8,15 +8,20 @@ from torch.nn import functional as F
 
 from paperlib import degrade
 from paperlib.degrade import lowres
+from paperlib.degrade.levels import to_levels
 from paperlib.degrade.lowres import KERNELS, resize
 from paperlib.errors import UserError
-
-LEVELS = torch.arange(256.0).div(255)  # what 8 bits can hold
 
 
 @pytest.fixture
 def images():
+    """Floats in [0, 1], as `resize` takes them."""
     return torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def levels(images):
+    return to_levels(images)
 
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64])
@@ -43,41 +48,40 @@ def test_resize_is_pillows_to_one_grey_level(kernel, size, out):
     assert (ours - torch.from_numpy(np.array(theirs)).float()).abs().max() <= 1
 
 
-def test_an_image_is_degraded_alike_in_every_batch(images):
-    images = images.contiguous(memory_format=torch.channels_last)
-    together = degrade.build({"name": "lowres", "factor": 4})(images)
-    for i in range(len(images)):
+def test_an_image_is_degraded_alike_in_every_batch(levels):
+    levels = levels.contiguous(memory_format=torch.channels_last)
+    together = degrade.build({"name": "lowres", "factor": 4})(levels)
+    for i in range(len(levels)):
         assert torch.equal(
-            degrade.build({"name": "lowres", "factor": 4})(images[i : i + 1])[0], together[i]
+            degrade.build({"name": "lowres", "factor": 4})(levels[i : i + 1])[0], together[i]
         )
 
 
 @pytest.mark.parametrize("up", [*KERNELS, "none"])
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_sizes_and_levels(images, factor, up):
-    degraded = degrade.build({"name": "lowres", "factor": factor, "up": up})(images)
+def test_sizes_and_levels(levels, factor, up):
+    degraded = degrade.build({"name": "lowres", "factor": factor, "up": up})(levels)
     size = 32 // factor if up == "none" else 32
     assert degraded.shape == (5, 3, size, size)
-    assert torch.isin(degraded, LEVELS).all()
+    assert degraded.dtype == torch.uint8
 
 
-def test_the_small_image_is_rounded_before_it_is_enlarged(images):
-    small = degrade.build({"name": "lowres", "factor": 4, "up": "none"})(images)
-    expected = lowres.to_8_bit(resize(small, 32))
-    assert torch.equal(degrade.build({"name": "lowres"})(images), expected)
+def test_the_small_image_is_rounded_before_it_is_enlarged(levels):
+    small = degrade.build({"name": "lowres", "factor": 4, "up": "none"})(levels)
+    expected = to_levels(resize(small / 255, 32))
+    assert torch.equal(degrade.build({"name": "lowres"})(levels), expected)
 
 
-def test_none_changes_nothing(images):
-    assert degrade.build({"name": "none"})(images) is images
+def test_none_changes_nothing(levels):
+    assert degrade.build({"name": "none"})(levels) is levels
 
 
-def test_autocast_costs_no_precision(images):
-    expected = degrade.build({"name": "lowres"})(images)
+def test_autocast_costs_no_precision(images, levels):
+    expected, small = degrade.build({"name": "lowres"})(levels), resize(images, 8)
     lowres._matrix.cache_clear()
     with torch.autocast("cpu", torch.bfloat16):
-        degraded = degrade.build({"name": "lowres"})(images)
-    assert degraded.dtype == torch.float32
-    assert torch.equal(degraded, expected)
+        assert torch.equal(degrade.build({"name": "lowres"})(levels), expected)
+        assert torch.equal(resize(images, 8), small)
 
 
 def test_a_matrix_first_made_in_inference_mode_serves_gradients_too(images):
@@ -121,6 +125,6 @@ def test_wrong_images():
     with pytest.raises(UserError, match="low resolution takes square images; these are 32x24"):
         resize(torch.zeros(1, 3, 32, 24), 8)
     with pytest.raises(UserError, match="images of 32 pixels cannot be reduced by the factor 3"):
-        degrade.build({"name": "lowres", "factor": 3})(torch.zeros(1, 3, 32, 32))
+        degrade.build({"name": "lowres", "factor": 3})(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
     with pytest.raises(UserError, match="unknown kernel 'cubic'"):
         resize(torch.zeros(1, 3, 32, 32), 8, "cubic")

@@ -1,5 +1,7 @@
-"""Parity with the published corruption functions: golden arrays made by `tests/reference`, the same
-random fields."""
+"""Parity with the published corruption functions: golden arrays made with the same random fields.
+
+`tests/reference` makes them.
+"""
 
 import itertools
 from pathlib import Path
@@ -17,25 +19,15 @@ from paperlib.degrade.noise import shot_noise
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 TABLES = ("cifar-c", "imagenet-c", "imagecorruptions")
 FED = tuple(name for name in inputs.CORRUPTIONS if name != "shot_noise")
-# dB that must be reached at every severity. The issue asks for 40; these are below what was
-# measured by a margin for other processors, whose sums may cut a few more values to the level
-# below.
+# The PSNR in dB that must be reached at every severity. These are below what was measured by a
+# margin for other processors, whose sums may cut a few more values to the level below.
 EXACT = ("impulse_noise", "contrast", "pixelate", "jpeg_compression")
 CLOSE = (
-    "gaussian_noise",
-    "speckle_noise",
-    "motion_blur",
-    "snow",
-    "frost",
-    "fog",
-    "spatter",
-    "elastic_transform",
+    *("gaussian_noise", "speckle_noise", "motion_blur", "elastic_transform"),
+    *("snow", "frost", "fog", "spatter"),
 )
-REQUIRED = (
-    dict.fromkeys(inputs.CORRUPTIONS, 50.0)
-    | dict.fromkeys(CLOSE, 60.0)
-    | dict.fromkeys(EXACT, 70.0)
-)
+REQUIRED = dict.fromkeys(inputs.CORRUPTIONS, 50.0)
+REQUIRED |= dict.fromkeys(CLOSE, 60.0) | dict.fromkeys(EXACT, 70.0)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +58,8 @@ def test_the_same_random_fields_give_the_reference_s_image(golden, textures, tab
 
 
 def test_the_golden_arrays_tell_severities_and_tables_apart(golden):
-    # Else a wrong constant could hide: neighbouring severities are further apart than ours may be
-    # from the reference.
+    # Otherwise a wrong constant could hide: neighbouring severities are further apart than ours may
+    # be from the reference.
     for table, arrays in golden.items():
         for name in FED:
             levels = [value for key, value in sorted(arrays.items()) if key.startswith(f"{name}/")]

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from paperlib import degrade
-from paperlib.degrade import Which, specs
+from paperlib.degrade import ImageKey, specs
 from paperlib.degrade.corruptions import corrupt
 from paperlib.degrade.specs import parse_corruptions, parse_severities
 from paperlib.degrade.tables import CORRUPTIONS, EXTRA, STANDARD
@@ -26,7 +26,7 @@ def images():
     levels = torch.randint(
         0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
-    return levels.float().div(255).contiguous(memory_format=torch.channels_last)
+    return levels.contiguous(memory_format=torch.channels_last)
 
 
 OTHERS = [
@@ -38,36 +38,38 @@ OTHERS = [
 ]
 
 
-def which(*key, count=12):
-    return Which(torch.arange(count), key)
+def image_key(*key, count=12):
+    return ImageKey(torch.arange(count), key)
 
 
-def test_a_view_keeps_shape_range_levels_and_memory_format(images):
+def test_a_degradation_keeps_shape_range_levels_and_memory_format(images):
     for spec in (NOISE, MIX, *OTHERS):
-        seen = degrade.build(spec)(images, which("train", 0, 0))
+        seen = degrade.build(spec)(images, image_key("train", 0, 0))
         assert seen.shape == images.shape
         assert seen.is_contiguous(memory_format=torch.channels_last)
-        assert torch.isin(seen, torch.arange(256.0).div(255)).all()
+        assert seen.dtype == torch.uint8
 
 
 def test_the_key_and_the_image_decide_the_bits(images):
     for spec in (NOISE, MIX, *OTHERS):
-        view = degrade.build(spec)
-        first = view(images, which("train", 0, 0))
-        assert torch.equal(view(images, which("train", 0, 0)), first)
+        degradation = degrade.build(spec)
+        first = degradation(images, image_key("train", 0, 0))
+        assert torch.equal(degradation(images, image_key("train", 0, 0)), first)
         for other in (("train", 0, 1), ("train", 1, 0), ("test",)):
-            assert not torch.equal(view(images, which(*other)), first)
+            assert not torch.equal(degradation(images, image_key(*other)), first)
         assert not torch.equal(
-            degrade.build({**spec, "seed": 1})(images, which("train", 0, 0)), first
+            degrade.build({**spec, "seed": 1})(images, image_key("train", 0, 0)), first
         )
         order = torch.tensor([7, 2, 11])
-        assert torch.equal(view(images[order], Which(order, ("train", 0, 0))), first[order])
+        assert torch.equal(
+            degradation(images[order], ImageKey(order, ("train", 0, 0))), first[order]
+        )
 
 
-def test_without_which_images_are_counted(images):
-    view = degrade.build(NOISE)
-    assert torch.equal(view(images)[3], view(images[:5])[3])
-    assert not torch.equal(view(images[3:4])[0], view(images)[3])
+def test_without_a_key_images_are_counted(images):
+    degradation = degrade.build(NOISE)
+    assert torch.equal(degradation(images)[3], degradation(images[:5])[3])
+    assert not torch.equal(degradation(images[3:4])[0], degradation(images)[3])
 
 
 def test_fixed_and_fresh():
@@ -79,17 +81,14 @@ def test_fixed_and_fresh():
 
 def test_each_image_is_corrupted_as_its_kind_alone_would(images):
     """Whatever the mixture makes of an image is what one of its kinds, by itself, makes of it."""
-    view = degrade.build({**MIX, "severities": "1,5"})
-    seen = view(images, which("k"))
-    levels = images.mul(255).round().to(torch.uint8)
+    degradation = degrade.build({**MIX, "severities": "1,5"})
+    seen = degradation(images, image_key("k"))
+    levels = images.contiguous()
     kinds = []
     for i in range(12):
         alone = {
-            kind: specs.apply(
-                levels[i : i + 1], *kind, "cifar-c", torch.tensor([i]), ("k", 0)
-            ).float()
-            / 255
-            for kind in view.kinds
+            kind: specs.apply(levels[i : i + 1], *kind, "cifar-c", torch.tensor([i]), ("k", 0))
+            for kind in degradation.kinds
         }
         kinds += [kind for kind, image in alone.items() if torch.equal(image[0], seen[i])]
     assert len(kinds) == 12
@@ -104,8 +103,8 @@ def test_kinds_are_equally_likely(monkeypatch):
         return levels
 
     monkeypatch.setattr(specs, "apply", count)
-    small = torch.zeros(3000, 3, 16, 16)
-    degrade.build({**MIX, "clean": 0.25})(small, which("x", count=3000))
+    small = torch.zeros(3000, 3, 16, 16, dtype=torch.uint8)
+    degrade.build({**MIX, "clean": 0.25})(small, image_key("x", count=3000))
     assert set(seen) == {
         (name, s) for name in ("gaussian_noise", "contrast", "fog") for s in range(1, 6)
     }
@@ -113,10 +112,9 @@ def test_kinds_are_equally_likely(monkeypatch):
     assert stats.binomtest(sum(seen.values()), 3000, 0.75).pvalue > 1e-6
 
 
-def test_the_view_is_the_public_function(images):
-    levels = images.mul(255).round().to(torch.uint8)
-    view = degrade.build({**NOISE, "corruption": "contrast"})
-    assert torch.equal(view(images), corrupt(levels, "contrast", 3, table="cifar-c").float() / 255)
+def test_a_corruption_is_the_public_function(images):
+    degradation = degrade.build({**NOISE, "corruption": "contrast"})
+    assert torch.equal(degradation(images), corrupt(images, "contrast", 3, table="cifar-c"))
 
 
 def test_groups_of_corruptions():

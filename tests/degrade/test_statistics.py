@@ -1,5 +1,4 @@
-"""Corruptions with random numbers of their own: mean, variance and spectrum equal to the
-reference's.
+"""Corruptions with their own random numbers: mean, variance and spectrum as the reference's.
 
 `reference.moments` states the tests and their power; the reference's side is a golden array. The
 numbers are seeded: what passes once passes always. A larger comparison, and the smallest changes it
@@ -21,8 +20,7 @@ WRONG_SEVERITY = 3
 
 @pytest.fixture(scope="module")
 def theirs():
-    """The pictures, and what `moments.describe` says of the reference's versions: {(name,
-    severity): (N, 11)}."""
+    """The pictures, and `moments.describe` of the reference's: {(name, severity): (N, 11)}."""
     arrays = dict(np.load(GOLDEN))
     pictures = {name: arrays[f"{name}/input"] for name in inputs.RANDOM}
     numbers = {
@@ -53,6 +51,7 @@ def measure(theirs, textures):
     return described
 
 
+@pytest.mark.slow
 def test_mean_variance_and_spectrum_are_the_reference_s(theirs, measure):
     found = {
         (*cell, test): p

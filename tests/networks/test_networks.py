@@ -125,6 +125,7 @@ def test_a_bottleneck_strides_in_its_3x3_convolution():
     torch.testing.assert_close(block(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDINARY)
 def test_width_scales_every_channel_count(name, images):
     def channels(width):

@@ -1,5 +1,4 @@
-"""The runs of ddp, sfd, ssdl and the comparison under every profile, and the tables made of their
-records."""
+"""The runs of ddp, sfd, ssdl and the comparison, and the tables made of their records."""
 
 import dataclasses
 
@@ -33,8 +32,7 @@ DRIFT = (*ddp_tables.DRIFT, "alignment_clusters")
 
 
 def fake(runs):
-    """A record for every run: what learns from degraded images has 10 points more under each
-    corruption."""
+    """A record per run: what learns from degraded images has 10 points more under corruptions."""
     records = []
     for run in runs:
         better = 10.0 if run.method in ("sfd", "ddp", "vid", "qualnet", "urie") else 0.0
@@ -104,6 +102,39 @@ def test_nothing_is_chosen_on_test_images(slug, profile):
 
 
 @pytest.mark.parametrize("profile", sfd.PROFILES)
+def test_lambda_is_tuned_on_images_that_no_network_behind_it_has_seen(profile):
+    settings = sfd.PROFILES[profile]
+    study = sfd.Study(settings, settings.datasets[0])
+    cells = study.lambdas()
+    assert list(cells) == [f"{name}/{v:g}" for name in ("wo-uem", "sfd") for v in sfd.LAMBDAS]
+    tuned = [run for runs in cells.values() for run in runs]
+    assert {run.holdout for run in in_order(tuned)} == {settings.holdout} != {0}
+    shown = [
+        run for cells in (study.main(), study.silences()) for runs in cells.values() for run in runs
+    ]
+    assert {run.holdout for run in in_order(shown)} == {0}
+
+
+@pytest.mark.parametrize("slug", ["ddp", "sfd", "compared"])
+def test_what_a_run_uses_is_of_its_seed(slug):
+    """A student's teacher, a module's frozen network: pairs differ by seed together."""
+    for run in asked_for(slug, "demo"):
+        assert all(parent.seed == run.seed for parent in run.uses.values()), run.label
+
+
+@pytest.mark.parametrize("profile", ddp.PROFILES)
+def test_modules_are_as_wide_as_their_networks_and_trained_alike(profile):
+    settings = ddp.PROFILES[profile]
+    study = ddp.Study(settings, settings.datasets[0])
+    modules = [study.blind(network, 0) for network in settings.networks]
+    for run in modules:
+        assert run.uses == {"frozen": study.frozen(run.network, 0)}
+        assert run.width == run.uses["frozen"].width
+    same = {"network": "", "width": 1.0, "uses": {}}
+    assert len({dataclasses.replace(run, **same) for run in modules}) == 1
+
+
+@pytest.mark.parametrize("profile", sfd.PROFILES)
 def test_models_have_the_same_images_epochs_and_start(profile):
     settings = sfd.PROFILES[profile]
     study = sfd.Study(settings, settings.datasets[0])
@@ -139,7 +170,9 @@ def test_compared_methods_have_the_same_images_and_epochs(profile):
     settings = compared.PROFILES[profile]
     study = compared.Study(settings, settings.datasets[0])
     for name in compared.DEGRADATIONS:
-        runs = {m: study.run(m, name, 0) for m in compared.METHODS if m not in compared.CLEAN_ONLY}
+        runs = {
+            m: study.model(m, name, 0) for m in compared.METHODS if m not in compared.CLEAN_ONLY
+        }
         for method, run in runs.items():
             for field in (
                 "network",
@@ -154,8 +187,8 @@ def test_compared_methods_have_the_same_images_and_epochs(profile):
             ):
                 assert getattr(run, field) == getattr(runs["both"], field), (method, field)
         for method in compared.CLEAN_ONLY:
-            assert study.run(method, name, 0).degrade == runs["both"].degrade
-    assert study.run("ssdl", "noise", 0).uses["teacher"] == study.run("degraded", "noise", 0)
+            assert study.model(method, name, 0).degrade == runs["both"].degrade
+    assert study.model("ssdl", "noise", 0).uses["teacher"] == study.model("degraded", "noise", 0)
 
 
 def test_ten_images_come_from_another_data_set():
@@ -224,14 +257,13 @@ def test_claims_are_judged_by_the_sign_of_the_effect():
     )
     assert verdicts["SFD beats SFD without UEM under seen corruptions, ResNet-50"] == "inconclusive"
     assert verdicts["SFD beats QualNet under seen corruptions, ResNeXt-101"] == "not tested"
-    assert "ResNet-18 for ResNet-50" in table.title
+    assert "ResNet-18 in place of ResNet-50" in table.title
 
 
 def test_costs_count_what_is_used_at_test_time():
     settings, found = studies("sfd", "demo")
-    rows = {
-        row[0]: row[1:] for row in sfd_tables.costs(settings, "cifar10", found["synthdigits"]).rows
-    }
+    scores = sfd_tables.scores("synthdigits", found["synthdigits"])
+    rows = {row[0]: row[1:] for row in sfd_tables.costs(settings, "cifar10", scores).rows}
     vanilla, ours, code = (rows[sfd.MODELS[name]] for name in ("vanilla", "sfd", "sfd-code"))
     assert ours[0] == vanilla[0]
     assert ours[2] == vanilla[2]

@@ -1,5 +1,4 @@
-"""Parity at full size with the same random fields: what `data/results/parity/<table>.json` is made
-by."""
+"""Parity at full size with the same random fields: writes `data/results/parity/<table>.json`."""
 
 import hashlib
 import json
@@ -10,12 +9,13 @@ import numpy as np
 
 from paperlib import datasets
 from paperlib.execution import Execution
-from paperlib.store import write_atomically
+from paperlib.files import write_atomically
 from reference import fields, inputs, published
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results" / "parity"
 NOT_FED = {
-    "shot_noise": "counts come by another method than numpy's: compared in distribution, see statistics.json"
+    "shot_noise": "counts come by another method than numpy's: compared in distribution, "
+    "see statistics.json"
 }
 
 
@@ -90,8 +90,7 @@ def main(
     tables: tuple[str, ...] = published.TABLES,
     names: tuple[str, ...] = inputs.CORRUPTIONS,
 ) -> None:
-    """Measures every table and writes its record. About five minutes, most of it the reference's
-    glass blur."""
+    """Measures every table and writes its record: five minutes, mostly of glass blur."""
     textures = textures or published.package_textures()
     for table in tables:
         if table == "cifar-c":

@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from paperlib.degrade.corruptions import FUNCTIONS, row, to_levels
+from paperlib.degrade.corruptions import FUNCTIONS, row
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 
 # the reference leaves out a sixth
 FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
 class Fields(Draws):
-    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed), a stream
-    that never changes.
+    """Stands in for `Draws`: the numbers that the reference takes from RandomState(seed).
 
     Ours ask for their numbers in the reference's order, so its stream is theirs; only the layout
     differs: the reference draws for (H, W, 3), ours takes (3, H, W).
@@ -54,8 +54,7 @@ class Fields(Draws):
 
 
 class ImpulseFields(Fields):
-    """Impulse noise: the reference draws one field for "hit", then one for "white"; ours takes both
-    from one number."""
+    """Impulse noise: the reference draws fields for "hit" and "white", ours takes both from one."""
 
     def __init__(self, seeds: Sequence[int], amount: float) -> None:
         super().__init__(seeds)
@@ -70,8 +69,7 @@ class ImpulseFields(Fields):
 
 
 class FrostFields(Fields):
-    """Frost: the reference draws a file, a row and a column; ours takes the last two as parts of
-    65,536."""
+    """Frost: the reference draws file, row and column; ours takes the last two in 65,536ths."""
 
     def __init__(
         self, seeds: Sequence[int], size: tuple[int, int], textures: Path, table: str
@@ -94,9 +92,8 @@ class FrostFields(Fields):
                 for state, room in zip(self.states, rooms, strict=True)
             ]
         )
-        return torch.from_numpy(
-            -(-corners * high // rooms)
-        ).int()  # the smallest part that is scaled back to the corner
+        # The smallest part that is scaled back to the corner.
+        return torch.from_numpy(-(-corners * high // rooms)).int()
 
 
 def scaled_size(path: Path, size: tuple[int, int], table: str) -> tuple[int, int]:
@@ -117,25 +114,21 @@ def corrupt(
     seeds: Sequence[int],
     textures: Path | None = None,
 ) -> np.ndarray:
-    """(N, H, W, 3) uint8 of ours, image i with the fields of RandomState(seeds[i]), in one
-    batch."""
-    constants, options = (
-        row(name, severity, table),
-        {"textures": textures} if name == "frost" else {},
-    )
+    """(N, H, W, 3) uint8 of ours in one batch: image i with the fields of RandomState(seeds[i])."""
+    constants = row(name, severity, table)
+    options = {"textures": textures} if name == "frost" else {}
     draws = Fields(seeds)
     if name == "impulse_noise":
         draws = ImpulseFields(seeds, constants[0])
     elif name == "frost" and textures:
         draws = FrostFields(seeds, images.shape[1:3], textures, table)
     levels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    out = to_levels(FUNCTIONS[name](levels, draws, *constants, **options))
+    out = truncated(FUNCTIONS[name](levels, draws, *constants, **options))
     return out.permute(0, 2, 3, 1).numpy()
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
-    """PSNR in dB (120 for equal arrays), the share of equal values, and of values at most a level
-    apart."""
+    """PSNR in dB (120 if equal), and the shares of values that are equal or one level apart."""
     difference = np.abs(ours.astype(np.int16) - theirs.astype(np.int16))
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     psnr = 120.0 if error == 0 else min(120.0, 10 * np.log10(255**2 / error))

@@ -1,5 +1,4 @@
-"""Both sides with random numbers of their own: what `data/results/parity/statistics.json` is made
-by."""
+"""Parity with random numbers of each side's own: writes `data/results/parity/statistics.json`."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from reference import fed, golden, inputs, moments, published, versions
 
 # Table, side of the picture, versions of it by each side, severities.
 CASES = (("cifar-c", 32, 500, (1, 2, 3, 4, 5)), ("imagenet-c", 224, 160, (1, 3, 5)))
-GLASS_224 = 48  # the reference takes a second for one
+GLASS_224 = 48  # the reference takes a second per version
 WRONG_SEVERITY = 3
 
 

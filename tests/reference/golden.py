@@ -1,5 +1,4 @@
-"""Writes the golden arrays: what the reference makes of one picture. Only in the reference
-environment.
+"""Writes the golden arrays, what the reference makes of one picture, in the reference environment.
 
 `tests/golden/<table>.npz` holds "input" (H, W, 3) uint8 and "<corruption>/<severity>", of the same
 shape, made with the random fields of RandomState(inputs.seed(corruption, severity)); frost with the
@@ -34,8 +33,7 @@ VERSIONS = 200
 def free_running(
     corrupt: published.Corrupt, picture: np.ndarray, name: str, severity: int, count: int
 ) -> np.ndarray:
-    """(count, H, W, 3) uint8: the reference's versions of one picture, each with a seed of its
-    own."""
+    """(count, H, W, 3) uint8: the reference's versions of one picture, each with its own seed."""
     versions = []
     for number in range(count):
         with published.seeded(100_000 * severity + number):

@@ -1,14 +1,13 @@
-"""Statistics of corrupted images, the tests that compare two sets of them, and the power of those
-tests.
+"""Statistics of corrupted images, tests that compare two sets of them, and the tests' power.
 
 A set is N corrupted versions of one picture. Every version gives eleven numbers of its difference
 from the picture:
 
 - the mean, in levels;
 - the logarithm of the variance;
-- the spectrum: the logarithm of the power in six rings of spatial frequency, and three log ratios of the power in
-  directions (within 22.5 degrees of 0, 45 and 90) to the power in all. The mean is left out of the
-  spectrum.
+- the spectrum: the logarithm of the power in six rings of spatial frequency, and three log ratios
+  of the power in directions (within 22.5 degrees of 0, 45 and 90) to the power in all. The mean is
+  left out of the spectrum.
 
 Two sets are compared by five tests: Welch's t on the mean; Welch's t on the log variance;
 Hotelling's T squared on the nine numbers of the spectrum; and Levene's test about the median (Brown
@@ -28,7 +27,7 @@ from scipy import optimize, stats
 
 ALPHA = 0.01
 POWER = 0.9
-RINGS = (0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.75)  # cycles a pixel
+RINGS = (0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.75)  # cycles per pixel
 NAMES = ("mean", "variance", "spectrum", "spread of mean", "spread of variance")
 SPECTRUM = slice(2, 11)
 # levels; the 32-pixel picture under glass blur, with its large areas of one colour, has 0.1
@@ -77,8 +76,7 @@ def compare(theirs: np.ndarray, ours: np.ndarray) -> dict[str, float]:
 
 
 def welch(a: np.ndarray, b: np.ndarray, allowed: float = 0.0) -> float:
-    """The two-sided p-value of Welch's test that the means of (N,) and (M,) differ by at most
-    `allowed`."""
+    """Welch's two-sided p-value that the means of (N,) and (M,) differ by at most `allowed`."""
     parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     error = np.sqrt(sum(parts)) + 1e-12
     freedom = (sum(parts) + 1e-24) ** 2 / (
@@ -106,8 +104,7 @@ def _pooled(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: list[float], alpha: float = ALPHA) -> list[bool]:
-    """Which hypotheses of equality are rejected, at a family-wise error rate of `alpha` (Holm,
-    1979)."""
+    """Which hypotheses of equality are rejected, at a family-wise error rate of `alpha` (Holm)."""
     rejected = [False] * len(p_values)
     for rank, i in enumerate(np.argsort(p_values)):
         if p_values[i] > alpha / (len(p_values) - rank):
@@ -121,7 +118,10 @@ def detectable(theirs: np.ndarray, ours: np.ndarray, level: float, tests: int) -
     Holm's first step.
 
     Args:
+        theirs: from `describe`.
+        ours: from `describe`.
         level: the mean of the corrupted images, in levels.
+        tests: their number.
     Returns:
         "mean_levels", and "mean" relative to `level`; "variance" relative to the difference's
         variance; "spectrum" if the power in all rings changes by this factor less one; "ring" if

@@ -1,5 +1,4 @@
-"""The published corruption functions, made to run: only in the reference environment (see
-`reference`)."""
+"""The published corruption functions, made to run in the reference environment (`reference`)."""
 
 import ast
 import importlib
@@ -27,8 +26,7 @@ Corrupt = Callable[[np.ndarray, str, int], np.ndarray]
 
 
 class Adapt(ast.NodeTransformer):
-    """Keeps what defines corruptions; gives sizes and texture files by name instead of by
-    constant."""
+    """Keeps what defines corruptions; replaces constant sizes and texture files by given ones."""
 
     def __init__(self, size: int, textures: Path) -> None:
         self.size, self.textures = size, textures
@@ -82,12 +80,13 @@ def load(
     """The corruption functions that a table was published with.
 
     Args:
+        table: one of `TABLES`.
         textures: folder of frost1.png ...; by default those inside the package imagecorruptions.
         robustness: the checkout of hendrycks/robustness; not needed for "imagecorruptions".
         size: side of the images "imagenet-c" is to take; "cifar-c" takes 32, "imagecorruptions" any
             from 32.
     Returns:
-        A function of ((H, W, 3) uint8, name, severity) that gives (H, W, 3) uint8.
+        A function of ((H, W, 3) uint8, name, severity) that returns (H, W, 3) uint8.
     """
     warnings.simplefilter("ignore", DeprecationWarning)  # numpy.fromstring, Pillow's mode=
     if table == "imagecorruptions":
@@ -97,7 +96,8 @@ def load(
     else:
         if robustness is None:
             sys.exit(
-                f"--robustness is missing: a checkout of github.com/hendrycks/robustness at {COMMITS[table]}"
+                "--robustness is missing: "
+                f"a checkout of github.com/hendrycks/robustness at {COMMITS[table]}"
             )
         textures = textures or package_textures()
         functions = _from_file(
@@ -120,8 +120,7 @@ def package_textures() -> Path:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """All random numbers from RandomState(seed), scikit-image's too: numpy promises that this
-    stream never changes."""
+    """All random numbers, scikit-image's too, are of RandomState(seed), which never changes."""
     np.random.seed(seed)  # noqa: NPY002 (what the reference draws from)
     state, default_rng = np.random.mtrand._rand, np.random.default_rng
     np.random.default_rng = lambda *_: state  # type: ignore[assignment]

@@ -27,7 +27,7 @@ TABLE = "imagecorruptions"
 
 
 def turn(work: Callable[[], int], seconds: float, device: str = "cpu") -> float:
-    """Milliseconds an image: the work again and again, for at least `seconds`."""
+    """Milliseconds per image: the work is repeated for at least `seconds`."""
     synchronise(device)
     start, images = time.perf_counter(), 0
     while (spent := time.perf_counter() - start) < seconds or not images:
@@ -39,8 +39,7 @@ def turn(work: Callable[[], int], seconds: float, device: str = "cpu") -> float:
 def contest(
     name: str, pictures: np.ndarray, batch: torch.Tensor, rounds: int, seconds: float
 ) -> dict[str, Any]:
-    """One corruption: milliseconds an image of both, the mean over severities 1 to 5, in every
-    round."""
+    """One corruption: both sides' milliseconds per image, the mean of severities, in each round."""
     import imagecorruptions
 
     device, textures, taken = batch.device.type, published.package_textures(), 0
@@ -103,8 +102,7 @@ def main(
     photographs: Path | None = None,
     names: tuple[str, ...] = inputs.CORRUPTIONS,
 ) -> Path | None:
-    """Races at both sizes, prints the tables; writes the record when all 19 took part. About four
-    minutes."""
+    """Races at both sizes and prints the tables; all 19 write the record. About four minutes."""
     import cv2
 
     published.load(TABLE)
@@ -130,7 +128,8 @@ def main(
         )
         batch = batch.to(execution.device)
         print(
-            f"\n{size} pixels, batches of {count}; ms an image: reference, ours (range of {rounds} rounds), ratio"
+            f"\n{size} pixels, batches of {count}; "
+            f"ms per image: reference, ours (range of {rounds} rounds), ratio"
         )
         rows = []
         for name in names:
@@ -145,8 +144,9 @@ def main(
             )
         total = summary(rows)
         print(
-            f"suite {total['suite_reference_ms']:.1f} / {total['suite_ours_ms']:.2f} = {total['suite_ratio']:.1f}x, "
-            f"geometric mean {total['geometric_mean']:.1f}x, worst {total['worst']} {total['worst_ratio']:.2f}x"
+            f"suite {total['suite_reference_ms']:.1f} / {total['suite_ours_ms']:.2f} "
+            f"= {total['suite_ratio']:.1f}x, geometric mean {total['geometric_mean']:.1f}x, "
+            f"worst {total['worst']} {total['worst_ratio']:.2f}x"
         )
         sizes.append({"size": size, "batch": count, "summary": total, "corruptions": rows})
     if len(names) < len(inputs.CORRUPTIONS):

@@ -1,5 +1,4 @@
-"""Our corruptions with random numbers of their own, and wrong versions of them that a sound test
-must notice."""
+"""Our corruptions with their own random numbers, and wrong versions that a test must notice."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ import torch
 from torch import Tensor
 
 from paperlib.degrade import filters
-from paperlib.degrade.corruptions import FUNCTIONS, chunk, row, to_levels
+from paperlib.degrade.corruptions import FUNCTIONS, chunk, row
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import truncated
 
 
 class NarrowDraws(Draws):
@@ -102,6 +102,6 @@ def free_running(
         draws = wrong.draws(index, "corruption", name, severity, 0)
         images = image.expand(len(index), -1, -1, -1).contiguous()
         parts.append(
-            to_levels((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options))
+            truncated((wrong.function or FUNCTIONS[name])(images, draws, *constants, **options))
         )
     return torch.cat(parts).permute(0, 2, 3, 1).numpy()

@@ -1,1 +1,12 @@
 """All methods on one protocol; no paper has this table."""
+
+from paperlib.papers import Paper
+
+PAPER = Paper(
+    title="The methods compared",
+    idea="all methods on one protocol",
+    profile="demo",
+    datasets=("cifar10",),
+)
+BLOCKS = {"compared": "paperlib.papers.compared.picture:block"}
+PICTURES = {"gains.svg": "paperlib.papers.compared.picture:svg"}

@@ -1,114 +1,105 @@
 """The tables of the comparison, made of the records that `compared.study` returns."""
 
-import dataclasses
-import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from statistics import fmean
 
-from paperlib.common_corruptions import accuracies
-from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
+from paperlib import common_corruptions as corruptions
+from paperlib.degrade.tables import EXTRA
+from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.scores import Items, Score, Scores
+from paperlib.evidence.verdicts import Verdict
+from paperlib.papers.compared.profiles import Settings
 from paperlib.papers.compared.study import CLEAN_ONLY, DEGRADATIONS, METHODS, NAMES
-from paperlib.report import Table, gain_text
-from paperlib.runs import Record
-from paperlib.study import Settings
+from paperlib.report import Table, gain_text, text
 
-Cells = Mapping[str, list[Record]]
 # what all are compared with: the same degraded images and labels, and cross-entropy alone
 FAIR = "degraded"
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = f"{settings.images()} clean images, then {settings.images('adapted')} degraded ones"
+    degraded = settings.images(settings.adapted)
+    images = f"{settings.images()} clean images, then {degraded} degraded ones"
     return settings.described([images, *settings.narrowed(NAMES)])
 
 
-def clean(cells: Cells) -> dict[str, list[Record]]:
-    """ "top1" on clean images."""
-    return {cell: as_top1(records, "top1@none") for cell, records in cells.items()}
+def scores(dataset: str, items: Items) -> Scores:
+    """All numbers; "unseen" is the mean top-1 under the corruptions that no method saw."""
+    found = Scores.of(items["compared"])
+    return found.plus(_unseen(dataset, found))
 
 
-def unseen(cells: Cells) -> dict[str, list[Record]]:
-    """ "top1" under the four corruptions that no method saw, mean over them and their
-    severities."""
-    out: dict[str, list[Record]] = {}
-    for cell, records in cells.items():
-        means = [statistics.fmean(accuracies(record).values()) for record in records]
-        out[cell] = [
-            dataclasses.replace(r, metrics={"top1": mean})
-            for r, mean in zip(records, means, strict=True)
-        ]
-    return out
+def _unseen(dataset: str, found: Scores) -> Iterator[Score]:
+    metrics = [corruptions.metric(dataset, name, s) for name in EXTRA for s in (1, 3, 5)]
+    for cell in found.cells:
+        for seed in found.seeds(cell):
+            mean = fmean(found.values(cell, metric)[seed] for metric in metrics)
+            yield Score(cell, seed, "unseen", mean)
 
 
-def accuracy(title: str, cells: Cells) -> Table:
+def accuracy(title: str, found: Scores, metric: str = "top1") -> Table:
     """Rows: methods. Columns: the degradation that they are trained for."""
-    rows = []
-    for method, label in METHODS.items():
-        values = [top1(cells.get(f"{method}/{name}", [])) for name in DEGRADATIONS]
-        rows.append((label, *(value.text() if value else "–" for value in values)))
+    rows = [
+        (label, *(text(found.estimate(f"{method}/{name}", metric)) for name in DEGRADATIONS))
+        for method, label in METHODS.items()
+    ]
     return Table(title, ("", *DEGRADATIONS.values()), rows)
 
 
-def gains(cells: Cells) -> dict[str, dict[str, Estimate]]:
-    """Method -> degradation -> gain over cross-entropy on the same degraded images, paired by
-    seed."""
+def gains(found: Scores) -> dict[str, dict[str, Estimate]]:
+    """Method -> degradation -> gain over cross-entropy on the same degraded images."""
     out: dict[str, dict[str, Estimate]] = {}
     for method in METHODS:
         for name in DEGRADATIONS:
-            gain = effect(cells.get(f"{method}/{name}", []), cells.get(f"{FAIR}/{name}", []))
+            gain = found.gain(f"{method}/{name}", f"{FAIR}/{name}")
             if gain is not None and method != FAIR:
                 out.setdefault(method, {})[name] = gain
     return out
 
 
-def gain_table(dataset: str, cells: Cells) -> Table:
-    """`gains` as a table; those told from zero are bold."""
-    found, rows = gains(cells), []
-    for method, label in METHODS.items():
-        if method == FAIR:
-            continue
-        row = [label]
-        for name in DEGRADATIONS:
-            row.append(gain_text(found.get(method, {}).get(name)))
-        rows.append(row)
+def gain_table(dataset: str, found: Scores) -> Table:
+    """`gains` as a table; those whose interval excludes 0 are bold."""
+    own = gains(found)
+    rows = [
+        (label, *(gain_text(own.get(method, {}).get(name)) for name in DEGRADATIONS))
+        for method, label in METHODS.items()
+        if method != FAIR
+    ]
     title = f"Gain over cross-entropy on the same degraded images (points), {dataset}"
     return Table(title, ("", *DEGRADATIONS.values()), rows)
 
 
-def costs(cells: Cells) -> Table:
-    """Seconds of training and images a second, for the first degradation, means over seeds."""
+def costs(found: Scores) -> Table:
+    """Seconds of training and images per second, for the first degradation, means over seeds."""
     rows = []
     for method, label in METHODS.items():
-        records = cells.get(f"{method}/{next(iter(DEGRADATIONS))}", [])
-        if records and method not in CLEAN_ONLY:
-            means = [
-                statistics.fmean(r.provenance[name] for r in records)
-                for name in ("seconds", "images_per_second")
-            ]
-            rows.append((label, f"{means[0]:.1f}", f"{means[1]:.0f}"))
-    return Table(
-        "Cost of the training on degraded images", ("", "seconds", "images a second"), rows
-    )
+        cell = f"{method}/{next(iter(DEGRADATIONS))}"
+        seconds = found.estimate(cell, "seconds")
+        speed = found.estimate(cell, "images_per_second")
+        if method not in CLEAN_ONLY and seconds and speed:
+            rows.append((label, f"{seconds.mean:.1f}", f"{speed.mean:.0f}"))
+    title = "Cost of the training on degraded images"
+    return Table(title, ("", "seconds", "images per second"), rows)
 
 
-def tables(settings: Settings, studies: Mapping[str, Mapping[str, Cells]]) -> list[Table]:
-    """All tables in the page's order. `studies` holds what `compared.study` returned, by data
-    set."""
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """None: no paper has this comparison, and none claims anything of it."""
+    return []
+
+
+def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
+    """All tables in the page's order. `studies`: by data set what `compared.study` returned."""
     out = []
     for dataset, items in studies.items():
-        cells = items["compared"]
-        title = f"{dataset}, {describe(settings)}"
+        found, trained = scores(dataset, items), "that was trained for"
+        title = f"Top-1 (%) under the degradation {trained}: {dataset}, {describe(settings)}"
+        clean = f"Top-1 (%) on clean images, by the degradation {trained}: {dataset}"
+        unseen = f"Top-1 (%) under four unseen corruptions, by what was trained for: {dataset}"
         out += [
-            accuracy(f"Top-1 (%) under the degradation that was trained for: {title}", cells),
-            accuracy(
-                f"Top-1 (%) on clean images, by the degradation that was trained for: {dataset}",
-                clean(cells),
-            ),
-            accuracy(
-                f"Top-1 (%) under four unseen corruptions, by what was trained for: {dataset}",
-                unseen(cells),
-            ),
-            gain_table(dataset, cells),
-            costs(cells),
+            accuracy(title, found),
+            accuracy(clean, found, "top1@none"),
+            accuracy(unseen, found, "unseen"),
+            gain_table(dataset, found),
+            costs(found),
         ]
     return out

@@ -6,43 +6,32 @@ distribution, and the distributions of corresponding patches of degraded and cle
 plug point, at sampled positions of many images, grouped into clusters of similar clean patches; the
 drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine concentration) and
 one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
-to take for that, and the controls, are ours; the paper's text was not at hand.
+to take for that, and the controls, are ours; the paper's text was unavailable.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib import degrade
-from paperlib.degrade import Which
+from paperlib.degrade import Degradation, ImageKey
 from paperlib.degrade.draws import Draws
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
-from paperlib.methods.base import Batch, Method, Task, classifier_of
+from paperlib.methods.base import Batch, Method, Options, Task, classifier_of
 from paperlib.networks.frozen_parts import FrozenParts
 from paperlib.papers.ddp.drift_statistics import Vectors, arrows, summary
 from paperlib.runs import Run
 
 
-class Drift(Method):
-    """Measures the drifts of early features under the run's degradation, and under those of
-    `evaluate`; trains nothing.
+@dataclass(frozen=True)
+class DriftOptions(Options):
+    """Options of the measurement.
 
-    Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. Even images learn clusters
-    and margins, odd ones test them. Computed in float32, whatever the precision of the execution.
-
-    Metrics (all over the odd images; c(i) is the cluster of the clean patch i):
-    - "size": the root of sum |d|^2 / sum |f(clean)|^2, over all images;
-    - "resultant_clusters", "cosine_clusters": how far drifts of a cluster have one direction, `drifts.concentration`;
-    - "explained_clusters": what the mean drift of c(i) in the even images explains of drift i, `drifts.explained`;
-    - "..._overall": the three for all positions as one group;
-    - "..._control": the six of drifts under the control condition; "..._shuffled": of wrong pairs, `drifts.shuffled`;
-    - "explained_clusters_mismatched": what the control condition's margins explain of this condition's drifts;
-    - "alignment_clusters", "alignment_clusters_mismatched": the mean cosine of drifts and margins, this condition's and
-      the control's, into which the length of the margin does not enter.
-
-    Args:
+    Attributes:
         at: the plug point, see `networks.frozen_parts.plug_points`; "" is the network's own.
         clusters: of k-means.
         patch: side of the neighbourhood in the clean maps by which patches are similar, odd; a
@@ -54,74 +43,113 @@ class Drift(Method):
         control_table: one of `degrade.tables.TABLES`.
     """
 
+    at: str = ""
+    clusters: int = 32
+    patch: int = 1
+    positions: int = 16
+    control: str = "standard"
+    control_severity: int | str = "1,2,3,4,5"
+    control_table: str = "cifar-c"
+
+    def __post_init__(self) -> None:
+        if min(self.clusters, self.positions) < 1 or self.patch < 1 or self.patch % 2 == 0:
+            raise UserError(
+                "clusters, positions and an odd patch of at least 1: "
+                f"not {self.clusters}, {self.positions}, {self.patch}"
+            )
+
+    def degradation(self) -> Degradation:
+        """The control condition. Raises `UserError` for an unknown corruption or table."""
+        return degrade.build(
+            {
+                "name": "random_corruption",
+                "corruptions": self.control,
+                "severities": str(self.control_severity),
+                "table": self.control_table,
+            }
+        )
+
+
+class Drift(Method):
+    """Measures the drifts of early features under the run's degradation; trains nothing.
+
+    Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. The degradations of
+    `evaluate` are measured in the same way. Even images learn clusters and margins, odd ones test
+    them. Computed in float32, whatever the precision of the execution.
+
+    Metrics, all over the odd images; c(i) is the cluster of the clean patch i:
+
+    - "size": the root of sum |d|^2 / sum |f(clean)|^2, over all images;
+    - "resultant_clusters", "cosine_clusters": how far drifts of a cluster have one direction,
+      `drift_statistics.concentration`;
+    - "explained_clusters": what the mean drift of c(i) in the even images explains of drift i,
+      `drift_statistics.explained`;
+    - "..._overall": the three for all positions as one group;
+    - "..._control": the six of drifts under the control condition; "..._shuffled": of wrong pairs,
+      `drift_statistics.shuffled`;
+    - "explained_clusters_mismatched": what the control condition's margins explain of this
+      condition's drifts;
+    - "alignment_clusters", "alignment_clusters_mismatched": the mean cosine of drifts and margins,
+      this condition's and the control's, which does not depend on the margin's length.
+    """
+
+    options_type = DriftOptions
+    options: DriftOptions
+
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        at: str = "",
-        clusters: int = 32,
-        patch: int = 1,
-        positions: int = 16,
-        control: str = "standard",
-        control_severity: int | str = "1,2,3,4,5",
-        control_table: str = "cifar-c",
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DriftOptions
     ) -> None:
         if run.epochs or run.holdout:
             raise UserError("drift trains nothing and takes test images: epochs=0 and no holdout")
-        if min(clusters, positions) < 1 or patch < 1 or patch % 2 == 0:
-            raise UserError(
-                f"clusters, positions and an odd patch of at least 1: not {clusters}, {positions}, {patch}"
-            )
         classifier = classifier_of(run, parents, "network")
-        super().__init__(run, task, parents)
-        self.parts = FrozenParts(classifier, run.network, str(at))
-        self.clusters, self.patch, self.positions, self.seed = clusters, patch, positions, run.seed
-        spec = {"corruptions": control, "severities": str(control_severity), "table": control_table}
-        self.control = degrade.build({"name": "random_corruption", **spec})
+        super().__init__(run, task, parents, options)
+        self.parts = FrozenParts(classifier, run.network, options.at)
+        self.seed = run.seed
+        self.control = options.degradation()
         self.kept: dict[str, Tensor] = {}
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
+    def build(run: Run, task: Task, options: DriftOptions) -> nn.Module:
         """Nothing: what is measured is the parent."""
         return nn.Identity()
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The metrics; the arrows of the first measurement, under the run's own degradation, are
-        kept."""
+        """The metrics of one degradation. The arrows of the first, the run's own, are kept."""
         first, parts = 0, []
         for batch in batches:
-            index = torch.arange(first, first + len(batch.clean), device=batch.clean.device)
-            with torch.autocast(batch.clean.device.type, enabled=False):
+            device = batch.degraded.device
+            index = torch.arange(first, first + len(batch.degraded), device=device)
+            with torch.autocast(device.type, enabled=False):
                 parts.append(self.vectors(batch, index))
-            first += len(batch.clean)
+            first += len(batch.degraded)
         vectors = Vectors(*map(torch.cat, zip(*parts, strict=True)))
         with torch.autocast(vectors.clean.device.type, enabled=False):
-            metrics, groups = summary(vectors, self.clusters, self.seed)
+            metrics, groups = summary(vectors, self.options.clusters, self.seed)
             self.kept = self.kept or arrows(vectors, groups)
         return metrics
 
     def vectors(self, batch: Batch, index: Tensor) -> Vectors:
         """The features of a batch at its sampled positions; `index` (B,) numbers the images."""
-        control = self.control(batch.clean, Which(index, ("drift control",)))
-        clean, degraded, other = (self._maps(x) for x in (batch.clean, batch.degraded, control))
+        images, key = batch.clean_images, ImageKey(index, ("drift control",))
+        control = to_float(self.control(to_levels(images), key))
+        clean, degraded, other = (self._maps(x) for x in (images, batch.degraded, control))
         if clean.shape != degraded.shape:
             raise UserError(
-                "drift compares features position by position: the degradation must keep the image's size"
+                "drift compares features position by position: "
+                "the degradation must keep the image's size"
             )
+        positions, patch = self.options.positions, self.options.patch
         height, width = clean.shape[-2:]
-        where = (Draws(index, "drift", self.seed).uniform(self.positions) * (height * width)).long()
+        where = (Draws(index, "drift", self.seed).uniform(positions) * (height * width)).long()
         at = _picker(where)
-        edge = self.patch // 2
-        padded = F.pad(clean, (edge,) * 4)
+        padded = F.pad(clean, (patch // 2,) * 4)
         around = [
             at(padded[:, :, y : y + height, x : x + width])
-            for y in range(self.patch)
-            for x in range(self.patch)
+            for y in range(patch)
+            for x in range(patch)
         ]
         middle = at(clean)
-        image = index.repeat_interleave(self.positions)
+        image = index.repeat_interleave(positions)
         return Vectors(
             torch.cat(around, 1), middle, at(degraded) - middle, at(other) - middle, image
         )
@@ -130,13 +158,12 @@ class Drift(Method):
         return self.parts.maps(self.parts.normalised(images)).float()
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """What `drifts.arrows` makes of the first measurement."""
+        """What `drift_statistics.arrows` makes of the first measurement."""
         return self.kept
 
 
 def _picker(where: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function that takes from maps (B, C, h, w) the columns at flat positions (B, m), as rows (B
-    m, C)."""
+    """A function from maps (B, C, h, w) to their columns at flat positions (B, m): (B m, C)."""
 
     def pick(maps: Tensor) -> Tensor:
         index = where[:, None].expand(-1, maps.shape[1], -1)

@@ -1,5 +1,4 @@
-"""Drift vectors of features, degraded - clean: do those of similar patches have one direction and
-one margin?
+"""Drifts of features, degraded - clean: do similar patches have one direction and one margin?
 
 The statistics behind `paperlib.papers.ddp.drift`, on plain tensors.
 """
@@ -12,11 +11,11 @@ from torch.nn import functional as F
 
 from paperlib.errors import UserError
 
-SHOWN = (5, 24)  # clusters and arrows a cluster in the samples
+SHOWN = (5, 24)  # clusters, and arrows per cluster, in the samples
 
 
 class Vectors(NamedTuple):
-    """Features at the sampled positions: one row a position."""
+    """Features at the sampled positions, one row per position."""
 
     patch: Tensor  # (n, C p p) float32, the p x p neighbourhoods of the clean maps
     clean: Tensor  # (n, C) float32, clean maps
@@ -26,15 +25,20 @@ class Vectors(NamedTuple):
 
 
 def kmeans(points: Tensor, clusters: int, seed: int, rounds: int = 25) -> Tensor:
-    """The centres (k, D) that Lloyd's algorithm reaches on points (n, D) from k of them, drawn as
-    in k-means++.
+    """The centres (k, D) of clusters of points: Lloyd's algorithm from a start by k-means++.
 
-    k is at most the number of different points. A cluster that loses its points keeps its centre.
+    A cluster that loses its points keeps its centre.
+
+    Args:
+        points: (n, D).
+        clusters: k, or the number of different points where that is smaller.
+        seed: of the random start.
+        rounds: iterations of Lloyd's algorithm.
     """
     generator = torch.Generator().manual_seed(seed)
     centres = points[torch.randint(len(points), (1,), generator=generator).to(points.device)]
     while len(centres) < clusters:
-        # D^2 sampling, by its CDF
+        # D^2 sampling, by its cumulative distribution
         far = torch.cdist(points, centres).min(1).values.square().double().cumsum(0)
         if not far[-1] > 0:
             break
@@ -53,8 +57,7 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def means(values: Tensor, groups: Tensor, empty: Tensor) -> Tensor:
-    """(k, D): the means of the values (n, D) of each group 0 ... k - 1; that of `empty` (k, D) for
-    one without any."""
+    """(k, D): the mean of each group's values (n, D), or `empty` (k, D) for one without any."""
     count = torch.bincount(groups, minlength=len(empty))[:, None]
     sums = torch.zeros_like(empty).index_add_(0, groups, values)
     return torch.where(count > 0, sums / count.clamp_min(1), empty)
@@ -76,8 +79,7 @@ def alignment(drift: Tensor, prediction: Tensor) -> float:
 
 
 def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
-    """How far the drifts (n, C) of a group have one direction, mean over all drifts of the number
-    of its group.
+    """How far the drifts (n, C) of a group have one direction; weighted by the groups' sizes.
 
     With unit vectors u = d / |d| of the n drifts of a group that are not 0: "resultant", R = |mean
     of u|, in [0, 1], the mean resultant length of directional statistics; "cosine", the mean cosine
@@ -101,8 +103,8 @@ def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
 def shuffled(vectors: Vectors, groups: Tensor, seed: int) -> Tensor:
     """(n, C): drifts of wrong pairs, f(degraded) of another patch of the same group minus f(clean).
 
-    The mean of a group is what it was; what is lost is that the two patches show the same. (Over
-    all patches, the groups' own means would be most of the "drift".)
+    The mean of a group is what it was, but the two patches no longer show the same. (Over all
+    patches, the differences of the groups' means would be most of the "drift".)
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(groups), generator=generator).to(groups.device)
@@ -116,7 +118,8 @@ def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float
     learn, test = vectors.image % 2 == 0, vectors.image % 2 == 1
     if not (learn.any() and test.any()):
         raise UserError(
-            "drift learns margins from half of the images and tests them on the others: test_size >= 2"
+            "drift learns margins from half of the images and tests them on the others: "
+            "test_size >= 2"
         )
     centres = kmeans(vectors.patch[learn], clusters, seed)
     group = nearest(vectors.patch, centres)
@@ -124,13 +127,13 @@ def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float
     norm = vectors.drift.square().sum()
     if not norm > 0:
         raise UserError(
-            "drift measures what a degradation does to features; under this one they stay as they are"
+            "drift measures what a degradation does to features; "
+            "under this one they stay as they are"
         )
     out = {"size": float((norm / vectors.clean.square().sum()).sqrt())}
 
     def margins(values: Tensor, groups: Tensor) -> Tensor:
-        """For every test position the mean of its group in the other half, or the overall mean for
-        none."""
+        """For every test position its group's mean in the other half, or the overall mean."""
         overall = values[learn].mean(0).expand(len(centres), -1)
         return means(values[learn], groups[learn], overall)[groups[test]]
 
@@ -152,6 +155,10 @@ def arrows(vectors: Vectors, groups: Tensor) -> dict[str, Tensor]:
 
     The plane is spanned by the two leading eigenvectors of the drifts' second moment plus the
     control's, each divided by its trace, so that neither kind is favoured.
+
+    Args:
+        vectors: all drifts.
+        groups: (n,) int64, their clusters.
 
     Returns:
         "start" (m, 2), the clean features in the plane; "drift" and "control" (m, 2), the arrows;

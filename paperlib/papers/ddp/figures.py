@@ -1,7 +1,10 @@
-"""Drawings of the chapter on the deep degradation prior. Each takes plain numbers or tensors and
-returns a figure."""
+"""Drawings of the chapter on the deep degradation prior.
+
+Each takes plain numbers or tensors and returns a figure.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,12 +37,11 @@ SHARES = (
 def drift_arrows(
     samples: Mapping[str, Tensor], condition: str, control: str = "mismatched conditions"
 ) -> Figure:
-    """Drifts of the same patches under one condition (left) and under the control (right), in one
-    plane.
+    """Drifts of the same patches under one condition (left) and the control (right), in one plane.
 
     An arrow goes from the features of the clean patch to those of the degraded one; clusters of
     similar clean patches have one colour, and a thick arrow from their mean, which is their margin.
-    What is above a panel is the share of all drifts (their second moment) that lies in the plane.
+    The title of a panel has the share of all drifts (their second moment) that lies in the plane.
 
     Args:
         samples: those of `drift.Drift`.
@@ -63,9 +65,7 @@ def drift_arrows(
         ax.tick_params(labelsize=7, pad=1)
         ax.set_xlabel("component 1", fontsize=8)
     axes[0].set_ylabel("component 2", fontsize=8)
-    ends = np.concatenate(
-        [start, *(start + samples[name].numpy() for name in ("drift", "control"))]
-    )
+    ends = np.concatenate([start, *(start + samples[n].numpy() for n in ("drift", "control"))])
     low, high = np.quantile(ends, (0.01, 0.99), axis=0)  # a few long arrows leave the panel
     (x, y), reach = (low + high) / 2, 0.53 * (high - low).max()
     for ax in axes:  # one scale for both directions: angles are seen as they are
@@ -75,21 +75,32 @@ def drift_arrows(
 
 
 def _arrows(
-    ax: Axes, start: np.ndarray, drift: np.ndarray, color: object, width: float, alpha: float
+    ax: Axes, start: np.ndarray, drift: np.ndarray, color: Any, width: float, alpha: float
 ) -> None:
+    """Arrows (n, 2) from their starts (n, 2), in the units of the axes."""
     x, y = start.T
     u, v = drift.T
-    scale = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": width}
-    ax.quiver(x, y, u, v, color=color, alpha=alpha, zorder=3 if alpha == 1 else 2, **scale)  # type: ignore[arg-type]
+    ax.quiver(
+        x,
+        y,
+        u,
+        v,
+        angles="xy",
+        scale_units="xy",
+        scale=1.0,
+        width=width,
+        color=color,
+        alpha=alpha,
+        zorder=3 if alpha == 1 else 2,
+    )
 
 
 def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Concentration (left) and explained share (right) of the drifts against their controls, a row
-    a corruption.
+    """Concentration (left) and explained share (right) of the drifts against their controls.
 
-    Left, the mean cosine of pairs of drifts: 0 is no common direction. Right, the share of the
-    drifts' second moment that a margin, learned on other images, explains: 0 is that of no margin;
-    shares under -0.5 are at the edge.
+    There is one row per corruption. Left, the mean cosine of pairs of drifts: 0 is no common
+    direction. Right, the share of the drifts' second moment that a margin, learned on other images,
+    explains: 0 is that of no margin; shares under -0.5 are at the edge.
 
     Args:
         rows: corruption -> metrics of `drift.Drift`.
@@ -99,14 +110,16 @@ def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
     for ax, kinds in zip(axes, (COSINES, SHARES), strict=True):
         for metric, label, color, marker in kinds:
             values = np.array([row[metric] for row in rows.values()])
-            style = {
-                "marker": marker,
-                "color": color,
-                "label": label,
-                "markersize": 4.5,
-                "linestyle": "none",
-            }
-            ax.plot(values.clip(LOWEST, 1), heights, alpha=0.85, clip_on=False, **style)
+            ax.plot(
+                values.clip(LOWEST, 1),
+                heights,
+                marker,
+                color=color,
+                label=label,
+                markersize=4.5,
+                alpha=0.85,
+                clip_on=False,
+            )
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_yticks(heights, list(rows))
         ax.tick_params(labelsize=7.5, pad=1)

@@ -1,13 +1,12 @@
-"""The feature de-drifting module of *Deep degradation prior* (Wang, Cao, Zha, Zhang & Xiong, CVPR
-2020).
+"""The feature de-drifting module of *Deep degradation prior* (Wang et al., CVPR 2020).
 
-before, after = split(network, plug_point("resnet18"))
-module = FeatureDeDrifting(channels=64)
-logits = network.classify(after(module(before(images), images))).logits
+    before, after = split(network, plug_point("resnet18", network))
+    module = FeatureDeDrifting(channels=64)
+    logits = network.classify(after(module(before(images), images))).logits
 
-The paper's text was not at hand, nor is there official code. The layers are those of the baseline
-"FDM_DDP" in the repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun & Wang,
-2023), of which two authors are the paper's; what is inferred says so.
+The paper's text was unavailable, and there is no official code. The layers are those of the
+baseline "FDM_DDP" in the repository of *Lightweight adaptive feature de-drifting* (Peng, Cao, Sun &
+Wang, 2023), of which two authors are the paper's; what is inferred says so.
 """
 
 import torch
@@ -53,7 +52,8 @@ class FeatureDeDrifting(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         if residual:
             nn.init.zeros_(self.merge.weight)
 
@@ -63,7 +63,8 @@ class FeatureDeDrifting(nn.Module):
         Args:
             maps: (N, C, h, w), of the degraded image.
             images: (N, 3, H, W), the degraded image as the network sees it, normalised; other sizes
-                than h x w are brought there by averaging (how is not known; inferred).
+                than h x w are averaged to it (how is not known; inferred).
+
         Returns:
             (N, C, h, w).
         """

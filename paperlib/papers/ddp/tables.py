@@ -1,27 +1,71 @@
 """The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from statistics import fmean
 
-from paperlib.common_corruptions import SUMMARIES, reference, seen, summarised, summary_texts
+from paperlib.common_corruptions import SUMMARIES, metric, seen, with_summaries
 from paperlib.degrade.tables import EXTRA
-from paperlib.evidence.claims import read_csv
-from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
+from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.scores import Items, Score, Scores
+from paperlib.evidence.verdicts import Verdict, judge_claims
+from paperlib.papers.ddp.profiles import Settings
 from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVERITY, VARIANTS
-from paperlib.report import Table, claims_table, gain_text
-from paperlib.runs import Record
-from paperlib.study import Settings
+from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, gain_text, metric_rows
 
-Items = Mapping[str, Mapping[str, list[Record]]]
-MODELS = {"frozen": "frozen", "blind": "+DDP, all corruptions", "ten": "+DDP, 10 images elsewhere",
-          "ten-own": "+DDP, 10 images from here"}  # fmt: skip
+MODELS = {
+    "frozen": "frozen",
+    "blind": "+DDP, all corruptions",
+    "ten": "+DDP, 10 images elsewhere",
+    "ten-own": "+DDP, 10 images from here",
+}
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = [f"{settings.images()} training images", f"modules {settings.images('fdm')}"]
-    return settings.described([*images, *settings.narrowed(NAMES)])
+    modules = f"modules {settings.images(settings.module)}"
+    images = f"{settings.images()} training images"
+    return settings.described([images, modules, *settings.narrowed(NAMES)])
+
+
+def scores(dataset: str, items: Items) -> Scores:
+    """All numbers, the summaries of those tested under all corruptions, and further rows.
+
+    "q25" to "q7": top-1 by JPEG quality. "drift_left_share": the squared distance to the clean
+    features behind a module, as a share of that without. Cell "<network>/condition": what modules
+    for one corruption each have under their own, with the frozen network's metrics
+    ("top1@fog-3"). "condition": the mean over those.
+    """
+    found = with_summaries(Scores.of(*items.values()), "frozen", dataset)
+    return found.plus([*_qualities(found), *_drift_left(found), *_conditions(dataset, found)])
+
+
+def _qualities(found: Scores) -> Iterator[Score]:
+    for cell in (cell for cell in found.cells if "/jpeg/" in cell):
+        for severity, quality in QUALITIES.items():
+            for seed, value in found.values(cell, f"top1@jpeg_compression-{severity}").items():
+                yield Score(cell, seed, f"q{quality}", value)
+
+
+def _drift_left(found: Scores) -> Iterator[Score]:
+    for cell in found.cells:
+        without = found.values(cell, "drift")
+        for seed, left in found.values(cell, "drift_left").items():
+            if without[seed]:  # clean images do not drift
+                yield Score(cell, seed, "drift_left_share", left / without[seed])
+
+
+def _conditions(dataset: str, found: Scores) -> Iterator[Score]:
+    names = [metric(dataset, corruption, SEVERITY) for corruption in seen(dataset)]
+    for network in NAMES:
+        frozen, modules = f"{network}/frozen", f"{network}/condition"
+        without = [found.values(frozen, name) for name in names]
+        behind = [found.values(f"{modules}/{corruption}") for corruption in seen(dataset)]
+        for name, values in zip(names, behind, strict=True):
+            yield from (Score(modules, seed, name, value) for seed, value in values.items())
+        for cell, tested in ((frozen, without), (modules, behind)):
+            for seed in sorted(set.intersection(*map(set, tested))):
+                yield Score(cell, seed, "condition", fmean(values[seed] for values in tested))
 
 
 def printed() -> Table:
@@ -30,11 +74,8 @@ def printed() -> Table:
         (row["network"], row["model"], *(row[name] for name in SUMMARIES))
         for row in read_csv("ddp", "poster")
     ]
-    return Table(
-        "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE",
-        ("", "", *SUMMARIES.values()),
-        rows,
-    )
+    title = "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE"
+    return Table(title, ("", "", *SUMMARIES.values()), rows)
 
 
 DRIFT = {  # metrics of `drift`, and what the table calls them
@@ -48,217 +89,143 @@ DRIFT = {  # metrics of `drift`, and what the table calls them
 }
 
 
-def drift(network: str, dataset: str, items: Items) -> Table:
+def drift(settings: Settings, dataset: str, found: Scores) -> Table:
     """The observation behind the prior, in numbers, by corruption: means over seeds."""
-    rows = []
-    for name, metrics in drifts(items).items():
-        rows.append((name, *(f"{metrics[metric]:.2f}" for metric in DRIFT)))
-    title = f"Drift of early features at severity {SEVERITY}: {NAMES[network]}, {dataset}, means over seeds"
+    rows = [
+        (name, *(f"{means[metric]:.2f}" for metric in DRIFT))
+        for name, means in drifts(dataset, found).items()
+    ]
+    what = f"{NAMES[settings.networks[0]]}, {dataset}, means over seeds"
+    title = f"Drift of early features at severity {SEVERITY}: {what}"
     return Table(title, ("corruption", *DRIFT.values()), rows)
 
 
-def drifts(items: Items) -> dict[str, dict[str, float]]:
+def drifts(dataset: str, found: Scores) -> dict[str, dict[str, float]]:
     """Corruption -> metrics of `drift`, means over seeds."""
     return {
-        name: {metric: fmean(r.metrics[metric] for r in records) for metric in records[0].metrics}
-        for name, records in items["drift"].items()
-        if records
+        name: {metric: fmean(found.values(name, metric).values()) for metric in found.metrics(name)}
+        for name in seen(dataset)
+        if name in found.cells
     }
 
 
-def main(settings: Settings, dataset: str, items: Items) -> Table:
-    """Clean, seen and unseen accuracy and mCE of the frozen networks and of the modules that serve
-    all corruptions."""
-    rows, cells = [], {**items["main"], **items["ten"]}
-    for network in settings.networks:
-        baseline = reference(cells.get(f"{network}/frozen", ()), dataset)
-        for model, label in MODELS.items():
-            values = summary_texts(cells.get(f"{network}/{model}", ()), baseline, dataset)
-            rows.append((f"{NAMES[network]}, {label}", *values))
-    title = f"One module for all corruptions, {dataset}: top-1 (%) and mCE relative to the frozen network"
-    return Table(f"{title}, {describe(settings)}", ("", *SUMMARIES.values()), rows)
+def main(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Accuracy and mCE of the frozen networks, and of the modules that serve all corruptions."""
+    cells = {
+        f"{NAMES[network]}, {label}": f"{network}/{model}"
+        for network in settings.networks
+        for model, label in MODELS.items()
+    }
+    what = "top-1 (%) and mCE relative to the frozen network"
+    title = f"One module for all corruptions, {dataset}: {what}, {describe(settings)}"
+    return Table(title, ("", *SUMMARIES.values()), metric_rows(found, cells, SUMMARIES))
 
 
-def single_gains(network: str, dataset: str, items: Items) -> dict[str, Estimate]:
-    """Corruption -> gain of its own module over the frozen network, at the severity of the
-    conditions."""
-    gains = {}
-    for name in seen(dataset):
-        frozen = as_top1(items["main"].get(f"{network}/frozen", []), f"top1@{name}-{SEVERITY}")
-        gain = effect(items["conditions"].get(f"{network}/condition/{name}", ()), frozen)
-        if gain is not None:
-            gains[name] = gain
-    return gains
+def single_gains(network: str, dataset: str, found: Scores) -> dict[str, Estimate]:
+    """Corruption -> gain of its own module over the frozen network, at the conditions' severity."""
+    names = {metric(dataset, corruption, SEVERITY): corruption for corruption in seen(dataset)}
+    gains = found.gains(f"{network}/condition", f"{network}/frozen", names)
+    return {names[name]: gain for name, gain in gains.items()}
 
 
-def summary_gains(network: str, model: str, dataset: str, items: Items) -> dict[str, Estimate]:
-    """Corruption -> gain of a module for all corruptions over the frozen network, mean over
+def summary_gains(network: str, model: str, dataset: str, found: Scores) -> dict[str, Estimate]:
+    """Corruption -> gain of a module for all of them over the frozen network, mean over
     severities."""
-    everything = {**items["main"], **items["ten"]}
-    own = {cell: everything.get(cell, []) for cell in (f"{network}/frozen", f"{network}/{model}")}
-    cells = summarised(own, f"{network}/frozen", dataset)
-    found = {}
-    for name in (*seen(dataset), *EXTRA):
-        gain = effect(
-            cells.get(f"{network}/{model}/{name}", ()), cells.get(f"{network}/frozen/{name}", ())
-        )
-        if gain is not None:
-            found[name] = gain
-    return found
+    return found.gains(f"{network}/{model}", f"{network}/frozen", (*seen(dataset), *EXTRA))
 
 
-def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
-    """Gain over the frozen network by corruption, a table a network; those told from zero are
-    bold."""
-    tables = []
+def gains(settings: Settings, dataset: str, found: Scores) -> Tables:
+    """Gain over the frozen network by corruption, one table per network.
+
+    Bold: the interval excludes 0. A column of what the profile does not train is left out.
+    """
+    tables = Tables()
     alone = f"a module for it, severity {SEVERITY}"
     for network in settings.networks:
-        blind, ten = (summary_gains(network, model, dataset, items) for model in ("blind", "ten"))
         columns = {
-            f"{alone}: drift left": drift_left(network, items),
-            alone: {
-                name: gain_text(gain)
-                for name, gain in single_gains(network, dataset, items).items()
-            },
-            "one for all": {name: gain_text(gain) for name, gain in blind.items()},
-            "one for all, 10 images": {name: gain_text(gain) for name, gain in ten.items()},
+            f"{alone}: drift left": _drift_left_texts(network, dataset, found),
+            alone: _gain_texts(single_gains(network, dataset, found)),
+            "one for all": _gain_texts(summary_gains(network, "blind", dataset, found)),
+            "one for all, 10 images": _gain_texts(summary_gains(network, "ten", dataset, found)),
         }
-        # what was not asked for has none
         columns = {header: column for header, column in columns.items() if column}
         rows = [
-            (name, *(c.get(name, "–") for c in columns.values()))
+            (name, *(column.get(name, NOTHING) for column in columns.values()))
             for name in (*seen(dataset), *EXTRA)
         ]
-        tables.append(
-            Table(
-                f"Gain over the frozen {NAMES[network]} (points), {dataset}",
-                ("corruption", *columns),
-                rows,
-            )
-        )
+        title = f"Gain over the frozen {NAMES[network]} (points), {dataset}"
+        tables.append(Table(title, ("corruption", *columns), rows))
     return tables
 
 
-def drift_left(network: str, items: Items) -> dict[str, str]:
-    """Corruption -> the squared distance to the clean features behind its own module, as a share of
-    that without."""
+def _gain_texts(gains: Mapping[str, Estimate]) -> dict[str, str]:
+    return {name: gain_text(gain) for name, gain in gains.items()}
+
+
+def _drift_left_texts(network: str, dataset: str, found: Scores) -> dict[str, str]:
+    """Corruption -> how much of the drift its own module leaves."""
     out = {}
-    for cell, records in items["conditions"].items():
-        if records and cell.startswith(f"{network}/"):
-            share = fmean(
-                record.metrics["drift_left"] / record.metrics["drift"] for record in records
-            )
-            out[cell.rpartition("/")[2]] = f"{share:.2f}"
+    for name in seen(dataset):
+        share = found.estimate(f"{network}/condition/{name}", "drift_left_share")
+        if share is not None:
+            out[name] = f"{share.mean:.2f}"
     return out
 
 
-def jpeg(settings: Settings, dataset: str, items: Items) -> Table:
+def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
     """Accuracy by JPEG quality, printed and ours."""
+    qualities = [f"q{quality}" for quality in QUALITIES.values()]
     rows = [
-        (
-            f"ImageNet, printed: {row['network']}, {row['model']}",
-            *(row[f"q{q}"] for q in QUALITIES.values()),
-        )
+        (f"ImageNet, printed: {row['network']}, {row['model']}", *(row[q] for q in qualities))
         for row in read_csv("ddp", "jpeg")
     ]
-    qualities = _by_quality(items)
-    for network in settings.networks:
-        for model in ("frozen", "ddp"):
-            values = [
-                top1(qualities.get(f"{network}/jpeg/{model}/q{q}", [])) for q in QUALITIES.values()
-            ]
-            label = f"{dataset}: {NAMES[network]}, {model}"
-            rows.append((label, *(value.text() if value else "–" for value in values)))
-    return Table(
-        "JPEG compression: top-1 (%) by quality", ("", *(str(q) for q in QUALITIES.values())), rows
-    )
-
-
-def _by_quality(items: Items) -> dict[str, list[Record]]:
-    return {
-        f"{cell}/q{quality}": as_top1(records, f"top1@jpeg_compression-{severity}")
-        for cell, records in items["jpeg"].items()
-        for severity, quality in QUALITIES.items()
+    ours = {
+        f"{dataset}: {NAMES[network]}, {model}": f"{network}/jpeg/{model}"
+        for network in settings.networks
+        for model in ("frozen", "ddp")
     }
+    rows += metric_rows(found, ours, qualities)
+    title = "JPEG compression: top-1 (%) by quality"
+    return Table(title, ("", *map(str, QUALITIES.values())), rows)
 
 
-def silences(settings: Settings, dataset: str, items: Items) -> Table:
+def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     """What the sources leave open, compared once with the default."""
     network = settings.networks[0]
-    cells = summarised({**items["main"], **items["silences"]}, f"{network}/frozen", dataset)
-    rows = []
-    for name in VARIANTS:
-        row = [name]
-        for what in ("hq", "seen", "unseen"):
-            gain = effect(
-                cells.get(f"{network}/blind/{name}/{what}", ()),
-                cells.get(f"{network}/blind/{what}", ()),
-            )
-            row.append(gain_text(gain))
-        rows.append(row)
-    title = f"What the sources leave open: difference to the default (points), {NAMES[network]}, {dataset}"
+    pairs = {name: (f"{network}/blind/{name}", f"{network}/blind") for name in VARIANTS}
+    rows = gain_rows(found, pairs, ("hq", "seen", "unseen"))
+    what = f"difference to the default (points), {NAMES[network]}, {dataset}"
+    title = f"What the sources leave open: {what}"
     return Table(title, ("variant", "HQ", "seen", "unseen"), rows)
 
 
-def claimed(dataset: str, items: Items) -> dict[str, list[Record]]:
-    """All cells that claims speak of."""
-    cells: dict[str, list[Record]] = {}
-    everything = {**items["main"], **items["ten"]}
-    for network in NAMES:
-        own = {
-            cell: records for cell, records in everything.items() if cell.startswith(f"{network}/")
-        }
-        cells |= summarised(own, f"{network}/frozen", dataset)
-        single = [
-            items["conditions"].get(f"{network}/condition/{name}", []) for name in seen(dataset)
-        ]
-        if own and all(single):
-            cells |= _conditions(network, own[f"{network}/frozen"], single, dataset)
-    return {**cells, **_by_quality(items)}
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
 
-
-def _conditions(
-    network: str, frozen: list[Record], single: list[list[Record]], dataset: str
-) -> dict[str, list[Record]]:
-    """The mean over all conditions, with a module each and without: cells
-    "<network>/condition/seen" and "/alone"."""
-    means: dict[str, list[Record]] = {
-        f"{network}/condition/seen": [],
-        f"{network}/condition/alone": [],
-    }
-    for before, *after in zip(frozen, *single, strict=True):
-        alone = [before.metrics[f"top1@{name}-{SEVERITY}"] for name in seen(dataset)]
-        for cell, values in zip(means, ([r.metrics["top1"] for r in after], alone), strict=True):
-            means[cell].append(
-                dataclasses.replace(before, metrics={"top1": sum(values) / len(values)})
-            )
-    return means
+    In a profile without ResNet-50, the first network stands in for it.
+    """
+    networks, found = settings.networks, scores(dataset, items)
+    stand_ins = {} if "resnet50" in networks else {"resnet50": networks[0]}
+    paper_setting = settings.profile == "paper"
+    return judge_claims(read_claims("ddp"), found, dataset, paper_setting, "imagenet", stand_ins)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The verdicts. All claims are about ImageNet-C; measured on anything else they can be right in
-    direction only.
-
-    A profile without ResNet-50 judges what is claimed of it by its first network; the title says
-    so.
-    """
-    cells, first = claimed(dataset, items), settings.networks[0]
-    title = "Claims"
-    if "resnet50" not in settings.networks:
-        cells |= {cell.replace(first, "resnet50", 1): records for cell, records in cells.items()}
-        title = f"Claims, {NAMES[first]} in the place of ResNet-50"
-    table = claims_table("ddp", dataset, cells, settings.profile == "paper", about="imagenet")
-    return Table(table.title.replace("Claims", title, 1), table.headers, table.rows)
+    """`verdicts` as a table; the title says which network stands for which."""
+    found = verdicts(settings, dataset, items)
+    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies` holds what `ddp.study` returned, by data set."""
+    """All tables in the chapter's order. `studies`: by data set what `ddp.study` returned."""
     out = [printed()]
     for dataset, items in studies.items():
+        found = scores(dataset, items)
         out += [
-            drift(settings.networks[0], dataset, items),
-            main(settings, dataset, items),
-            *gains(settings, dataset, items),
+            drift(settings, dataset, found),
+            main(settings, dataset, found),
+            *gains(settings, dataset, found),
+            jpeg(settings, dataset, found),
+            ablations(settings, dataset, found),
         ]
-        out += [jpeg(settings, dataset, items), silences(settings, dataset, items)]
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

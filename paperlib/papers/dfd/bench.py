@@ -1,5 +1,4 @@
-"""What a student step of DFD costs, against the same step as it is usually written. Part of `make
-bench`.
+"""What a student step of DFD costs, against the same step as usually written (`make bench`).
 
 Contestants take turns in one process, as in `paperlib.bench.race`.
 """
@@ -21,9 +20,10 @@ from torchvision.transforms import functional as TF
 
 from paperlib import datasets, networks
 from paperlib.bench.race import PEAK, Steps, our_steps, ours, race, share_outside, write_record
+from paperlib.book import blocks
 from paperlib.execution import Execution
+from paperlib.running import flops
 from paperlib.runs import Run
-from paperlib.sweep import flops
 
 LOW: dict[str, int | str] = {"name": "lowres", "factor": 4}
 
@@ -50,8 +50,7 @@ class UsualPairs(torch.utils.data.Dataset):
 
 
 def usual_steps(run: Run, device: str) -> Steps:
-    """The same student step as most programs write it: DataLoader, PIL, float32, NCHW, unfused
-    SGD."""
+    """The same step as most programs write it: DataLoader, PIL, float32, NCHW, unfused SGD."""
     data = datasets.load(run.dataset).train
     loader = DataLoader(
         UsualPairs(data.images, data.labels),
@@ -129,3 +128,22 @@ def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
         )
         print(json.dumps(results[-1]), flush=True)
     return write_record("dfd-step", device, results)
+
+
+def block() -> str:
+    """The measured speeds as a table in Markdown."""
+    rows = [
+        (
+            device,
+            result["batch"],
+            blocks.mode(result),
+            blocks.span(result["ours_images_per_second"]),
+            blocks.span(result["usual_images_per_second"]),
+            f"{result['ratio']:.2f}×",
+            f"{100 * result['share_outside']:.1f} %",
+        )
+        for device, record in blocks.benchmarks("dfd-step-*.json")
+        for result in record["results"]
+    ]
+    speeds = ("ours, images/s", "usual, images/s", "ratio", "outside networks and optimizer")
+    return blocks.pipe(("device", "batch", "ours in", *speeds), rows)

@@ -1,5 +1,4 @@
-"""Drawings of the chapter on deep feature distillation. Each takes plain numbers or tensors and
-returns a figure."""
+"""Drawings of the chapter on deep feature distillation, from plain numbers or tensors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
-from paperlib.figures import DPI, LOSS, STUDENT, TEACHER
+from paperlib.figures import DPI, LOSS, PAGE, STUDENT, TEACHER
 
 
 def _box(ax: Axes, x: float, y: float, text: str, color: Any, width: float = 1.5) -> None:
@@ -35,13 +34,12 @@ def _arrow(
 
 
 def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
-    """DFD in one picture (the paper's Fig. 1, drawn anew): two networks, two images of one scene,
-    two losses.
+    """DFD in one picture, after the paper's Fig. 1: two networks, two images, two losses.
 
     Args:
         high, low: (3, H, W) in [0, 1], an image and its low-resolution version.
     """
-    fig, ax = plt.subplots(figsize=(7.5, 3.1), dpi=DPI)
+    fig, ax = plt.subplots(figsize=(PAGE, 3.1), dpi=DPI)
     ax.set(xlim=(-0.1, 10.1), ylim=(-0.25, 3.6))
     ax.set_aspect("equal")
     ax.axis("off")
@@ -85,9 +83,8 @@ def lambda_sweep(
     xlabel: str,
     ylabel: str,
 ) -> Figure:
-    """Accuracy against lambda, one panel a network, the base network as a dashed line (the paper's
-    Fig. 2)."""
-    fig, axes = plt.subplots(1, len(curves), figsize=(7.5, 2.5), dpi=DPI, squeeze=False)
+    """Accuracy against lambda, one panel per network (the paper's Fig. 2); dashed: the base."""
+    fig, axes = plt.subplots(1, len(curves), figsize=(PAGE, 2.5), dpi=DPI, squeeze=False)
     for ax, (name, curve) in zip(axes[0], curves.items(), strict=True):
         ax.plot(list(curve), list(curve.values()), marker="o", color=STUDENT, label="DFD")
         ax.axhline(bases[name], linestyle="--", color=TEACHER, label="base network")

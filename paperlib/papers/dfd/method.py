@@ -7,13 +7,14 @@ equations (1) to (4).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
@@ -36,8 +37,7 @@ def probabilities(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def recognition_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) and (3) in one stable
-    step."""
+    """Equation (3): -y log(p)^T for one-hot y, averaged over the batch; (2) is included."""
     return F.cross_entropy(logits.float(), labels)
 
 
@@ -46,48 +46,43 @@ def total_loss(recognition: Tensor, distillation: Tensor, lambda_: float) -> Ten
     return recognition + lambda_ * distillation
 
 
-class DFD(Supervised):
-    """The student of DFD; needs a parent "teacher", takes an optional parent "init" (Algorithm 1,
-    module 2).
+@dataclass(frozen=True)
+class DFDOptions(SupervisedOptions):
+    """Options of DFD; `feature` is the side of the last ReLU on which features are compared.
 
-    Args:
+    Attributes:
         lambda_: the weight of equation (4), tuned in the paper over {0.1, 0.2, 0.5, 1, 2, 5, 10}.
-        reduction: of equation (1), "sum" as printed, or "mean", with which the whole grid of
-            lambdas trains.
-        feature: the side of the last ReLU on which features are compared, "post" or "pre".
-        dropout: of the student's network, see `Supervised`.
+        reduction: of equation (1), "sum" as printed, or "mean", with which all lambdas train.
     """
 
+    lambda_: float = 2.0
+    reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("reduction", self.reduction, ("sum", "mean"))
+
+
+class DFD(Supervised):
+    """The student; needs a parent "teacher", takes a parent "init" (Algorithm 1, module 2)."""
+
+    options_type = DFDOptions
+    options: DFDOptions
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        lambda_: float = 2.0,
-        reduction: str = "mean",
-        feature: str = "post",
-        dropout: float | None = None,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DFDOptions
     ) -> None:
-        super().__init__(run, task, parents, feature=feature, dropout=dropout)
-        if "teacher" not in parents:
-            raise UserError(f"{run.method} needs a teacher: uses={{'teacher': Run(...)}}")
-        self.lambda_ = lambda_
-        self.reduction = choose("reduction", reduction, ("sum", "mean"))
-        self.parents["teacher"].feature = feature  # type: ignore[assignment]  # the teacher was built by its own run
-
-    def teachers_view(self, batch: Batch) -> Tensor:
-        """The images of which the teacher's features are taken (B, 3, H, W): the high-resolution
-        ones."""
-        return batch.clean
+        super().__init__(run, task, parents, options)
+        # the teacher was built by its own run, which knows nothing of this option
+        self.parents["teacher"].feature = options.feature
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation (4) and its two terms."""
-        teacher = frozen(self.parents["teacher"], self.teachers_view(batch))
+        teacher = frozen(self.parents["teacher"], batch.clean_images)
         student = self.network(batch.degraded)
         recognition = recognition_loss(student.logits, batch.labels)
-        distillation = distillation_loss(student.feature, teacher.feature, self.reduction)
-        loss = total_loss(recognition, distillation, self.lambda_)
+        distillation = distillation_loss(student.feature, teacher.feature, self.options.reduction)
+        loss = total_loss(recognition, distillation, self.options.lambda_)
         return {"loss": loss, "recognition": recognition, "distillation": distillation}

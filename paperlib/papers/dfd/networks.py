@@ -1,5 +1,6 @@
-"""Super-resolution by a factor of 2: the networks of DFD's Table 2 and Fig. 3, and SRGAN's
-discriminator.
+"""Super-resolution by a factor of 2: the networks of DFD's Table 2 and Fig. 3.
+
+SRGAN's discriminator is here, too.
 
 All take float images (B, 3, h, h) in [0, 1] and return (B, 3, 2h, 2h), on the same scale and not
 clipped. The originals of VDSR and ESPCN work on the luminance alone; these work on RGB, because a
@@ -19,8 +20,7 @@ def _channels(width: float, *counts: int) -> list[int]:
 
 
 class VDSR(nn.Module):
-    """Very deep super-resolution (Kim, Lee & Lee, CVPR 2016): a bicubic enlargement plus a learned
-    residual.
+    """Very deep super-resolution (Kim, Lee & Lee, CVPR 2016): bicubic plus a learned residual.
 
     3x3 convolutions with ReLU between them, at the size of the output, initialised as the paper
     does (He et al., 2015). 668,227 parameters at width 1 with 20 convolutions.
@@ -49,8 +49,7 @@ class VDSR(nn.Module):
 
 
 class ESPCN(nn.Module):
-    """Efficient sub-pixel network (Shi et al., CVPR 2016): convolutions at the size of the input,
-    then pixel shuffle.
+    """Efficient sub-pixel network (Shi et al., CVPR 2016): small maps, then a pixel shuffle.
 
     5x5 with 64 channels, 3x3 with 32, 3x3 with 3 * 2^2, tanh between them as in section 3.2 of the
     paper. 26,796 parameters at width 1 with 3 convolutions.
@@ -95,8 +94,7 @@ class ResidualBlock(nn.Module):
 
 
 class SRResNet(nn.Module):
-    """SRGAN's generator (Ledig et al., CVPR 2017, Fig. 4): residual blocks at the size of the
-    input, a pixel shuffle.
+    """SRGAN's generator (Ledig et al., CVPR 2017, Fig. 4): residual blocks, a pixel shuffle.
 
     One sub-pixel step, as 2x needs (the paper's 4x has two). Each PReLU has one slope; convolutions
     in front of a batch norm have no bias. 1,399,637 parameters at width 1 with 16 blocks.
@@ -127,8 +125,7 @@ class SRResNet(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """SRGAN's discriminator (Ledig et al., Fig. 4): eight 3x3 convolutions, two linear layers, one
-    logit an image.
+    """SRGAN's discriminator (Ledig et al., Fig. 4): eight 3x3 convolutions, two linear layers.
 
     Adapted to small images in one place: the four strides leave 6x6 maps of the paper's 96x96 crops
     and 1x1 of a 16x16 image, so the first linear layer reads 512 numbers (18,432 in the paper),
@@ -161,8 +158,7 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B,) that images (B, 3, H, W) in [0, 1] are real; the sigmoid of the paper is left
-        to the loss."""
+        """Logits (B,) that images (B, 3, H, W) in [0, 1] are real; the loss takes the sigmoid."""
         return self.layers(2 * images - 1).squeeze(1)
 
 
@@ -180,8 +176,11 @@ def build(name: str, width: float = 1.0, depth: int | None = None) -> nn.Module:
         UserError: unknown name, or a depth under 2.
     """
     make = SUPER_RESOLVERS[choose("super-resolution network", name, SUPER_RESOLVERS)]
-    if depth is None:
-        return make(width)
-    if depth < 2:
+    check_depth(depth)
+    return make(width) if depth is None else make(width, depth)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raises `UserError` for a depth under 2; None is the published one."""
+    if depth is not None and depth < 2:
         raise UserError(f"depth is {depth}; it must be at least 2")
-    return make(width, depth)

@@ -1,5 +1,4 @@
-"""Super-resolution, DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, SRGAN by
-its two players.
+"""DFD's rivals in Table 2: VDSR, ESPCN and SRResNet by their pixel loss, and SRGAN.
 
 A network learns to double the size of the degraded images (`degrade` with `up="none"`); a
 classifier is then trained on what it makes of them. Equation numbers are those of SRGAN's paper:
@@ -8,16 +7,17 @@ network", CVPR 2017.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from paperlib.degrade.lowres import resize, to_8_bit
-from paperlib.errors import UserError
+from paperlib.degrade.levels import to_8_bit
+from paperlib.degrade.lowres import resize
 from paperlib.evaluation import psnr, ssim
-from paperlib.methods.base import Batch, Method, Task, pictures
+from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.networks.classifier import Classifier
 from paperlib.papers.dfd import networks
 from paperlib.papers.dfd.networks import Discriminator
@@ -27,14 +27,12 @@ SAMPLES = 8
 
 
 def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """Equation (4): the mean squared difference of the pixels, images (B, 3, H, H) in [0, 1]. A
-    scalar."""
+    """Equation (4): the mean squared difference of the pixels of images (B, 3, H, H) in [0, 1]."""
     return F.mse_loss(images.float(), targets.float())
 
 
 def content_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Equation (5): the mean squared difference of the feature maps (B, C, h, w) of two images. A
-    scalar.
+    """Equation (5): the mean squared difference of two images' feature maps (B, C, h, w).
 
     The sum over the C channels that the equation leaves unsaid is a mean here.
     """
@@ -42,20 +40,17 @@ def content_loss(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Equation (6): -log D(G(x)), averaged over the batch, from the discriminator's logits (B,). A
-    scalar."""
+    """Equation (6): -log D(G(x)), averaged over the batch, from D's logits (B,)."""
     return F.softplus(-fake.float()).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """The objective of equation (2), negated: -log D(y) - log(1 - D(G(x))), from logits (B,). A
-    scalar."""
+    """Equation (2) to be minimised: -log D(y) - log(1 - D(G(x))), from D's logits (B,)."""
     return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
 
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
-    """The last feature maps (B, C, h, w) of images (B, 3, H, H) that are first enlarged to the
-    classifier's `size`.
+    """The last feature maps (B, C, h, w) of images (B, 3, H, H), enlarged to `size` first.
 
     They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these
     ask for them.
@@ -65,33 +60,56 @@ def content_features(classifier: Classifier, images: Tensor, size: int) -> Tenso
     return classifier.body(normal).relu()
 
 
-class SuperResolution(Method):
-    """A network that doubles the size of the degraded images, trained by its mean squared error.
+@dataclass(frozen=True)
+class SuperResolutionOptions(Options):
+    """Options of a super-resolution network.
 
-    Args:
-        depth: of the network, see `paperlib.papers.dfd.networks`; None is the published one.
+    Attributes:
+        depth: of the network, at least 2, see `paperlib.papers.dfd.networks`; None is the published
+            one.
     """
 
+    depth: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        networks.check_depth(self.depth)
+
+
+class SuperResolution(Method):
+    """A network that doubles the size of the degraded images, trained by its mean squared error."""
+
+    options_type = SuperResolutionOptions
+    options: SuperResolutionOptions
+
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, depth: int | None = None
+        self,
+        run: Run,
+        task: Task,
+        parents: Mapping[str, nn.Module],
+        options: SuperResolutionOptions,
     ) -> None:
-        super().__init__(run, task, parents)  # `build` has taken `depth` from the run
+        super().__init__(run, task, parents, options)
         self.kernel = str(run.degrade.get("down", "bicubic"))
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
+    def build(run: Run, task: Task, options: SuperResolutionOptions) -> nn.Module:
         """The super-resolution network that the run names."""
-        depth = run.options.get("depth")
-        return networks.build(run.network, run.width, None if depth is None else int(depth))
+        return networks.build(run.network, run.width, options.depth)
+
+    @staticmethod
+    def input_size(run: Run, task: Task) -> int:
+        """That of the low-resolution images, before any enlargement."""
+        if run.degrade.get("up") != "none":
+            return task.size
+        return task.size // int(run.degrade.get("factor", 4))
 
     def target(self, batch: Batch) -> Tensor:
-        """What the network should make of the degraded images: the clean ones, downsampled only
-        half as far.
+        """The clean images, downsampled half as far: (B, 3, 2h, 2h) in [0, 1].
 
-        (B, 3, 2h, 2h) in [0, 1], by the kernel that made the degraded images and in 8 bits like
-        them.
+        They are made by the kernel that made the degraded images, and in 8 bits like them.
         """
-        return to_8_bit(resize(batch.clean, 2 * batch.degraded.shape[-1], self.kernel))
+        return to_8_bit(resize(batch.clean_images, 2 * batch.degraded.shape[-1], self.kernel))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The pixel loss, equation (4)."""
@@ -117,48 +135,47 @@ class SuperResolution(Method):
         return pictures(images)
 
 
+@dataclass(frozen=True)
+class SRGANOptions(SuperResolutionOptions):
+    """The weights of the generator's three losses, and its depth.
+
+    Attributes:
+        content: weight of equation (5). The paper scales its VGG's features (1/12.75, a weight of
+            0.006) until the term is comparable to the pixel loss of images in [-1, 1]; for a
+            batch-norm VGG-16 on CIFAR-10 the same takes about 0.2 (measured at width 1/4).
+        pixel: weight of equation (4); 0 is the paper's SRGAN.
+        adversarial: weight of equation (6), the paper's.
+    """
+
+    content: float = 0.2
+    pixel: float = 0.0
+    adversarial: float = 1e-3
+
+
 class SRGAN(SuperResolution):
-    """A generator between a content loss, equation (3), and a discriminator that is trained with
-    it.
+    """A generator between a content loss, equation (3), and a discriminator trained with it.
 
     Needs a parent "content", a classifier whose feature maps are compared in the place of the
     paper's VGG-19; takes a parent "init", the trained SRResNet from which the paper starts.
 
     Both players take their step from the same weights, in one backward pass, where the paper
     alternates between them: a simultaneous update. Neither loss reaches the other player's weights.
-
-    Args:
-        content: weight of equation (5). The paper scales its VGG's features (1/12.75, a weight of
-            0.006) until the term is comparable to the pixel loss of images in [-1, 1]; for a
-            batch-norm VGG-16 on CIFAR-10 the same takes about 0.2 (measured at width 1/4).
-        pixel: weight of equation (4); 0 is the paper's SRGAN.
-        adversarial: weight of equation (6), the paper's.
-        depth: of the generator; None is the published one.
     """
 
+    options_type = SRGANOptions
+    options: SRGANOptions
+    required_parents = (("content", "a classifier to compare contents"),)
+
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        content: float = 0.2,
-        pixel: float = 0.0,
-        adversarial: float = 1e-3,
-        depth: int | None = None,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SRGANOptions
     ) -> None:
-        super().__init__(run, task, parents, depth=depth)
-        classifier = parents.get("content")
-        if not isinstance(classifier, Classifier):
-            raise UserError(
-                "srgan needs a classifier to compare contents: uses={'content': Run(...)}"
-            )
-        self.weights = {"content": content, "pixel": pixel, "adversarial": adversarial}
+        super().__init__(run, task, parents, options)
+        names = ("content", "pixel", "adversarial")
+        self.weights = {name: getattr(options, name) for name in names}
         self.discriminator = Discriminator(run.width)
 
     def _as_constant(self, images: Tensor) -> Tensor:
-        """The discriminator's logits (B,), its weights taken as constants: gradients reach the
-        images only."""
+        """The discriminator's logits (B,); gradients reach the images, not its weights."""
         weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         return functional_call(self.discriminator, weights, (images,))
 
@@ -166,8 +183,7 @@ class SRGAN(SuperResolution):
         """The terms of the generator's loss, unweighted, and the discriminator's loss: scalars."""
         target = self.target(batch)
         output = self.network(batch.degraded).float()
-        classifier, size = self.parents["content"], batch.clean.shape[-1]
-        assert isinstance(classifier, Classifier)
+        classifier, size = self.parents["content"], batch.clean_images.shape[-1]
         with torch.no_grad():
             wanted = content_features(classifier, target, size)
         generator = {
@@ -180,8 +196,7 @@ class SRGAN(SuperResolution):
         )
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum of the players' losses, of which each moves only its own player, and their
-        terms."""
+        """The sum of the players' losses, each of which moves only its player, and all terms."""
         generator, discriminator = self.players(batch)
         total = sum(self.weights[name] * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

@@ -1,18 +1,42 @@
-"""DFD's tables, made of the records that `dfd.study` returns: the chapter shows them, `make
-reproduce` prints them."""
+"""The tables of deep feature distillation, made of the records that `dfd.study` returns."""
 
 from collections.abc import Mapping, Sequence
 
 from paperlib.evidence.claims import read_claims, read_numbers
-from paperlib.evidence.estimates import Estimate, effect, top1
+from paperlib.evidence.scores import Items, Scores
+from paperlib.evidence.verdicts import Verdict, judge_claims
+from paperlib.papers.dfd.profiles import Settings
 from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES
-from paperlib.report import Table, accuracy_table, claims_table
-from paperlib.runs import Record
-from paperlib.study import Settings
+from paperlib.report import NOTHING, Table, accuracy_table, claims_table, text
+
+SUPER_RESOLVERS = ("espcn", "srresnet", "srgan", "vdsr")
 
 
-def table1(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) -> Table:
-    """Table 1 from the cells of `Study.table1`, by data set."""
+def describe(settings: Settings) -> str:
+    """The setting in words, for titles: what is reduced is said."""
+    main = settings.recipes[MAIN]
+    images = f"{settings.images(main)} training images"
+    widths = settings.narrowed(NAMES, [MAIN])
+    return settings.described([images, settings.schedule(main), *widths])
+
+
+def scores(dataset: str, items: Items) -> Scores:
+    """All numbers. Those of Fig. 2 are cells "<network>/tuned/<lambda>" and "<network>/tuned"."""
+    by_lambda = {}
+    for network, records in items["fig2"].items():
+        for record in records:
+            value = record.run.options.get("lambda_")
+            by_lambda[_tuned(network, None if value is None else float(value))] = [record]
+    return Scores.of(by_lambda, *(items[item] for item in ("table1", "table2", "fig3", "silences")))
+
+
+def _tuned(network: str, value: float | None) -> str:
+    """The cell of a student trained with a lambda on fewer images, or of its base network."""
+    return f"{network}/tuned" if value is None else f"{network}/tuned/{value:g}"
+
+
+def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
+    """Table 1 from the scores by data set."""
     rows = {
         label: [f"{network}/{role}/{size}" for size in SIZES]
         for network in settings.networks
@@ -20,11 +44,11 @@ def table1(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) 
     }
     columns = [f"{size}×{size}" for size in SIZES]
     title = f"Table 1. Top-1 accuracy (%), {describe(settings)}"
-    return accuracy_table(title, rows, columns, read_numbers("dfd", "table1"), cells)
+    return accuracy_table(title, rows, columns, read_numbers("dfd", "table1"), measured)
 
 
-def table2(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) -> Table:
-    """Table 2 from the cells of `Study.table1` and `Study.table2` together, by data set."""
+def table2(settings: Settings, measured: Mapping[str, Scores]) -> Table:
+    """Table 2 from the scores by data set."""
     rows = {
         "HR-baseline": [f"{MAIN}/hr"],
         "LR-baseline": [f"{MAIN}/lr/8"],
@@ -34,49 +58,41 @@ def table2(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) 
         "DFD (ResNet-18)": [f"{MAIN}/dfd/8"],
     }
     title = f"Table 2. Top-1 accuracy (%), 8×8, {describe(settings)}"
-    return accuracy_table(title, rows, [""], read_numbers("dfd", "table2"), cells)
+    return accuracy_table(title, rows, [""], read_numbers("dfd", "table2"), measured)
 
 
-def teachers(settings: Settings, cells: Mapping[str, Mapping[str, list[Record]]]) -> Table:
-    """The teachers on high-resolution images, and on 8x8 images without having been trained on
-    any."""
+def teachers(settings: Settings, measured: Mapping[str, Scores]) -> Table:
+    """The teachers on high-resolution images, and on 8x8 images, of which they have seen none."""
     rows = []
     for network in settings.networks:
         row = [NAMES[network]]
-        for own in cells.values():
-            records = own.get(f"{network}/hr", [])
-            for metric in ("top1", "top1@lowres"):
-                row.append(
-                    Estimate.of([r.metrics[metric] for r in records]).text() if records else "–"
-                )
+        for found in measured.values():
+            row += [text(found.estimate(f"{network}/hr", m)) for m in ("top1", "top1@lowres")]
         rows.append(row)
-    headers = ["teacher", *(f"{name}, {size}" for name in cells for size in ("32×32", "8×8"))]
+    headers = ["teacher", *(f"{name}, {size}" for name in measured for size in ("32×32", "8×8"))]
     return Table("Trained on high resolution. Top-1 accuracy (%)", headers, rows)
 
 
-def quality(dataset: str, fig3: Mapping[str, list[Record]]) -> Table:
-    """PSNR and SSIM of the super-resolution networks behind Table 2 and Fig. 3, against bicubic
-    enlargement."""
+def quality(dataset: str, found: Scores) -> Table:
+    """PSNR and SSIM of the super-resolution networks, one run each, against bicubic enlargement."""
     rows: list[tuple[str, ...]] = []
-    for name, records in fig3.items():
-        for record in records:
-            m = record.metrics
-            if not rows:
-                rows.append(("bicubic", f"{m['bicubic_psnr']:.2f}", f"{m['bicubic_ssim']:.4f}"))
-            rows.append((name, f"{m['psnr']:.2f}", f"{m['ssim']:.4f}"))
-    return Table(
-        f"Super-resolution, 8×8 to 16×16, {dataset} test images", ("", "PSNR (dB)", "SSIM"), rows
-    )
+    for name in SUPER_RESOLVERS:
+        for label, prefix in (("bicubic", "bicubic_"), (name, ""))[bool(rows) :]:
+            psnr, ssim = (found.estimate(name, prefix + m) for m in ("psnr", "ssim"))
+            if psnr and ssim:
+                rows.append((label, f"{psnr.mean:.2f}", f"{ssim.mean:.4f}"))
+    title = f"Super-resolution, 8×8 to 16×16, {dataset} test images"
+    return Table(title, ("", "PSNR (dB)", "SSIM"), rows)
 
 
-def silences(dataset: str, cells: Mapping[str, list[Record]], settings: Settings) -> Table:
-    """What the paper leaves open: each variant's accuracy and its gain over the base network,
-    paired by seed."""
-    base = cells.get(f"{MAIN}/lr/8", [])
+def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What the paper leaves open: each variant's accuracy, and its gain over the base network."""
+    base = f"{MAIN}/lr/8"
+    control = "base network from the teacher's weights: the control of the next row"
     names = {
-        f"{MAIN}/lr/8": "base network",
+        base: "base network",
         f"{MAIN}/dfd/8": "DFD with our defaults, from scratch",
-        f"{MAIN}/lr/8/init=teacher": "base network from the teacher's weights: the control of the next row",
+        f"{MAIN}/lr/8/init=teacher": control,
         f"{MAIN}/dfd/8/init=teacher": "DFD from the teacher's weights",
         f"{MAIN}/dfd/8/init=lr": "DFD from the base network's weights",
         f"{MAIN}/dfd/8/reduction=sum": "DFD, sum over the feature's entries",
@@ -84,94 +100,91 @@ def silences(dataset: str, cells: Mapping[str, list[Record]], settings: Settings
     }
     rows = []
     for cell, name in names.items():
-        ours, gain = top1(cells.get(cell, [])), effect(cells.get(cell, []), base)
-        own = "–" if cell == f"{MAIN}/lr/8" or gain is None else gain.text(sign=True)
-        rows.append((name, ours.text() if ours else "–", own))
+        gain = None if cell == base else found.gain(cell, base)
+        rows.append((name, text(found.estimate(cell)), text(gain, sign=True)))
     title = f"What the paper leaves open: ResNet-18, 8×8, {dataset}, {describe(settings)}"
     return Table(title, ("variant", "top-1 (%)", "gain over the base network"), rows)
 
 
-def lambda_curves(
-    fig2: Mapping[str, list[Record]],
-) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
-    """Validation accuracy of the base network, and of DFD by lambda; networks that lack one of them
-    are left out."""
+def lambda_curves(found: Scores) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+    """Held-out accuracy of the base network, and of DFD by lambda, by network's name.
+
+    Networks that lack one of them are left out.
+    """
     bases, curves = {}, {}
-    for network, records in fig2.items():
-        top = {r.run.options.get("lambda_"): r.metrics["validation_top1"] for r in records}
-        curve = {float(x): top[x] for x in LAMBDAS if x in top}
-        if curve and None in top:
-            bases[NAMES[network]], curves[NAMES[network]] = top[None], curve
+    for network, name in NAMES.items():
+        top = {
+            value: found.estimate(_tuned(network, value), "validation_top1")
+            for value in (None, *LAMBDAS)
+        }
+        base = top.pop(None)
+        curve = {value: top1.mean for value, top1 in top.items() if value and top1}
+        if curve and base:
+            bases[name], curves[name] = base.mean, curve
     return bases, curves
 
 
-def lambdas(dataset: str, fig2: Mapping[str, list[Record]]) -> Table:
-    """The numbers behind Fig. 2: validation accuracy by lambda, the base network first, and the
-    chosen lambda."""
-    bases, curves = lambda_curves(fig2)
+def lambdas(dataset: str, found: Scores) -> Table:
+    """The numbers behind Fig. 2: held-out accuracies, the base network first; the best lambda."""
+    bases, curves = lambda_curves(found)
     rows = []
     for name, curve in curves.items():
-        columns = [f"{curve[x]:.2f}" if x in curve else "–" for x in LAMBDAS]
-        rows.append(
-            (name, f"{bases[name]:.2f}", *columns, f"{max(curve, key=curve.__getitem__):g}")
-        )
+        columns = [f"{curve[x]:.1f}" if x in curve else NOTHING for x in LAMBDAS]
+        rows.append((name, f"{bases[name]:.1f}", *columns, f"{_best(curve):g}"))
     headers = ("network", "base", *(f"λ = {x:g}" for x in LAMBDAS), "chosen λ")
-    return Table(
-        f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed", headers, rows
-    )
+    title = f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed"
+    return Table(title, headers, rows)
 
 
-def fig2_claims(dataset: str, fig2: Mapping[str, list[Record]]) -> Table:
-    """What the paper says of Fig. 2, and what one seed shows: no interval, hence no verdict beyond
-    "inconclusive"."""
-    bases, curves = lambda_curves(fig2)
+def _best(curve: Mapping[float, float]) -> float:
+    return max(curve, key=curve.__getitem__)
+
+
+def fig2_claims(dataset: str, found: Scores) -> Table:
+    """What the paper says of Fig. 2, and what one seed shows: without an interval, no verdict."""
+    bases, curves = lambda_curves(found)
     rows = []
     for name, curve in curves.items():
         above = sum(value > bases[name] for value in curve.values())
         paper = f"above base at all {len(LAMBDAS)} λ, best around λ = 2"
-        ours = f"above base at {above} of {len(curve)} λ, best at λ = {max(curve, key=curve.__getitem__):g}"
+        ours = f"above base at {above} of {len(curve)} λ, best at λ = {_best(curve):g}"
         rows.append((name, paper, ours, "inconclusive: one seed"))
     return Table(f"Claims of section 3.4, {dataset}", ("network", "paper", "ours", "verdict"), rows)
 
 
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """The claims about a data set, or all of them on data that the paper does not use."""
+    found = scores(dataset, items)
+    return judge_claims(read_claims("dfd"), found, dataset, settings.profile == "paper")
+
+
+def claims(settings: Settings, dataset: str, items: Items) -> Table:
+    """`verdicts` as a table."""
+    return claims_table(verdicts(settings, dataset, items), dataset, settings.profile == "paper")
+
+
 def untested(names: Sequence[str]) -> Table:
     """The claims about data sets that were not measured."""
-    claims = [claim for claim in read_claims("dfd") if claim.dataset not in names]
     rows = [
         (claim.text, claim.dataset, claim.source, f"{claim.points:+.2f}", "not tested")
-        for claim in claims
+        for claim in read_claims("dfd")
+        if claim.dataset not in names
     ]
-    return Table(
-        "Claims about other data sets", ("claim", "data set", "source", "paper", "verdict"), rows
-    )
+    headers = ("claim", "data set", "source", "paper", "verdict")
+    return Table("Claims about other data sets", headers, rows)
 
 
-def describe(settings: Settings) -> str:
-    """The setting in words, for titles: what is reduced is said."""
-    if settings.profile == "paper":
-        return "the paper's recipe; mean ± 95 % interval (seeds)"
-    size, main = settings.recipe["train_size"], settings.by_network[MAIN]
-    return (
-        f"REDUCED setting `{settings.profile}`: {size} training images, {settings.recipe['epochs']} epoch(s), "
-        f"{NAMES[MAIN]} at {main['width']:g} of its width; mean ± 95 % interval (seeds)"
-    )
-
-
-def tables(
-    settings: Settings, studies: Mapping[str, Mapping[str, Mapping[str, list[Record]]]]
-) -> list[Table]:
-    """All tables in the chapter's order. `studies` holds what `dfd.study` returned, by data set."""
-    cells = {name: {**items["table1"], **items["table2"]} for name, items in studies.items()}
-    out = [table1(settings, cells), teachers(settings, cells)]
-    for name, items in studies.items():
+def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
+    """All tables in the chapter's order. `studies`: by data set what `dfd.study` returned."""
+    measured = {name: scores(name, items) for name, items in studies.items()}
+    out = [table1(settings, measured), teachers(settings, measured)]
+    for name, found in measured.items():
         out += [
-            lambdas(name, items["fig2"]),
-            fig2_claims(name, items["fig2"]),
-            quality(name, items["fig3"]),
+            lambdas(name, found),
+            fig2_claims(name, found),
+            quality(name, found),
+            ablations(settings, name, found),
         ]
-        out.append(silences(name, {**items["table1"], **items["silences"]}, settings))
-    out.append(table2(settings, cells))
-    out += [
-        claims_table("dfd", name, own, settings.profile == "paper") for name, own in cells.items()
-    ]
+    out.append(table2(settings, measured))
+    out += [claims(settings, name, items) for name, items in studies.items()]
     return [*out, untested(list(studies))]

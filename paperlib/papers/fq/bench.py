@@ -1,5 +1,4 @@
-"""What feature quantization costs: a training step of ResNet-18 with it over one without. Part of
-`make bench`.
+"""What feature quantization costs in a training step of ResNet-18 (`make bench`).
 
 Contestants take turns, as in `paperlib.bench.race`. Compiled, the non-linearity is fused with what
 is around it.
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paperlib.bench import race as bench
+from paperlib.book import blocks
 from paperlib.execution import Execution
 from paperlib.papers.fq.study import MODELS
 from paperlib.runs import Run
@@ -22,14 +22,19 @@ KINDS = {name: MODELS["resnet18"][name] for name in ("sf-10", "pow-1", "hpow", "
 def contest(
     execution: Execution, batch: int, rounds: int, seconds: float, width: float = 1.0
 ) -> dict[str, Any]:
-    """Throughput of the step of ResNet-18 on 32 px images, plain and with each non-linearity, and
-    their ratios."""
+    """Images/s of the step of ResNet-18 at 32 pixels, plain and with each non-linearity."""
     common: dict[str, Any] = {"dataset": "synthdigits", "network": "resnet18", "lr": 0.01}
     common |= {"batch_size": batch, "width": width}
     runs = {"plain": Run("supervised", **common)}
     runs |= {name: Run("fq", options=options, **common) for name, options in KINDS.items()}
     contestants = {name: bench.our_steps(bench.ours(run, execution)) for name, run in runs.items()}
     speeds = bench.race(contestants, execution.device, rounds, seconds)
+
+    def ratio(name: str) -> float:
+        """The median over the rounds of the speed over that of the plain network."""
+        turns = zip(speeds[name], speeds["plain"], strict=True)
+        return statistics.median(own / plain for own, plain in turns)
+
     return {
         "step": "resnet18",
         "batch": batch,
@@ -38,35 +43,44 @@ def contest(
         "images_per_second": {
             name: [round(x, 1) for x in values] for name, values in speeds.items()
         },
-        "ratio": {
-            name: round(
-                statistics.median(
-                    a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)
-                ),
-                3,
-            )
-            for name in KINDS
-        },
+        "ratio": {name: round(ratio(name), 3) for name in KINDS},
     }
 
 
 def variants(device: str) -> list[tuple[int, Execution]]:
     """Batch sizes and ways of execution to compare on a device."""
     batches = (64,) if device == "cpu" else (128, 512)
-    precisions = [
-        Execution.on(device, way).precision
-        for way in (("fp32", "auto") if device == "cpu" else ("bf16",))
-    ]
+    names = ("fp32", "auto") if device == "cpu" else ("bf16",)
+    precisions = [Execution.on(device, name).precision for name in names]
     ways = itertools.product(batches, precisions, (False, True))
     return [(batch, Execution(device, precision, compiled)) for batch, precision, compiled in ways]
 
 
 def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
-    """Run everything, print it, and write the record. About ten minutes on two cores, half of it
-    compiling."""
+    """Run everything, print it, and write the record: ten minutes on two cores.
+
+    Half of it is compiling.
+    """
     device = Execution.on(device).device
     results = []
     for batch, execution in dict.fromkeys(variants(device)):
         results.append(contest(execution, batch, rounds, seconds))
         print(json.dumps(results[-1]), flush=True)
     return bench.write_record("quantization", device, results)
+
+
+def block() -> str:
+    """The measured speeds as a table in Markdown."""
+    rows = [
+        (
+            device,
+            result["batch"],
+            blocks.mode(result),
+            blocks.span(result["images_per_second"]["plain"]),
+            *(f"{result['ratio'][name]:.2f}×" for name in KINDS),
+        )
+        for device, record in blocks.benchmarks("quantization-*.json")
+        for result in record["results"]
+    ]
+    kinds = (f"+{name.upper()}" for name in KINDS)
+    return blocks.pipe(("device", "batch", "in", "plain, images/s", *kinds), rows)

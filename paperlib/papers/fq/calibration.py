@@ -1,31 +1,55 @@
-"""How strong each distortion of feature quantization is to be: measured on a trained network, not
-by eye.
+"""How strong each distortion of feature quantization must be, measured on a trained network.
 
-The supplement gives no strengths. What a distortion costs its base network, ResNet-18, is printed,
-so the strength is the one that costs ours as much; all other networks are then tested under the
-same.
+The supplement gives no strengths. It prints what a distortion costs its base network, ResNet-18, so
+the strength here is the one that costs ours as much; all networks are then tested under the same.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from paperlib.degrade.calibration import keeps
 from paperlib.degrade.distortions import DISTORTIONS
-from paperlib.errors import UserError, choose
-from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.degrade.levels import to_levels
+from paperlib.errors import UserError
+from paperlib.methods.base import Batch, Method, Options, Task
+from paperlib.methods.supervised import Supervised, SupervisedOptions
+from paperlib.networks.classifier import Classifier
 from paperlib.runs import Run
 
 
-class Calibration(Supervised):
-    """Bisects strengths on a network that another run has trained (`epochs=0`, `uses={"init":
-    ...}`).
+@dataclass(frozen=True)
+class CalibrationOptions(Options):
+    """The distortions to calibrate, one option for each of `DISTORTIONS`.
 
-    Args:
-        fractions: distortion -> the share of the network's clean top-1 above chance that is to be
-            left, in (0, 1).
+    The value is the share, in (0, 1), of the network's clean top-1 above chance that must be left;
+    a distortion that is None is left out.
+    """
+
+    motion_blur: float | None = None
+    jpeg_compression: float | None = None
+    salt_and_pepper: float | None = None
+    ngrn_noise: float | None = None
+    inpainting: float | None = None
+    targeted_occlusion: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, share in self.shares.items():
+            if not 0 < share < 1:
+                raise UserError(f"the share left under {name} is {share}; it must be in (0, 1)")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The given shares by distortion."""
+        given = {name: getattr(self, name) for name in DISTORTIONS}
+        return {name: share for name, share in given.items() if share is not None}
+
+
+class Calibration(Method):
+    """Bisects strengths on the trained network of the run "init"; trains nothing (`epochs=0`).
 
     Metrics, for the images of each split: "top1", clean, and for every distortion
     "strength@<distortion>" in [0, 1] and "kept@<distortion>", the share that is left there. A
@@ -36,25 +60,29 @@ class Calibration(Supervised):
     hits 10 %.
     """
 
+    options_type = CalibrationOptions
+    options: CalibrationOptions
+    reads_clean = False  # there is no loss
+
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], **fractions: float
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: CalibrationOptions
     ) -> None:
-        super().__init__(run, task, parents)
         if run.epochs or "init" not in parents or not run.holdout:
             raise UserError("calibration needs epochs=0, uses={'init': Run(...)} and a holdout")
+        super().__init__(run, task, parents, options)
         self.chance = 1 / task.classes
-        self.fractions = {
-            choose("distortion", name, DISTORTIONS): share for name, share in fractions.items()
-        }
+
+    @staticmethod
+    def build(run: Run, task: Task, options: CalibrationOptions) -> Classifier:
+        """The classifier of the architecture that the run names, which must be that of "init"."""
+        return Supervised.build(run, task, SupervisedOptions())
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Strengths for these clean images."""
-        levels = [
-            (batch.clean.mul(255).round_().to(torch.uint8), batch.labels) for batch in batches
-        ]
+        levels = [(to_levels(batch.clean_images), batch.labels) for batch in batches]
         images, labels = (torch.cat(part) for part in zip(*levels, strict=True))
         metrics: dict[str, float] = {}
-        for name, share in self.fractions.items():
+        for name, share in self.options.shares.items():
             found = keeps(
                 self._logits,
                 images,

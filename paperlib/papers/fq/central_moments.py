@@ -1,13 +1,14 @@
-"""Mean, variance, skewness and kurtosis of features, streamed: one pass, any number of images,
-whatever their mean.
+"""Mean, variance, skewness and kurtosis of features, in one pass over any number of images.
 
-clean, degraded = Recorder(layers), Recorder(layers)
-for batch in batches:
-    with clean:
-        network(batch.clean)
-    with degraded:
-        network(batch.degraded)
-degraded.moments["conv1_1"].skewness - clean.moments["conv1_1"].skewness
+Nothing depends on how large the means are. Use::
+
+    clean, degraded = Recorder(layers), Recorder(layers)
+    for batch in batches:
+        with clean:
+            network(batch.clean)
+        with degraded:
+            network(batch.degraded)
+    degraded.moments["conv1_1"].skewness - clean.moments["conv1_1"].skewness
 """
 
 import functools
@@ -34,8 +35,7 @@ PLACES = ("conv", "bn", "relu")
 
 @dataclass(frozen=True)
 class CentralMoments:
-    """What a set of samples leaves behind: its size, its mean and the sums of powers of the
-    distances from the mean.
+    """The size of a set of samples, its mean, and sums of powers of distances from the mean.
 
     `CentralMoments.of(values)` takes them from values, `a + b` is that of the two sets together, in
     any order and grouping, up to rounding. Nothing is squared before its mean is taken off, so a
@@ -43,7 +43,7 @@ class CentralMoments:
 
     Attributes:
         count: number of samples, n.
-        mean: any shape, float64, one value a variable; zeros without samples.
+        mean: any shape, float64, one value per variable; zeros without samples.
         m2, m3, m4: the same shape, float64: the sums over the samples of (x - mean)^p.
     """
 
@@ -55,8 +55,10 @@ class CentralMoments:
 
     @classmethod
     def of(cls, values: Tensor) -> "CentralMoments":
-        """Those of values (n, ...), n samples of every variable, of any floating dtype, on any
-        device with float64."""
+        """Those of values (n, ...), n samples of every variable, of any floating dtype.
+
+        The device must have float64.
+        """
         # that of memory: channels may be last
         order = sorted(range(1, values.ndim), key=values.stride, reverse=True)
         laid = values.permute(0, *order)
@@ -92,8 +94,10 @@ class CentralMoments:
         return cls(len(x), origin.sum(0) + mean, m2, m3, m4)
 
     def _about(self, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem; the sum of x
-        - mean is 0."""
+        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem.
+
+        The sum of x - mean is 0.
+        """
         n, a = self.count, offset
         m2 = self.m2 + n * a**2
         m3 = self.m3 + 3 * a * self.m2 + n * a**3
@@ -120,8 +124,7 @@ class CentralMoments:
         return CentralMoments(n, self.mean + delta * other.count / n, *(a + b for a, b in sums))
 
     def pooled(self) -> "CentralMoments":
-        """Neurons (C, ...) -> channels (C,): the positions of a channel become samples of one
-        variable."""
+        """Neurons (C, ...) -> channels (C,): positions become samples of the channel."""
         if self.mean.ndim == 1:
             return self
         positions = tuple(range(1, self.mean.ndim))
@@ -130,15 +133,19 @@ class CentralMoments:
         return CentralMoments(self.count * self.mean[0].numel(), mean.flatten(), *sums)
 
     def affine(self, scale: Tensor, offset: Tensor) -> "CentralMoments":
-        """Those of scale * x + offset; both broadcast to the variables. Skewness only has its sign
-        to lose by it."""
+        """Those of scale * x + offset; both broadcast to the variables.
+
+        Skewness changes at most its sign.
+        """
         sums = (m * scale**p for p, m in ((2, self.m2), (3, self.m3), (4, self.m4)))
         return CentralMoments(self.count, self.mean * scale + offset, *sums)
 
     @property
     def variance(self) -> Tensor:
-        """m2 / n, the population's variance (no Bessel correction: of 5,000 images it is a fiftieth
-        of a percent)."""
+        """m2 / n, the population's variance.
+
+        There is no Bessel correction, which is a fiftieth of a percent for 5,000 images.
+        """
         return self.m2 / self.count
 
     @property
@@ -148,14 +155,12 @@ class CentralMoments:
 
     @property
     def constant(self) -> Tensor:
-        """Which variables do not vary, to the precision of float64 at their mean; a single sample
-        never does."""
+        """Which variables do not vary, to float64's precision; a single sample never does."""
         return self.variance <= (torch.finfo(torch.float64).eps * self.mean) ** 2
 
     @property
     def skewness(self) -> Tensor:
-        """The mean of ((x - mean) / deviation)^3; NaN for what is constant, where it is not
-        defined.
+        """The mean of ((x - mean) / deviation)^3; NaN for what is constant.
 
         That of n normal samples is 0 with standard error sqrt(6/n), 0.035 for 5,000.
         """
@@ -187,8 +192,7 @@ def of_features(features: Tensor, unit: str = "neurons") -> CentralMoments:
 
 
 class Recorder:
-    """Within `with recorder:`, every forward pass of the layers adds what they put out to
-    `recorder.moments`.
+    """Within `with recorder:`, adds all that the layers put out to `recorder.moments`.
 
     Enter it as often as you like; the hooks are gone whenever it is left.
 
@@ -258,8 +262,7 @@ def convolutions(network: nn.Module, at: str = "conv") -> dict[str, nn.Module]:
 
 
 def chosen(network: nn.Module, names: str, at: str = "conv") -> dict[str, nn.Module]:
-    """Those of `convolutions` that are named, with commas between. Raises `UserError` for one that
-    is not there."""
+    """Those of `convolutions` that are named, with commas between. Raises `UserError`."""
     there = convolutions(network, at)
     if not there:
         raise UserError(f"the network has no layer {at!r} behind a convolution")

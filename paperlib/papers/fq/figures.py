@@ -1,8 +1,7 @@
-"""Drawings of the chapter on feature quantization. Each takes plain numbers or tensors and returns
-a figure."""
+"""Drawings of the chapter on feature quantization, from plain numbers or tensors."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +9,8 @@ import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
@@ -19,13 +20,18 @@ from paperlib.papers.fq.quantization import POW, SF, exponent
 
 # |alpha| under which a channel is all but an identity: exponents between 0.95 and 1.05
 IDENTITY = 0.05
+# of drawn detections
+GREEN = "#00e000"
+LEAST = 0.5  # confidence from which a box is drawn
+INCHES = 1.35  # side of a picture
 
 
 def moment_shifts(
     layers: Mapping[str, tuple[Tensor, Tensor]], unit: str = "neurons", share: float = 0.95
 ) -> Figure:
-    """Histograms of the shift of skewness (above) and of kurtosis (below), a column a layer (the
-    supplement's Fig. 1).
+    """Histograms of the shift of skewness (above) and kurtosis (below), a column per layer.
+
+    It is the supplement's Fig. 1.
 
     Every panel has its own horizontal axis, symmetric and wide enough for `share` of its values:
     tails are heavy, and the kurtosis of one layer may shift ten times as much as that of another.
@@ -69,8 +75,7 @@ def _shift_panel(ax: Axes, values: np.ndarray, share: float, color: object) -> N
 
 
 def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
-    """The distribution of learned alphas, a panel a layer, on one horizontal axis (the supplement's
-    Fig. 2).
+    """The distribution of learned alphas, one panel per layer (the supplement's Fig. 2).
 
     Each panel says its median and the share of alphas within +-0.05, which are all but identities.
     The axis is symmetric and holds 99.5 % of all alphas; those beyond are drawn in the outermost
@@ -90,8 +95,9 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
     for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
         ax.axvspan(-IDENTITY, IDENTITY, color="0.85", zorder=0)
         _histogram(ax, numbers, limit, TEACHER)
-        note = f"median {_signed(np.median(numbers), 3)}, |α| < {IDENTITY}: {_percent(np.abs(numbers) < IDENTITY)}"
-        ax.set_title(note, fontsize=6.5, pad=3)
+        share = _percent(np.abs(numbers) < IDENTITY)
+        median = _signed(np.median(numbers), 3)
+        ax.set_title(f"median {median}, |α| < {IDENTITY}: {share}", fontsize=6.5, pad=3)
         _heading(ax, name, 1.2)
         ax.tick_params(labelsize=7, pad=1)
         ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
@@ -109,8 +115,9 @@ def strength_curves(
     ylabel: str = "top-1 accuracy (%)",
     columns: int = 3,
 ) -> Figure:
-    """Accuracy against the strength of a distortion, a panel a distortion, a line a model (the
-    supplement's Fig. 3).
+    """Accuracy against the strength of a distortion (the supplement's Fig. 3).
+
+    There is one panel per distortion and one line per model.
 
     A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is
     infinite), there is no band. The axis starts at 0. The first model is the one that the others
@@ -234,6 +241,97 @@ def _examples() -> dict[str, nn.Module]:
 @torch.inference_mode()
 def _apply(module: nn.Module, values: Tensor) -> Tensor:
     return module(values.view(1, 1, 1, -1)).flatten()
+
+
+def detections(
+    rows: Mapping[str, Mapping[str, Mapping[str, Tensor]]],
+    classes: Sequence[str],
+    scenes: Sequence[int] = (0, 1, 2),
+    least: float = LEAST,
+) -> Figure:
+    """What detectors find in the same scenes, undistorted and distorted (supplement, Fig. 4).
+
+    Class and confidence are in green.
+
+    One row a degradation, one block of columns a detector ("base", "+POW-1"), one column a scene.
+
+    Args:
+        rows: by name of the degradation ("original", "minor", "heavy"), by name of the detector,
+            the samples that a run of the method `Detection` keeps: "images" (n, 3, H, W) uint8,
+            "boxes" (n, K, 4), "labels" (n, K) and "scores" (n, K).
+        classes: the name of each label.
+        scenes: which of the n images are drawn.
+        least: boxes with less confidence, in [0, 1], are left out.
+    """
+    detectors = list(next(iter(rows.values())))
+    count = len(scenes)
+    # A narrow empty column parts one detector's pictures from the next one's.
+    widths = ([1.0] * count + [0.12]) * len(detectors)
+    size = (INCHES * sum(widths) + 0.5, INCHES * len(rows) + 0.3)
+    fig, axes = plt.subplots(
+        *(len(rows), len(widths) - 1),
+        figsize=size,
+        dpi=DPI,
+        squeeze=False,
+        width_ratios=widths[:-1],
+    )
+    for line, (degradation, by_detector) in zip(axes, rows.items(), strict=True):
+        for ax in line:
+            ax.axis("off")
+        line[0].text(
+            -0.06,
+            0.5,
+            degradation,
+            transform=line[0].transAxes,
+            rotation=90,
+            ha="right",
+            va="center",
+        )
+        for i, name in enumerate(detectors):
+            for column, scene in enumerate(scenes):
+                ax = line[i * (count + 1) + column]
+                _draw_boxes(ax, by_detector[name], scene, classes, least)
+    left, top = 0.45 / size[0], 1 - 0.28 / size[1]
+    fig.subplots_adjust(wspace=0.04, hspace=0.04, left=left, right=0.998, top=top, bottom=0.004)
+    for i, name in enumerate(detectors):
+        first, last = (
+            axes[0][i * (count + 1) + column].get_position() for column in (0, count - 1)
+        )
+        fig.text((first.x0 + last.x1) / 2, 0.985, name, ha="center", va="top")
+    return fig
+
+
+def _draw_boxes(
+    ax: Axes, samples: Mapping[str, Tensor], scene: int, classes: Sequence[str], least: float
+) -> None:
+    """One picture with the boxes that are certain enough."""
+    image = samples["images"][scene]
+    height, width = image.shape[-2:]
+    # Pixel edges, not middles, lie on whole numbers, as those of boxes do.
+    ax.imshow(
+        np.asarray(image.permute(1, 2, 0)), extent=(0, width, height, 0), interpolation="nearest"
+    )
+    found = zip(
+        *(samples[name][scene].tolist() for name in ("boxes", "labels", "scores")), strict=True
+    )
+    for (x0, y0, x1, y1), label, score in found:
+        if label < 0 or score < least:
+            continue
+        ax.add_patch(
+            Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=GREEN, linewidth=0.9)
+        )
+        above = y0 > 0.08 * height  # the text stands on the box, or inside where the picture ends
+        ax.text(
+            min(x0, 0.72 * width),
+            y0,
+            f"{classes[label]} {score:.2f}",
+            color=GREEN,
+            fontsize=6,
+            va="bottom" if above else "top",
+            clip_on=True,
+            # to be read on bright digits, too
+            path_effects=[withStroke(linewidth=1.5, foreground="0.1")],
+        )
 
 
 def _numbers(values: Tensor) -> np.ndarray:

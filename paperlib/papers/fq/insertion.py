@@ -1,12 +1,15 @@
 """Puts the non-linearities of feature quantization behind the convolutions of a network.
 
-network = networks.build("resnet18", classes=10)
-insert(network, "pow", splits=1)  # conv -> POW -> batch norm -> ReLU in every block
-alphas(network)  # the exponents' parameters by layer: regularise them, draw their histograms
+Use::
+
+    network = networks.build("resnet18", classes=10)
+    insert(network, "pow", splits=1)  # conv -> POW -> batch norm -> ReLU in every block
+    alphas(network)  # the exponents' parameters by layer: regularise them, draw their histograms
 """
 
 import functools
 import math
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -71,7 +74,7 @@ PLACES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
 }
 
 
-def _make(kind: str, channels: int, read: int, options: dict[str, Any]) -> nn.Module:
+def _make(kind: str, channels: int, read: int, options: Mapping[str, Any]) -> nn.Module:
     """A non-linearity for a layer of `channels` channels whose convolution reads `read`."""
     try:
         match kind:
@@ -139,23 +142,21 @@ def insert(
         options: of the class: `SF`, `POW`, `HPOW`, `SFPOW`.
 
     Raises:
-        UserError: unknown choices or options; nothing to insert behind; a layer that has a
-        non-linearity already.
+        UserError: unknown choices or options; no layer to insert behind; a layer that already has
+            a non-linearity.
     """
-    choose("non-linearity", kind, KINDS)
-    plain, quantized = PLACES[choose("after", after, PLACES)]
+    check(kind, after, options)
+    plain, quantized = PLACES[after]
     body = network.body if isinstance(network, Classifier) else network
-    splits = options.get("splits", 1) if options.get("split", "inputs") == "inputs" else 1
-    if splits > 1 and after != "conv":
-        raise UserError(f"inputs can be split after 'conv' only, not after {after!r}")
+    splits = _input_splits(options)
     targets = _targets(body, plain, where)
     if not targets:
         raise UserError(f"no convolution has a layer {after!r} behind it")
     with torch.random.fork_rng(devices=[]):
         for conv, layer in targets:
-            own = (
-                {**options, "splits": math.gcd(splits, conv.in_channels)} if splits > 1 else options
-            )
+            own = dict(options)
+            if splits > 1:
+                own["splits"] = math.gcd(splits, conv.in_channels)
             read = conv.in_channels if after == "conv" else conv.out_channels
             nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
             # A class of its own, not a forward hook: torch.compile does not look at hooks, and
@@ -167,8 +168,22 @@ def insert(
     return network
 
 
+def check(kind: str, after: str, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` for arguments of `insert` that no network can take."""
+    choose("non-linearity", kind, KINDS)
+    choose("after", after, PLACES)
+    with torch.random.fork_rng(devices=[]):
+        _make(kind, 1, 1, options)  # the class checks its own
+    if _input_splits(options) > 1 and after != "conv":
+        raise UserError(f"inputs can be split after 'conv' only, not after {after!r}")
+
+
+def _input_splits(options: Mapping[str, Any]) -> int:
+    """Into how many groups of input channels a convolution is split."""
+    return options.get("splits", 1) if options.get("split", "inputs") == "inputs" else 1
+
+
 def alphas(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The learned exponents' parameters of POW and SF-POW, (k, C) or (k,), by the name of the layer
-    in front."""
+    """The alphas of POW and SF-POW, (k, C) or (k,), by the name of the layer in front."""
     powers = {name: module for name, module in network.named_modules() if isinstance(module, POW)}
     return {name.partition(".nonlinearity")[0]: module.alpha for name, module in powers.items()}

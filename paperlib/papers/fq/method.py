@@ -1,36 +1,44 @@
-"""Feature quantization for defending against distortion of images (Sun, Ozay, Zhang, Liu & Okatani,
-CVPR 2018).
+"""Feature quantization for defending against distortion of images.
+
+Sun, Ozay, Zhang, Liu & Okatani, CVPR 2018.
 
 A classifier with non-linearities behind its convolutions that quantise features: SF, POW, HPOW or
 SF-POW, see `paperlib.papers.fq.quantization`. It is trained as any other, on clean images; the
 learned exponents of POW are held by a penalty of their own.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from paperlib.errors import choose
-from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
-from paperlib.papers.fq.insertion import alphas, insert
+from paperlib.errors import UserError, choose
+from paperlib.methods.base import Batch, Options, Task
+from paperlib.methods.supervised import Supervised, SupervisedOptions
+from paperlib.networks.classifier import Classifier
+from paperlib.papers.fq.insertion import KINDS, alphas, check, insert
 from paperlib.runs import Run
 
 # The supplement gives no weights. L2: the weight decay of the other parameters. L1: the power of
 # ten at which "majority of the channels act as an identical mapping" (its section 2), as found on
 # training images of CIFAR-10.
 PENALTIES = {"none": 0.0, "l1": 1e-3, "l2": 5e-4}
+# options that are arguments of the non-linearity's class
+OF_CLASS = ["beta", "rescale", "splits", "split", "exponent", "epsilon", "hidden", "reach", "first"]
 
 
 def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tensor:
-    """The regularisation of the learned exponents (supplement, section 2), a scalar; 0 where a
-    network has none.
+    """The regularisation of the learned exponents (supplement, section 2), a scalar.
 
-    "l1": weight * sum |alpha|; "l2": weight / 2 * sum alpha^2, of which `weight` is what is called
-    weight decay. The sum goes over all alphas of all layers; under the default exponent map alpha =
-    0 is the identity. `weight` None is `PENALTIES[kind]`.
+    The sums go over all alphas of all layers; a network without any has a penalty of 0. With the
+    default exponent map, alpha = 0 is the identity.
+
+    Args:
+        network: whose alphas are penalised.
+        kind: "l1": weight * sum |alpha|; "l2": weight / 2 * sum alpha^2, whose `weight` is what is
+            called weight decay; "none": 0.
+        weight: None is `PENALTIES[kind]`.
     """
     own = PENALTIES[choose("penalty", kind, PENALTIES)] if weight is None else weight
     values = list(alphas(network).values())
@@ -40,64 +48,93 @@ def penalty(network: nn.Module, kind: str, weight: float | None = None) -> Tenso
     return own * flat.abs().sum() if kind == "l1" else own / 2 * flat.square().sum()
 
 
-def of_nonlinearity(run: Run, *others: str) -> dict[str, Any]:
-    """The run's options that belong to its non-linearity: all but its kind, its penalty and
-    `others`."""
-    return {
-        name: value
-        for name, value in run.options.items()
-        if name not in ("kind", "penalty", "weight", *others)
-    }
+@dataclass(frozen=True)
+class NonlinearityOptions(Options):
+    """Which non-linearity a network gets, where, and what holds its learned exponents.
+
+    Those that default to None are of the non-linearity's class in `quantization`, which has the
+    defaults and rejects the options of another class.
+
+    Attributes:
+        kind: "sf", "pow", "hpow" or "sf-pow"; "none" leaves the network as it is.
+        penalty: "l2", "l1" or "none", of no effect without learned exponents; they have no weight
+            decay beside it.
+        weight: of the penalty; None is that of `PENALTIES`.
+        after, where: behind which layers, see `insertion.insert`.
+        beta, rescale: of `SF` and `SFPOW`; they need a beta.
+        splits, split: of `POW` and `SFPOW`.
+        exponent, epsilon: of `POW`, `HPOW` and `SFPOW`.
+        hidden, reach: of `HPOW`.
+        first: of `SFPOW`.
+    """
+
+    kind: str = "pow"
+    penalty: str = "l2"
+    weight: float | None = None
+    after: str = "conv"
+    where: str = "blocks"
+    beta: float | None = None
+    rescale: bool | None = None
+    splits: int | None = None
+    split: str | None = None
+    exponent: str | None = None
+    epsilon: float | None = None
+    hidden: int | None = None
+    reach: float | None = None
+    first: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("penalty", self.penalty, PENALTIES)
+        if self.kind != "none":
+            check(self.kind, self.after, self.of_class)
+        elif self.of_class:
+            raise UserError(f"kind 'none' takes no option {', '.join(self.of_class)}")
+
+    @property
+    def of_class(self) -> dict[str, Any]:
+        """The given arguments of the non-linearity's class, by name."""
+        given = {name: getattr(self, name) for name in OF_CLASS}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def insert_into(self, network: nn.Module) -> None:
+        """Put the non-linearity behind the network's convolutions, in place."""
+        if self.kind != "none":
+            insert(network, self.kind, self.after, self.where, **self.of_class)
+
+
+@dataclass(frozen=True)
+class FQOptions(NonlinearityOptions, SupervisedOptions):
+    """Options of a classifier with feature quantization; there is no kind "none"."""
+
+    def __post_init__(self) -> None:
+        choose("non-linearity", self.kind, KINDS)
+        super().__post_init__()
 
 
 class FQ(Supervised):
     """A classifier with feature quantization, trained with cross-entropy and the penalty on alpha.
 
-    Args:
-        kind: "sf", "pow", "hpow" or "sf-pow".
-        penalty: "l2", "l1" or "none", of no effect without learned exponents; they have no weight
-            decay beside it.
-        weight: of the penalty, see `PENALTIES`.
-        feature, dropout: see `Supervised`.
-        nonlinearity: where the non-linearities go and what they are, see `insertion.insert` and the
-            classes in `quantization`: `after`, `where`, `beta`, `splits`, `split`, `exponent`, ...
+    It needs no parent; see `NonlinearityOptions` for what is quantised and how.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        kind: str = "pow",
-        penalty: str = "l2",
-        weight: float | None = None,
-        feature: str = "post",
-        dropout: float | None = None,
-        **nonlinearity: Any,
-    ) -> None:
-        # `build` has taken what is not named
-        super().__init__(run, task, parents, feature=feature, dropout=dropout)
-        self.penalty, self.weight = choose("penalty", penalty, PENALTIES), weight
+    options_type = FQOptions
+    options: FQOptions
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
-        """The classifier with its non-linearities; its other parameters start as those of the one
-        without."""
-        network = Supervised.build(run, task)
-        return insert(
-            network,
-            str(run.options.get("kind", "pow")),
-            **of_nonlinearity(run, "feature", "dropout"),
-        )
+    def build(run: Run, task: Task, options: Any) -> Classifier:
+        """The classifier with its non-linearities; its other parameters start as without them."""
+        network = Supervised.build(run, task, options)
+        options.insert_into(network)
+        return network
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy plus the penalty on alpha, and its two terms."""
         recognition = super().loss(batch)["loss"]
-        held = penalty(self.network, self.penalty, self.weight)
+        held = penalty(self.network, self.options.penalty, self.options.weight)
         return {"loss": recognition + held, "recognition": recognition, "penalty": held}
 
-    def undecayed(self) -> list[nn.Parameter]:
+    def no_decay_parameters(self) -> list[nn.Parameter]:
         """The alphas: their penalty replaces weight decay."""
         return list(alphas(self.network).values())
 

@@ -1,5 +1,4 @@
-"""How distortions shift the distribution of features: the analysis behind feature quantization (Sun
-et al., CVPR 2018).
+"""How distortions shift the distribution of features (Sun et al., CVPR 2018, supplement).
 
 Fig. 1 of the supplement shows the change of skewness and kurtosis of the neurons of six layers of
 VGG-16 between 5,000 images and their distorted versions. The argument is that a distortion moves
@@ -8,24 +7,25 @@ variance, cannot undo theirs: an affine map leaves both as they are.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from paperlib import methods
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
-from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.methods.base import Batch, Method, Options, Task
+from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.papers.fq.central_moments import PLACES, UNITS, CentralMoments, Recorder, chosen
 from paperlib.runs import Run
 
 LAYERS = "conv1_1,conv1_2,conv2_2,conv3_3,conv4_3,conv5_3"
-KEPT = 2048  # values a layer and moment in the samples: six layers make 98 kB
+KEPT = 2048  # values per layer and moment in the samples: six layers make 98 kB
 
 
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:
-    """What a distortion changes, a value a variable, in the shape of the variables; NaN for what is
-    constant.
+    """What a distortion changes, in the shape of the variables; NaN for what is constant.
 
     "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of the paper's Fig.
     1. "mean" and "deviation" are the differences of means and of standard deviations in units of
@@ -43,8 +43,9 @@ def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]
 
 
 def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMoments:
-    """The degraded features after a batch norm with statistics of its own: channels with the clean
-    mean and deviation.
+    """The degraded features after a batch norm that has adapted to them.
+
+    Its channels have the mean and the deviation of the clean ones.
 
     It maps every channel by one affine function, so that of channels nothing but skewness and
     kurtosis remains shifted, and of neurons also what a distortion does to one position and not to
@@ -92,8 +93,7 @@ def _quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
 
 
 def thinned(values: Tensor, count: int = KEPT) -> Tensor:
-    """The values that are numbers, rising, float32; at most `count`, each then standing for equally
-    many."""
+    """The values that are numbers, rising, float32; at most `count`, at equal distances of rank."""
     values = values[~values.isnan()].sort().values
     if len(values) > count:
         ranks = (torch.arange(count, device=values.device) + 0.5) * (len(values) / count)
@@ -101,19 +101,14 @@ def thinned(values: Tensor, count: int = KEPT) -> Tensor:
     return values.float()
 
 
-class Moments(Supervised):
-    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"init":
-    Run(...)}.
+@dataclass(frozen=True)
+class MomentsOptions(Options):
+    """Which features are measured.
 
-    The network is that of the run "init", non-linearities of feature quantization included. The
-    distortion is the run's `degrade`. The features are computed in float32, whatever the precision
-    of the execution: the 8 bits of bfloat16 are too few for the variance of a neuron with a large
-    mean.
-
-    Args:
-        layers: names of convolutions with commas between, see `moments.convolutions`. The default,
-            the first one and the last one of each of the five resolutions, is ours: the paper says
-            "6 different layers".
+    Attributes:
+        layers: names of convolutions with commas between, see `central_moments.convolutions`. The
+            default, the first one and the last one of each of the five resolutions, is ours: the
+            paper says "6 different layers".
         at: "conv", the default: what a convolution puts out, W*X, on which the paper's
             non-linearities act (with the non-linearity, in a network that has one). Behind the
             batch norm, "bn", all shifts are the same up to signs, as it is affine; "relu": behind
@@ -122,56 +117,64 @@ class Moments(Supervised):
         unit: "neurons" (each position by itself, as the paper's text has it) or "channels".
     """
 
+    layers: str = LAYERS
+    at: str = "conv"
+    unit: str = "neurons"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("place", self.at, PLACES)
+        choose("unit", self.unit, UNITS)
+
+
+class Moments(Method):
+    """Measures the features of the trained network of the run "init"; trains nothing (`epochs=0`).
+
+    The network is that run's, non-linearities of feature quantization included. The distortion is
+    the run's `degrade`. The features are computed in float32, whatever the precision of the
+    execution: the 8 bits of bfloat16 are too few for the variance of a neuron with a large mean.
+    """
+
+    options_type = MomentsOptions
+    options: MomentsOptions
+    required_parents = (("init", "a trained network"),)
+    reads_clean = False  # there is no loss
+
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        layers: str = LAYERS,
-        at: str = "conv",
-        unit: str = "neurons",
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: MomentsOptions
     ) -> None:
         if run.epochs:
             raise UserError(f"moments trains nothing: epochs=0, not {run.epochs}")
-        if "init" not in parents:
-            raise UserError("moments needs a trained network: uses={'init': Run(...)}")
         if run.evaluate or run.holdout:
             raise UserError(
-                "moments takes one distortion, as degrade=..., and test images: no evaluate, no holdout"
+                "moments takes one distortion, as degrade=..., and test images: "
+                "no evaluate, no holdout"
             )
-        super().__init__(run, task, parents)
-        self.at, self.unit = choose("place", at, PLACES), choose("unit", unit, UNITS)
-        self.layers = layers
-        chosen(self.network, layers, at)  # a wrong name is said now
+        super().__init__(run, task, parents, options)
+        chosen(self.network, options.layers, options.at)  # raises for a wrong name
         self.clean, self.degraded = self._recorder(), self._recorder()
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
-        """The network of the run "init", of the architecture that this run names too, or the plain
-        one without it."""
-        from paperlib import methods  # which imports this module
-
+    def build(run: Run, task: Task, options: MomentsOptions) -> nn.Module:
+        """The network of the run "init", which must be what this run names too; plain without."""
         init = run.uses.get("init")
         if init is None:
-            return Supervised.build(run, task)
+            return Supervised.build(run, task, SupervisedOptions())
         if (init.network, init.width) != (run.network, run.width):
-            raise UserError(
-                f"init is a {init.network} of width {init.width}; name the same network and width here"
-            )
+            own = f"{init.network} of width {init.width}"
+            raise UserError(f"init is a {own}; name the same network and width here")
         return methods.build_network(init, task)
 
     def _recorder(self) -> Recorder:
-        return Recorder(
-            chosen(self.network, self.layers, self.at), self.unit, rectify=self.at == "relu"
-        )
+        layers = chosen(self.network, self.options.layers, self.options.at)
+        return Recorder(layers, self.options.unit, rectify=self.options.at == "relu")
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the degraded images, and "clean_top1"; what the layers put out meanwhile is
-        recorded."""
-        with torch.autocast(batch.clean.device.type, enabled=False):
+        """Those of the degraded images, and "clean_top1"; records the layers' outputs meanwhile."""
+        images = batch.clean_images
+        with torch.autocast(images.device.type, enabled=False):
             with self.clean:
-                clean = classification(self.network(batch.clean).logits, batch.labels)
+                clean = classification(self.network(images).logits, batch.labels)
             with self.degraded:
                 degraded = classification(self.network(batch.degraded).logits, batch.labels)
         return {**degraded, "clean_top1": clean["top1"]}
@@ -186,8 +189,7 @@ class Moments(Supervised):
         return metrics
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """The shifts that `measure` has measured, "<layer>/skewness" and "<layer>/kurtosis", see
-        `thinned`."""
+        """The shifts from `measure`, "<layer>/skewness" and "<layer>/kurtosis", see `thinned`."""
         out: dict[str, Tensor] = {}
         for layer, clean in self.clean.moments.items():
             shift = shifts(clean, self.degraded.moments[layer])

@@ -1,12 +1,11 @@
-"""The non-linearities of *Feature quantization for defending against distortion of images* (Sun et
-al., CVPR 2018).
+"""The non-linearities of *Feature quantization* (Sun et al., CVPR 2018).
 
 SF rounds a feature down to a grid, POW raises its magnitude to a learned power, HPOW to a power
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was at hand. What it leaves open is a parameter here, and the docstring
-of the class argues its default. All four compute in float32 (float64 for float64 input), inside
+Only the paper's supplement was available. What it leaves open is a parameter here, and the class's
+docstring argues its default. All four compute in float32 (float64 for float64 input), inside
 autocast too, and return the dtype of their input.
 """
 
@@ -29,7 +28,7 @@ EXPONENTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
 # the exponents: |u|^4 overflows float32 beyond 4e9, |u|^0.05 is all but a sign
 SMALLEST, LARGEST = 0.05, 4.0
 SPLITS = ("inputs", "cells", "channels")
-CACHED = 1 << 18  # values a piece: with its temporaries in float32, a core's second-level cache
+CACHED = 1 << 18  # values per piece: with float32 temporaries, a core's second-level cache
 
 
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
@@ -39,10 +38,11 @@ def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
     penalty on alpha turns most channels into identities, and layers quantise (p < 1) or amplify (p
     > 1). So alpha = 0 must stand for p = 1:
 
-    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is positive by itself;
+    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is always
+      positive;
     - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
-    - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the sign function,
-      which contradicts the sentence on L1; it is here to be compared.
+    - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the
+      sign function, which contradicts the sentence on L1; it is here for comparison.
 
     Beyond a limit the gradient is 0; a penalty on alpha still pulls it back.
     """
@@ -67,8 +67,7 @@ class _Floor(torch.autograd.Function):
 
 
 def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
-    """U = floor(beta u) / beta: the multiples of 1/beta, rounded towards minus infinity, of any
-    tensor of floats.
+    """U = floor(beta u) / beta: multiples of 1/beta, rounded towards minus infinity.
 
     The gradient is straight-through, that of the function without its floor: dU/du = 1. With
     `rescale` False it is U = floor(beta u) with dU/du = beta. Nothing is saved for the backward
@@ -78,8 +77,7 @@ def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
 
 
 def _pieces(u: Tensor) -> Iterator[slice]:
-    """Images to work on at a time: all of them, but in eager mode on a CPU no more than its cache
-    holds."""
+    """Images to work on at a time: in eager mode on a CPU no more than its cache holds."""
     size = len(u)
     if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
         size = max(1, CACHED * len(u) // max(1, u.numel()))
@@ -87,8 +85,7 @@ def _pieces(u: Tensor) -> Iterator[slice]:
 
 
 class _Power(torch.autograd.Function):
-    """Saves u alone: in eager mode autograd would keep five temporaries of its size, and walk it
-    more often."""
+    """Saves u alone: eager autograd would keep five temporaries of its size, and read them."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
@@ -160,9 +157,9 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values a unit: the paper's SF-10 and SF-100 have 10 and 100. The coarse 10
+        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse 10
             is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
-            a unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
+            per unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
             network is quantised about as finely. Use float32 there.
         rescale: divide by beta again, or not, as a second-hand report of the formula has it. The
             batch norm behind undoes a scale, forwards and backwards, so both are the same there;
@@ -186,8 +183,9 @@ class SF(nn.Module):
 
 
 class POW(nn.Module):
-    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha); POW-k has k exponents a channel.
-    See `power`.
+    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha), see `power`.
+
+    POW-k has k exponents per channel.
 
     All exponents start at 1: the network starts as the one without POW. The paper steadies alpha
     with an L1 or L2 penalty, which the method adds to the loss (`alphas`).
@@ -196,15 +194,15 @@ class POW(nn.Module):
         channels: output channels C of the convolution.
         splits: k. At 1, "inputs" and "cells" are the same.
         split: what is split; the paper does not say. "inputs", the default: the convolution is
-            split into k groups of input channels, each part has its own exponent a channel, and the
+            split into k groups of input channels, each part has an exponent per channel, and the
             parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
             multiplies the cost by k, which would be why the paper tries splits on small networks
             only, and that adds expressive power with k, which the paper blames for over-fitting.
             `insert` rearranges the convolution; k falls to the greatest common divisor with its
             input channels, which for RGB images is 1. "cells": the map is cut into k cells, as
-            square a grid as k allows, each with its own exponent a channel. "channels": the C
-            channels are cut into k groups, each with one exponent. POW-1 would have one exponent a
-            layer, of which Fig. 2 could draw no histogram.
+            square a grid as k allows, each with its own exponent per channel. "channels": the C
+            channels are cut into k groups, each with one exponent. POW-1 would have one exponent
+            per layer, of which Fig. 2 could draw no histogram.
         exponent: how alpha becomes an exponent, see `exponent`.
         epsilon: see `power`.
     """
@@ -229,7 +227,8 @@ class POW(nn.Module):
 
     def extra_repr(self) -> str:
         """What `print` shows."""
-        return f"{self.channels}, splits={self.splits}, split={self.split!r}, exponent={self.exponent!r}"
+        split = f"splits={self.splits}, split={self.split!r}"
+        return f"{self.channels}, {split}, exponent={self.exponent!r}"
 
     def _exponents(self, u: Tensor, part: int) -> Tensor:
         """The exponents in a shape that broadcasts to u."""
@@ -248,8 +247,10 @@ class POW(nn.Module):
         )
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; u is the part number `part` where inputs are split;
-        `context` is not used."""
+        """(N, C, H, W) -> the same shape; u is part number `part`, where inputs are split.
+
+        `context` is not used.
+        """
         return power(u, self._exponents(u, part), self.epsilon)
 
 
@@ -299,16 +300,14 @@ class HPOW(nn.Module):
         self.hyper = nn.Sequential(*layers)
 
     def alpha(self, context: Tensor) -> Tensor:
-        """(N, C): the exponents' parameters for images whose convolution reads `context` (N, read,
-        H, W)."""
+        """(N, C): the exponents' parameters for images with these inputs (N, read, H, W)."""
         with torch.autocast(context.device.type, enabled=False):
             variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
             read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
             return self.start + self.reach * self.hyper(read).tanh()
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; the statistics are those of `context`, or of u without
-        one."""
+        """(N, C, H, W) -> the same shape; the statistics are those of `context`, else of u."""
         p = exponent(self.alpha(u if context is None else context), self.exponent)
         return power(u, p[:, :, None, None], self.epsilon)
 

@@ -1,15 +1,13 @@
-"""The runs behind feature quantization's tables and figures, and behind what its supplement leaves
-open."""
+"""The runs behind FQ's tables and figures, and behind what its supplement leaves open."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_csv
 from paperlib.papers.fq.profiles import PROFILES as PROFILES
+from paperlib.papers.fq.profiles import Settings
 from paperlib.runs import Plain, Record, Run
-from paperlib.study import BaseStudy, Cells, Results, Settings, collect
+from paperlib.study import BaseStudy, Collected, Results, RunCells, as_trained, collect
 
 SPLITS = (1, 2, 4, 8, 16)  # Table 1
 PENALTIES = ("l1", "l2")
@@ -26,8 +24,7 @@ MIXED = "distortion_mix"  # one of the six, drawn for each image
 # ResNet-18's clean top-1 on ImageNet (torchvision): Table 3 has top-5 for all but the occlusion
 OCCLUDED = 69.76
 
-# What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW come from the main
-# text.
+# What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW are the main text's
 Options = dict[str, Plain]
 SF: dict[str, Options] = {
     "sf-10": {"kind": "sf", "beta": 10},
@@ -55,7 +52,6 @@ HEAVY = {
     "motion_blur": 0.1,
     "jpeg_compression": 0.5,
 }
-DETECTORS = {"cpu": 3, "paper": 3}  # seeds of Fig. 4; one in the other profiles
 
 
 def distorted(distortion: str, strength: float) -> dict[str, Plain]:
@@ -71,7 +67,7 @@ def fractions() -> dict[str, float]:
     return {name: round(float(row[name]) / clean[name], 3) for name in DISTORTIONS}
 
 
-class Study(BaseStudy):
+class Study(BaseStudy[Settings]):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number of a table was measured on, e.g. "smallcnn/l1/pow-4"; the paper's
@@ -80,33 +76,26 @@ class Study(BaseStudy):
 
     def __init__(self, settings: Settings, dataset: str) -> None:
         super().__init__(settings, dataset)
-        self.fig3 = (
-            "resnet50" if "resnet50" in settings.networks else "resnet18"
-        )  # the paper's network, or a smaller one
+        # Fig. 3: the paper's network, or a smaller one
+        self.fig3 = "resnet50" if "resnet50" in settings.networks else "resnet18"
 
     # The runs.
 
-    def base(self, network: str, seed: int) -> Run:
-        """The network as it is."""
-        return self._run(network, seed)
+    def classifier(self, network: str, seed: int, options: Options | None = None) -> Run:
+        """A network as it is, or with non-linearities: `options` are those of `FQ`.
 
-    def quantized(self, network: str, seed: int, **options: Any) -> Run:
-        """The network with non-linearities; `options` are those of `FQ`."""
-        return self._run(network, seed, method="fq", options=options)
-
-    def calibration(self, network: str = "resnet18") -> Run:
-        """The strengths that cost a base network what the six distortions cost the paper's
-        ResNet-18."""
-        uses = {"init": self.base(network, 0)}
-        return self._run(network, 0, method="calibration", epochs=0, uses=uses, options=fractions())
-
-    def _run(self, network: str, seed: int, **fields: Any) -> Run:
-        """All but the small CNN leave out of the training the images on which strengths are
-        calibrated."""
+        All but the small CNN leave out of the training the images on which strengths are
+        calibrated.
+        """
+        recipe, method = self.settings.recipe(network), "fq" if options else "supervised"
         holdout = 0 if network == "smallcnn" else self.settings.holdout
-        return self.settings.run(self.dataset, network, seed, holdout=holdout, **fields)
+        return self.run(network, seed, recipe, method, options, holdout=holdout)
 
-    def tested(
+    def calibration(self) -> Run:
+        """The strengths that cost ResNet-18 what the six distortions cost the paper's."""
+        return as_trained(self.classifier("resnet18", 0), method="calibration", options=fractions())
+
+    def under(
         self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)
     ) -> Run:
         """A trained network under every distortion at its strength times each factor, and under
@@ -117,56 +106,52 @@ class Study(BaseStudy):
             for factor in factors
         }
         specs: list[Mapping[str, Plain]] = [distorted(name, strength) for name, strength in each]
-        mixed: dict[str, Plain] = {"name": MIXED, **strengths}
-        return dataclasses.replace(run, epochs=0, uses={"init": run}, evaluate=(*specs, mixed))
+        return as_trained(run, evaluate=(*specs, {"name": MIXED, **strengths}))
 
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
         """The shift of VGG-16's features under a degradation."""
-        uses = {"init": self.base("vgg16", 0)}
-        return self.settings.run(
-            self.dataset, "vgg16", 0, method="moments", epochs=0, uses=uses, degrade=degrade
-        )
+        return as_trained(self.classifier("vgg16", 0), method="moments", holdout=0, degrade=degrade)
 
     def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
         """A detector, trained on clean scenes; with a chain of distortions, that detector on
         distorted ones."""
         options = {} if kind == "base" else POW[kind]
-        run = self.settings.run(self.dataset, "detector", seed, method="detection", options=options)
-        # the backbone's body; a detector is a use of it
-        run = dataclasses.replace(run, network="plain10")
-        if chain is None:
-            return run
-        degrade: dict[str, Plain] = {"name": "distortion_chain", **chain}
-        return dataclasses.replace(run, epochs=0, uses={"init": run}, degrade=degrade)
+        # a detector names the network of its backbone
+        run = self.run("plain10", seed, self.settings.detector, "detection", options)
+        return (
+            run if chain is None else as_trained(run, degrade={"name": "distortion_chain", **chain})
+        )
 
     # The tables and figures.
 
-    def table1(self) -> Cells:
-        """Cells "smallcnn/base" and "smallcnn/<penalty>/pow-<k>", a run a seed."""
-        cells = {"smallcnn/base": self._seeds(self.base, "smallcnn")}
-        for penalty in PENALTIES:
-            for k in SPLITS:
-                options: dict[str, Any] = {"kind": "pow", "splits": k, "penalty": penalty}
-                cells[f"smallcnn/{penalty}/pow-{k}"] = self._seeds(
-                    self.quantized, "smallcnn", **options
-                )
-        return cells
+    def table1(self) -> RunCells:
+        """Cells "smallcnn/base" and "smallcnn/<penalty>/pow-<k>"."""
+        models: dict[str, Options] = {
+            f"{penalty}/pow-{k}": {"kind": "pow", "splits": k, "penalty": penalty}
+            for penalty in PENALTIES
+            for k in SPLITS
+        }
+        return self._trained("smallcnn", {"base": {}, **models}, self.seeds)
 
-    def table3(self, strengths: Mapping[str, float]) -> Cells:
+    def table3(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "<network>/base" and "<network>/<non-linearity>", each network tested under the
         distortions."""
-        cells: Cells = {}
+        cells: RunCells = {}
         for network in self.settings.networks:
             factors = STRENGTHS if network == self.fig3 else (1.0,)
-            models = {"base": self._seeds(self.base, network, most=SEEDS)}
-            for name, own in MODELS[network].items():
-                options: dict[str, Any] = dict(own)
-                models[name] = self._seeds(self.quantized, network, most=SEEDS, **options)
-            for name, runs in models.items():
-                cells[f"{network}/{name}"] = [self.tested(run, strengths, factors) for run in runs]
+            models = {"base": {}, **MODELS[network]}
+            for cell, runs in self._trained(network, models, self.seeds[:SEEDS]).items():
+                cells[cell] = [self.under(run, strengths, factors) for run in runs]
         return cells
 
-    def fig1(self, strengths: Mapping[str, float]) -> Cells:
+    def _trained(self, network: str, models: Mapping[str, Options], seeds: range) -> RunCells:
+        """Cells "<network>/<model>", by the options of each model's non-linearity; {} is none."""
+        return {
+            f"{network}/{name}": [self.classifier(network, seed, options) for seed in seeds]
+            for name, options in models.items()
+        }
+
+    def fig1(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "<distortion>" and "distortion_mix": what each does to the moments of VGG-16's
         features."""
         cells = {
@@ -174,41 +159,36 @@ class Study(BaseStudy):
         }
         return {**cells, MIXED: [self.moments({"name": MIXED, **strengths})]}
 
-    def fig4(self) -> Cells:
+    def fig4(self) -> RunCells:
         """Cells "detector/<base or pow-1>/<clean, minor or heavy>"."""
-        seeds = min(DETECTORS.get(self.settings.profile, 1), self.settings.seeds)
+        seeds = self.seeds[: self.settings.detector_seeds]
         return {
-            f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in range(seeds)]
+            f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in seeds]
             for kind in ("base", "pow-1")
             for name, chain in (("clean", None), ("minor", MINOR), ("heavy", HEAVY))
         }
 
-    def silences(self) -> Cells:
+    def silences(self) -> RunCells:
         """What the supplement leaves open, on the small CNN: each variant changes one default."""
         one: Options = {"kind": "pow", "penalty": "l2", "splits": 1}
         four: Options = {**one, "splits": 4}
         ten: Options = {"kind": "sf", "beta": 10}
-        variants: dict[str, dict[str, Any]] = {
-            **{
-                f"l2/pow-1/exponent={value}": {**one, "exponent": value}
-                for value in ("linear", "direct")
-            },
+        both: Options = {"kind": "sf-pow", "beta": 10}
+        variants: dict[str, Options] = {
+            "l2/pow-1/exponent=linear": {**one, "exponent": "linear"},
+            "l2/pow-1/exponent=direct": {**one, "exponent": "direct"},
             "none/pow-1": {**one, "penalty": "none"},
-            **{
-                f"l2/pow-4/split={value}": {**four, "split": value}
-                for value in ("cells", "channels")
-            },
-            **{f"l2/pow-1/after={value}": {**one, "after": value} for value in ("bn", "relu")},
+            "l2/pow-4/split=cells": {**four, "split": "cells"},
+            "l2/pow-4/split=channels": {**four, "split": "channels"},
+            "l2/pow-1/after=bn": {**one, "after": "bn"},
+            "l2/pow-1/after=relu": {**one, "after": "relu"},
             "hpow": {"kind": "hpow"},
             "sf-10": ten,
             "sf-10/rescale=False": {**ten, "rescale": False},
-            "sf-pow-10": {"kind": "sf-pow", "beta": 10},
-            "sf-pow-10/first=power": {"kind": "sf-pow", "beta": 10, "first": "power"},
+            "sf-pow-10": both,
+            "sf-pow-10/first=power": {**both, "first": "power"},
         }
-        return {
-            f"smallcnn/{name}": self._seeds(self.quantized, "smallcnn", most=SEEDS, **options)
-            for name, options in variants.items()
-        }
+        return self._trained("smallcnn", variants, self.seeds[:SEEDS])
 
 
 def read_strengths(records: Iterable[Record]) -> dict[str, float]:
@@ -218,16 +198,15 @@ def read_strengths(records: Iterable[Record]) -> dict[str, float]:
     return {key.removeprefix(name): value for key, value in metrics.items() if key.startswith(name)}
 
 
-def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=fq` trains on a data set, in two steps: strengths
-    first, then the rest.
+def study(settings: Settings, dataset: str, results: Results) -> Collected:
+    """All that `make reproduce PAPER=fq` trains on a data set: strengths first, then the rest.
 
     Classifiers of the first data set are trained for all items, those of others for Table 1;
     detectors on scenes. Returns records by item (`ITEMS`) and cell; a cell that `results` knows
     nothing of is empty, and an item that has no place on this data set has no cells.
     """
     runs = Study(settings, dataset)
-    items: dict[str, Cells] = {item: {} for item in ITEMS}
+    items: dict[str, RunCells] = {item: {} for item in ITEMS}
     if dataset in DETECTION:
         return collect(results, {**items, "fig4": runs.fig4()})
     items["table1"] = runs.table1()

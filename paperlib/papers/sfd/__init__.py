@@ -1,6 +1,16 @@
-"""Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV
-2022)."""
+"""Self-feature distillation with uncertainty modeling (ECCV 2022)."""
 
+from paperlib.papers import Paper
+
+PAPER = Paper(
+    title="Self-feature distillation with uncertainty modeling for degraded image recognition",
+    authors="Z. Yang, W. Dong, X. Li, J. Wu, L. Li, G. Shi",
+    venue="ECCV 2022",
+    source="poster",
+    idea="one network distils from itself; a learned uncertainty weights the distance",
+    profile="demo",
+    datasets=("cifar10",),
+)
 METHODS = {
     "sfd": "paperlib.papers.sfd.method:SFD",
     "features": "paperlib.papers.sfd.features:Features",
@@ -8,4 +18,4 @@ METHODS = {
     "vid": "paperlib.papers.sfd.baselines.vid:VID",
     "qualnet": "paperlib.papers.sfd.baselines.qualnet:QualNet",
 }
-CLASSIFIERS = {"invertible": "paperlib.papers.sfd.baselines.invertible:invertible"}
+CLASSIFIERS = {"invertible": "paperlib.papers.sfd.baselines.qualnet:Invertible"}

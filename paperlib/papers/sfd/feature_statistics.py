@@ -1,25 +1,23 @@
-"""Numbers for what pictures of features show: how far classes lie apart, and what a predicted
-uncertainty is worth."""
+"""Numbers for what pictures of features show: separated classes, and calibrated uncertainty."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# a theta below it is drawn at 0: what elements that never differ have, whose log-variance falls and
-# falls
+# A theta below it is drawn at 0: that of elements that never differ, whose log-variance falls for
+# ever.
 ZERO = 0.05
 WINDOW = 5  # bins of a histogram over which its mode is sought
-SAMPLED = 64  # elements an image, for quantiles and ranks
+SAMPLED = 64  # elements per image, for quantiles and ranks
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def scatter_ratio(points: Tensor, labels: Tensor) -> float:
-    """Scatter between the classes over scatter within them: tr S_B / tr S_W, as in Fisher's
-    discriminant analysis.
+    """Scatter between the classes over that within them, tr S_B / tr S_W (Fisher's analysis).
 
     Args:
         points: (N, d) float.
-        labels: (N,) int64. A mean over all axes, so no class and no dimension hides another.
+        labels: (N,) int64.
     """
     own = centroids(points, labels)[labels]
     within = (points - own).square().sum().clamp_min(1e-12)
@@ -27,26 +25,22 @@ def scatter_ratio(points: Tensor, labels: Tensor) -> float:
 
 
 def centroids(points: Tensor, labels: Tensor) -> Tensor:
-    """(max label + 1, d): the mean of every class's points (N, d); infinitely far away for a class
-    without any."""
+    """(max label + 1, d): the mean of every class's points (N, d), infinite for one without any."""
     count = labels.bincount()
     sums = points.new_zeros(len(count), points.shape[1]).index_add_(0, labels, points)
     return (sums / count[:, None]).masked_fill(count[:, None] == 0, torch.inf)
 
 
 def at_own_centroid(points: Tensor, labels: Tensor, means: Tensor) -> float:
-    """Percentage of points (N, d) that are nearest, by Euclidean distance, to their class's row of
-    `means`."""
+    """Percentage of points (N, d) whose nearest row of `means` (classes, d) is their class's."""
     there = means.isfinite().all(1)
-    distance = torch.cdist(points, means.masked_fill(~there[:, None], 0.0)).masked_fill(
-        ~there, torch.inf
-    )
+    distance = torch.cdist(points, means.masked_fill(~there[:, None], 0.0))
+    distance = distance.masked_fill(~there, torch.inf)
     return 100 * float((distance.argmin(1) == labels).double().mean())
 
 
 def principal(points: Tensor, count: int) -> Tensor:
-    """Points (N, d) as they are if d is at most `count`, else on their first principal axes, (N,
-    min(N, count))."""
+    """Points (N, d) on their first principal axes, (N, min(N, count)); as they are for small d."""
     if points.shape[1] <= count:
         return points
     centred = points - points.mean(0)
@@ -54,8 +48,7 @@ def principal(points: Tensor, count: int) -> Tensor:
 
 
 def mode(counts: Tensor, edges: Tensor) -> float:
-    """The middle of the fullest `WINDOW` neighbouring bins between `ZERO` and the last finite edge;
-    0 if all are empty.
+    """The middle of the fullest `WINDOW` neighbouring bins above `ZERO`; 0 if all are empty.
 
     The poster's histograms have a spike at 0 beside the hump whose place they are about; this is
     the hump's. Of single bins, which differ little around the top, the fullest would be an accident
@@ -74,12 +67,11 @@ def mode(counts: Tensor, edges: Tensor) -> float:
 
 
 class Uncertainty:
-    """Gathers theta, the deviation that a network predicts for every element of a feature, and what
-    came true.
+    """Gathers theta, a network's predicted deviation of every element, and the actual residual.
 
     Args:
-        bins, limit: the histogram's bins of equal width from 0 to `limit`; one more counts all
-            above.
+        bins: of equal width from 0 to `limit`; one more counts all above.
+        limit: upper end of the histogram.
     """
 
     def __init__(self, bins: int, limit: float) -> None:
@@ -90,12 +82,17 @@ class Uncertainty:
         self._generator = torch.Generator().manual_seed(0)
 
     def add(self, residual: Tensor, log_variance: Tensor, dead: Tensor) -> None:
-        """A batch: z - z^ and s = log theta^2, (B, C, h, w) float32, and where z and z^ are both 0,
-        bool."""
+        """Add a batch.
+
+        Args:
+            residual: z - z^, (B, C, h, w) float32.
+            log_variance: s = log theta^2, the same.
+            dead: the same, bool: where z and z^ are both 0.
+        """
         theta = (log_variance / 2).exp()
         index = (theta * (self.bins / self.limit)).clamp(max=self.bins).long()
         self.counts += index.flatten().bincount(minlength=self.bins + 1).cpu()
-        # Where nothing ever differs theta may be as small as it likes, and 0/0 would be the ratio.
+        # Where nothing ever differs, theta may be arbitrarily small, and the ratio 0/0.
         ratio = residual.square() / theta.square().clamp_min(1e-6)
         sums = {
             "theta": theta,
@@ -105,13 +102,11 @@ class Uncertainty:
             "live": ratio * ~dead,
         }
         for name, values in sums.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(
-                values.flatten(1).sum(1, dtype=torch.float64).sum()
-            )
+            total = float(values.flatten(1).sum(1, dtype=torch.float64).sum())
+            self.sums[name] = self.sums.get(name, 0.0) + total
         count = theta[0].numel()
-        where = torch.randint(
-            count, (len(theta), min(SAMPLED, count)), generator=self._generator
-        ).to(theta.device)
+        shape = (len(theta), min(SAMPLED, count))
+        where = torch.randint(count, shape, generator=self._generator).to(theta.device)
         kept = (
             values.flatten(1).gather(1, where)
             for values in (theta, residual.abs(), (~dead).float())
@@ -154,10 +149,9 @@ class Uncertainty:
         }
 
     def histogram(self) -> dict[str, Tensor]:
-        """The "theta.counts" (bins + 1,) int64, and "theta.edges" (bins + 2,) float32, the last one
-        infinite.
+        """Counts and edges of the bins, or nothing if nothing was added.
 
-        Nothing if nothing was added.
+        "theta.counts" (bins + 1,) int64, "theta.edges" (bins + 2,) float32, the last one infinite.
         """
         if not self.counts.sum():
             return {}
@@ -166,9 +160,8 @@ class Uncertainty:
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's, equal values having their mean rank; 0 where x or y (n,) is constant."""
-    from scipy.stats import rankdata  # takes a second to import
+    """Spearman's rank correlation, ties with their mean rank; 0 where x or y (n,) is constant."""
+    from scipy.stats import spearmanr  # takes a second to import
 
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    constant = len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0
+    return 0.0 if constant else float(spearmanr(x, y).statistic)

@@ -1,22 +1,23 @@
-"""A network's features under a corruption, and how uncertain it says they are: SFD's figures and
-their numbers.
+"""A network's features under a corruption, and how uncertain it says they are.
 
 The poster of SFD (Yang et al., ECCV 2022) shows t-SNE of clean and degraded features, feature maps
 with error maps, and histograms of theta, the learned deviation of a feature, by severity. Each
-picture is drawn from the samples of a run of this method; what is claimed with a picture has a
-number here that needs no eye. The numbers are ours: the poster has none for its pictures.
+picture is drawn from the samples of a run of this method, and what is claimed with a picture has a
+number here. The numbers are ours: the poster has none for its pictures.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
 from paperlib.evaluation import classification
-from paperlib.methods.base import Batch, Method, Task, shrunk
+from paperlib.methods.base import Batch, Method, Options, Task, shrunk
 from paperlib.networks import Output
 from paperlib.networks.frozen_parts import FrozenParts
 from paperlib.papers.sfd.feature_statistics import (
@@ -43,8 +44,7 @@ class Seen(NamedTuple):
 
 
 class Plugged(nn.Module):
-    """A frozen classifier with a module of DDP in its place, as `ddp` tests it; looks like a
-    `Classifier`.
+    """A frozen classifier with a module of DDP in it, as `ddp` tests it, used as a `Classifier`.
 
     Args:
         classifier: the frozen network.
@@ -58,8 +58,7 @@ class Plugged(nn.Module):
         self.parts = FrozenParts(classifier, run.network, str(run.options.get("at", "")))
 
     def maps(self, images: Tensor) -> Tensor:
-        """The last feature maps (N, C, h, w), before their ReLU, of images (N, 3, H, W) in [0,
-        1]."""
+        """The last maps (N, C, h, w), before their ReLU, of images (N, 3, H, W) in [0, 1]."""
         normalised = self.parts.normalised(images)
         return self.parts.after(self.module(self.parts.maps(normalised), normalised))
 
@@ -68,39 +67,49 @@ class Plugged(nn.Module):
         return self.classifier.classify(maps)
 
 
-class Features(Method):
-    """Measures a trained network's features; trains nothing. Needs epochs=0 and uses={"network":
-    Run(...)}.
+@dataclass(frozen=True)
+class FeaturesOptions(Options):
+    """Options of the measurement.
 
-    The network is that of the run "network": a `Classifier`, a `SelfFeature`, or any network with
-    their `maps` and `classify`; or, beside the run "plug" of DDP, the frozen classifier in which
-    its module is. The corruption is the run's `degrade`; one run is one corruption and severity.
-    The clean feature z is that of the classifier in question, without FE_Net or the module, as in
-    the losses of the methods. All is computed in float32.
-
-    Args:
+    Attributes:
         classes: labels of the classes whose points are kept for t-SNE, with commas between; the
             poster shows 5.
         per_class: points of each, from the first test images.
         layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by
             default the last feature maps behind their ReLU, those that are pooled (z on the
             poster). The poster's feature maps of a bus are of some earlier layer, which is not
-            said. Of another than the last features nothing is said about theta.
-        bins, limit: theta's histogram has `bins` bins of equal width from 0 to `limit`, and one for
-            all above.
+            named. Theta is measured of the last features only.
+        bins: of theta's histogram, of equal width from 0 to `limit`, and one for all above.
+        limit: upper end of the histogram, above 0.
     """
 
+    classes: str = "0,1,2,3,4"
+    per_class: int = 40
+    layer: str = ""
+    bins: int = 200
+    limit: float = 2.0
+
+    def __post_init__(self) -> None:
+        if min(self.per_class, self.bins) < 1 or self.limit <= 0:
+            raise UserError("per_class and bins are at least 1, limit is above 0")
+
+
+class Features(Method):
+    """Measures a trained network's features; trains nothing.
+
+    Needs epochs=0 and uses={"network": Run(...)}. The network is that of the run "network": a
+    `Classifier`, a `SelfFeature`, or any network with their `maps` and `classify`; or, beside the
+    run "plug" of DDP, the frozen classifier with DDP's module in it. The corruption is the run's
+    `degrade`; one run is one corruption and severity. The clean feature z is that of the classifier
+    in question, without FE_Net or the module, as in the losses of the methods. All is computed in
+    float32.
+    """
+
+    options_type = FeaturesOptions
+    options: FeaturesOptions
+
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        classes: str = "0,1,2,3,4",
-        per_class: int = 40,
-        layer: str = "",
-        bins: int = 200,
-        limit: float = 2.0,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: FeaturesOptions
     ) -> None:
         if run.epochs or "network" not in parents:
             raise UserError(
@@ -108,39 +117,32 @@ class Features(Method):
             )
         if run.evaluate or run.holdout:
             raise UserError(
-                "features takes one corruption, as degrade=..., and test images: no evaluate, no holdout"
+                "features takes one corruption, as degrade=..., and test images: "
+                "no evaluate, no holdout"
             )
-        super().__init__(run, task, parents)
+        super().__init__(run, task, parents, options)
         valid = [str(label) for label in range(task.classes)]
-        self.classes = [
-            int(choose("class", name.strip(), valid)) for name in str(classes).split(",")
-        ]
-        self.per_class, self.layer, self.bins, self.limit = per_class, layer, bins, limit
-        if min(per_class, bins) < 1 or limit <= 0:
-            raise UserError("per_class and bins are at least 1, limit is above 0")
+        names = options.classes.split(",")
+        self.classes = [int(choose("class", name.strip(), valid)) for name in names]
         network = parents["network"]
         if "plug" in parents:
             self.parents["network"] = Plugged(network, parents["plug"], run.uses["plug"])
-        if layer:
-            names = [
-                name
-                for name, _ in _classifier(network).named_modules()
-                if name and name.count(".") <= 2
-            ]
-            choose("layer", layer, names)
+        if options.layer:
+            choose("layer", options.layer, _layers(_classifier(network)))
         self.kept: dict[str, Tensor] = {}
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
+    def build(run: Run, task: Task, options: FeaturesOptions) -> nn.Module:
         """Nothing: there is no network to hand on."""
         return nn.Identity()
 
     def see(self, batch: Batch) -> Seen:
         """Features, logits and, of the degraded images, the log-variance."""
-        with torch.autocast(batch.clean.device.type, enabled=False):
+        layer = self.options.layer
+        with torch.autocast(batch.degraded.device.type, enabled=False):
             network = self.parents["network"]
-            clean, _, _ = _look(_classifier(network), batch.clean, self.layer)
-            return Seen(clean, *_look(network, batch.degraded, self.layer))
+            clean, _, _ = _look(_classifier(network), batch.clean_images, layer)
+            return Seen(clean, *_look(network, batch.degraded, layer))
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Means over the test images, and what the pictures of `samples` need of all of them.
@@ -154,18 +156,15 @@ class Features(Method):
         """
         sums: dict[str, Tensor] = {}
         pooled: list[tuple[Tensor, Tensor, Tensor]] = []
-        theta = Uncertainty(self.bins, self.limit)
+        theta = Uncertainty(self.options.bins, self.options.limit)
         for batch in batches:
             seen = self.see(batch)
             for name, score in self._scores(seen, batch.labels).items():
                 sums[name] = sums.get(name, 0) + score.double().sum()
             pooled.append((seen.clean.mean((2, 3)), seen.degraded.mean((2, 3)), batch.labels))
             if seen.log_variance is not None:
-                theta.add(
-                    seen.clean - seen.degraded,
-                    seen.log_variance,
-                    (seen.clean == 0) & (seen.degraded == 0),
-                )
+                dead = (seen.clean == 0) & (seen.degraded == 0)
+                theta.add(seen.clean - seen.degraded, seen.log_variance, dead)
         clean, degraded, labels = (torch.cat(parts).cpu() for parts in zip(*pooled, strict=True))
         means = {name: float(value) / len(labels) for name, value in sums.items()}
         means["relative_mse"] = means["mse"] / max(means.pop("power"), 1e-12)
@@ -178,6 +177,7 @@ class Features(Method):
 
     @staticmethod
     def _scores(seen: Seen, labels: Tensor) -> dict[str, Tensor]:
+        """What is a mean over images, (B,) by name; "power" is the mean of z^2."""
         clean, degraded = seen.clean.flatten(1), seen.degraded.flatten(1)
         return {
             **classification(seen.logits, labels),
@@ -187,12 +187,11 @@ class Features(Method):
         }
 
     def _points(self, clean: Tensor, degraded: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        chosen = torch.cat(
-            [(labels == label).nonzero()[: self.per_class, 0] for label in self.classes]
-        )
-        ours, theirs = (
-            principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS).half().chunk(2)
-        )
+        """The samples "points.*" of the features' means (N, C) over positions."""
+        count = self.options.per_class
+        chosen = torch.cat([(labels == label).nonzero()[:count, 0] for label in self.classes])
+        both = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
+        ours, theirs = both.half().chunk(2)
         return {
             "points.clean": ours.clone(),
             "points.degraded": theirs.clone(),
@@ -200,8 +199,7 @@ class Features(Method):
         }
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
-        """What the pictures are drawn of, as `measure` has left it, and pictures of the first test
-        images.
+        """What the pictures are drawn from, as `measure` has left it, and the first test images.
 
         "points.clean", "points.degraded" (n, d) float16: means over positions of the features of
         the chosen classes, on their first principal axes where they have more than 64 channels;
@@ -211,8 +209,7 @@ class Features(Method):
         "maps.clean" of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean
         of z^2, "maps.theta".
         """
-        count = 8 if batch.clean.shape[-1] <= 48 else 4
-        batch = batch.part(slice(count))
+        batch = batch.part(slice(8 if batch.clean_images.shape[-1] <= 48 else 4))
         seen = self.see(batch)
         power = seen.clean.square().mean((1, 2, 3), keepdim=True).clamp_min(1e-12)
         maps = {
@@ -226,12 +223,10 @@ class Features(Method):
             f"maps.{name}": shrunk(values.mean(1, keepdim=True), EDGE)[:, 0].half()
             for name, values in maps.items()
         }
-        images = {"images.clean": batch.clean, "images.degraded": batch.degraded}
-        return (
-            self.kept
-            | out
-            | {name: shrunk(v, EDGE).mul(255).round().to(torch.uint8) for name, v in images.items()}
-        )
+        images = {"images.clean": batch.clean_images, "images.degraded": batch.degraded}
+        for name, values in images.items():
+            out[name] = to_levels(shrunk(values, EDGE))
+        return self.kept | out
 
 
 def _classifier(network: Any) -> Any:
@@ -239,26 +234,33 @@ def _classifier(network: Any) -> Any:
     return getattr(network, "classifier", network)
 
 
+def _layers(classifier: nn.Module) -> list[str]:
+    """The names of its modules, down to three levels."""
+    return [name for name, _ in classifier.named_modules() if name and name.count(".") <= 2]
+
+
 def _look(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Features (B, C, h, w), logits (B, classes) and, of a network that predicts it, s in the
-    features' shape."""
-    caught: list[Tensor] = []
-    module = _classifier(network).get_submodule(layer)
-    hook = (
-        module.register_forward_hook(lambda module, args, out: caught.append(out.clone()))
-        if layer
-        else None
-    )
+    """Features (B, C, h, w), logits (B, classes) and, where it is predicted, s as the features."""
+    if layer:
+        return *_look_at(network, images, layer), None
     maps, log_variance = (
         network.estimate(images) if hasattr(network, "estimate") else (network.maps(images), None)
     )
-    logits = network.classify(maps).logits
-    if hook is not None:  # cloned above: a ReLU behind may overwrite what a module puts out
-        hook.remove()
-        return caught[-1].float(), logits.float(), None
+    logits = network.classify(maps).logits.float()
     features = maps.relu().float()
-    return (
-        features,
-        logits.float(),
-        None if log_variance is None else log_variance.float().expand_as(features),
-    )
+    if log_variance is not None:
+        log_variance = log_variance.float().expand_as(features)
+    return features, logits, log_variance
+
+
+def _look_at(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    """What a layer of the classifier puts out (B, C, h, w), and the logits (B, classes)."""
+    caught: list[Tensor] = []
+    module = _classifier(network).get_submodule(layer)
+    # cloned, as a ReLU behind may overwrite what a module puts out
+    hook = module.register_forward_hook(lambda module, args, out: caught.append(out.clone()))
+    try:
+        logits = network.classify(network.maps(images)).logits
+    finally:
+        hook.remove()
+    return caught[-1].float(), logits.float()

@@ -1,7 +1,7 @@
-"""Drawings of the chapter on self-feature distillation. Each takes plain numbers or tensors and
-returns a figure.
+"""Drawings of the chapter on self-feature distillation.
 
-The tensors are those that `paperlib.papers.sfd.features` keeps beside a record.
+Each takes plain numbers or tensors and returns a figure. The tensors are those that
+`paperlib.papers.sfd.features` keeps beside a record.
 """
 
 import itertools
@@ -18,7 +18,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from paperlib.figures import COLORS, DPI, MARKERS, PAGE, Interval, legend
+from paperlib.figures import (
+    COLORS,
+    DPI,
+    PAGE,
+    Interval,
+    axis_labels,
+    estimates,
+    legend,
+    picture,
+    row_name,
+)
 from paperlib.papers.sfd.feature_statistics import ZERO, mode
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -44,12 +54,12 @@ def embed(clean: Tensor, degraded: Tensor, seed: int = 0) -> tuple[np.ndarray, n
 def tsne(
     panels: Mapping[str, tuple[Tensor, Tensor, Tensor]], classes: Mapping[int, str], seed: int = 0
 ) -> Figure:
-    """Clean features (circles) and degraded ones (triangles) of some classes, a panel a method (the
-    poster's t-SNE).
+    """The poster's t-SNE: clean features (circles) and degraded ones (triangles) of some classes.
 
     Args:
-        panels: by name clean points (n, d), degraded points (n, d) and labels (n,).
+        panels: by method clean points (n, d), degraded points (n, d) and labels (n,).
         classes: name by label, at most 10; others are left out.
+        seed: of t-SNE.
     """
     fig, axes = plt.subplots(
         1, len(panels), figsize=(PAGE, PAGE / max(2, len(panels)) + 0.5), dpi=DPI, squeeze=False
@@ -61,14 +71,8 @@ def tsne(
             there = (labels[shown] == label).numpy()
             for points, marker in zip(both, "o^", strict=True):
                 face, edge = (color, "white") if marker == "o" else ("none", color)
-                ax.scatter(
-                    *points[there].T,
-                    s=17,
-                    marker=marker,
-                    facecolor=face,
-                    edgecolor=edge,
-                    linewidth=0.7,
-                )
+                colours = {"facecolor": face, "edgecolor": edge, "linewidth": 0.7}
+                ax.scatter(*points[there].T, s=17, marker=marker, **colours)
         ax.set_title(name, fontsize=9, pad=3)
         ax.set(xticks=[], yticks=[])
         ax.set_aspect("equal", adjustable="datalim")
@@ -85,15 +89,15 @@ def tsne(
 def theta_histograms(
     panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], share: float = 0.995
 ) -> Figure:
-    """Histograms of theta, a panel a method or corruption, a line a severity (the poster's
-    histograms).
+    """The poster's histograms of theta: one panel per method or corruption, one line per severity.
 
-    A line's mode, see `feature_statistics.mode`, has a mark and stands in the legend; so does the
+    A line's mode, see `feature_statistics.mode`, has a mark and is named in the legend; so is the
     share of theta below 0.05, the spike at 0, which may be higher than the panel. The horizontal
-    axis is the same in all panels and holds `share` of every line.
+    axis is the same in all panels.
 
     Args:
         panels: panel -> line -> counts (n,) and edges (n + 1,), the last one may be infinite.
+        share: of every line that the horizontal axis holds.
     """
     fig, axes = plt.subplots(
         1, len(panels), figsize=(PAGE, 2.9), dpi=DPI, squeeze=False, sharex=True
@@ -120,10 +124,9 @@ def theta_histograms(
         ax.legend(fontsize=7, loc="upper right", handlelength=2.6, framealpha=0.9)
         ax.set_xlabel("θ", fontsize=8)
         ax.tick_params(labelsize=7, pad=1)
-    axes[0][0].set_xlim(
-        0, max(_reach(*line, share) for lines in panels.values() for line in lines.values())
-    )
-    axes[0][0].set_ylabel("elements (%) a bin", fontsize=8)
+    every = [line for lines in panels.values() for line in lines.values()]
+    axes[0][0].set_xlim(0, max(_reach(*line, share) for line in every))
+    axes[0][0].set_ylabel("elements (%) per bin", fontsize=8)
     fig.tight_layout(pad=0.4)
     return fig
 
@@ -146,11 +149,11 @@ def theta_maps(
     scale = Normalize(0, max(float(values.max()) for values in maps.values()))
     for line, (name, row) in zip(axes, rows.items(), strict=True):
         for ax, values in zip(line, row, strict=True):
-            _picture(ax, values, scale, "magma")
-        _beside(line[0], name)
+            picture(ax, values, scale, "magma")
+        row_name(line[0], name)
     left, right = 0.9 / figsize[0], 1 - 0.65 / figsize[0]
     fig.subplots_adjust(left=left, right=right, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
-    # one row may be lower than the words beside the bar
+    # over all rows: one row may be lower than the words beside the bar
     _colour_bar(fig, list(axes.flat), scale, label)
     return fig
 
@@ -160,17 +163,17 @@ def feature_maps(
     methods: Mapping[str, tuple[Tensor, Tensor, Tensor]],
     share: float = 0.99,
 ) -> Figure:
-    """One image's feature maps, clean and degraded, a column a method, and under them the errors
-    (the poster's bus).
+    """The poster's bus: one image's feature maps, clean and degraded, and under them the errors.
 
-    A method's two maps have one grey scale, from the least to the largest value of its clean one:
-    features of different networks have different units. All errors have one scale, as they are
-    relative; it ends at the quantile `share`.
+    There is one column per method. A method's two maps have one grey scale, from the least to the
+    largest value of its clean one: features of different networks have different units. All errors
+    have one scale, as they are relative.
 
     Args:
         images: the clean and the degraded image, (3, H, W) uint8.
         methods: by name the maps of the clean and of the degraded image and of the error, (h, w)
             float.
+        share: the quantile of the errors at which their scale ends.
     """
     side = min(1.3, (PAGE - 1.6) / (len(methods) + 1))
     figsize = (side * (len(methods) + 1) + 1.6, 3 * side + 0.35)
@@ -178,15 +181,15 @@ def feature_maps(
     errors = torch.cat([error.double().flatten() for *_, error in methods.values()])
     scale = Normalize(0, float(errors.quantile(share)) or 1.0)
     for ax, image, name in zip(axes[:, 0], images, ("clean", "degraded"), strict=False):
-        _picture(ax, image)
-        _beside(ax, name)
+        picture(ax, image)
+        row_name(ax, name)
     axes[2][0].axis("off")
-    _beside(axes[2][0], "error")
+    row_name(axes[2][0], "error")
     axes[0][0].set_title("image", fontsize=8, pad=3)
     for column, (name, (clean, degraded, error)) in zip(axes.T[1:], methods.items(), strict=True):
         for ax, values in zip(column, (clean, degraded), strict=False):
-            _picture(ax, values, Normalize(float(clean.min()), float(clean.max())))
-        _picture(column[2], error, scale, "magma")
+            picture(ax, values, Normalize(float(clean.min()), float(clean.max())))
+        picture(column[2], error, scale, "magma")
         column[0].set_title(name, fontsize=8, pad=3)
     right, top = 1 - 0.75 / figsize[0], 1 - 0.25 / figsize[1]
     fig.subplots_adjust(
@@ -199,15 +202,15 @@ def feature_maps(
 def corruption_dots(
     methods: Mapping[str, Mapping[str, Interval]], xlabel: str = "top-1 accuracy (%)"
 ) -> Figure:
-    """Accuracy by corruption, a line a corruption, a sign a method, with intervals where there are
-    any.
+    """Accuracy by corruption, one line per corruption, one marker per method, with intervals.
 
-    More than eight corruptions stand in two columns, on the same horizontal axis.
+    More than eight corruptions are in two columns, on the same horizontal axis.
 
     Args:
         methods: method -> corruption -> estimate. What a method misses is left out.
+        xlabel: of the horizontal axis.
     """
-    corruptions = list(dict.fromkeys(name for estimates in methods.values() for name in estimates))
+    corruptions = list(dict.fromkeys(name for scores in methods.values() for name in scores))
     columns = 2 if len(corruptions) > 8 else 1
     rows = math.ceil(len(corruptions) / columns)
     height = (0.07 * len(methods) + 0.1) * rows + 0.85
@@ -218,16 +221,16 @@ def corruption_dots(
         names = corruptions[column * rows : (column + 1) * rows]
         for i in range(0, len(names), 2):
             ax.axhspan(i - 0.5, i + 0.5, color="0.95", linewidth=0, zorder=0)
-        for i, (method, estimates) in enumerate(methods.items()):
-            there = [name for name in names if name in estimates]
+        for i, (method, scores) in enumerate(methods.items()):
+            there = [name for name in names if name in scores]
             shift = 0.84 * ((i + 0.5) / len(methods) - 0.5)
             heights = [names.index(name) + shift for name in there]
-            _points(ax, heights, [estimates[name] for name in there], i, method, across=True)
+            values = [scores[name] for name in there]
+            estimates(ax, heights, values, i, method, "none", horizontal=True)
         ax.set(ylim=(rows - 0.5, -0.5), yticks=range(len(names)))
         ax.set_yticklabels([name.replace("_", " ") for name in names], fontsize=8)
         ax.grid(visible=False, axis="y")
-        ax.tick_params(labelsize=8, pad=1)
-        ax.set_xlabel(xlabel, fontsize=8)
+        axis_labels(ax, xlabel)
     legend(fig, axes[0][0].get_legend_handles_labels()[0], 8)
     return fig
 
@@ -235,75 +238,33 @@ def corruption_dots(
 def theta_modes(
     curves: Mapping[str, Mapping[float, Interval]], ylabel: str = "mode of θ"
 ) -> Figure:
-    """Theta's mode against severity with intervals over seeds, a line a method or corruption.
+    """Theta's mode against severity with intervals over seeds.
 
     Args:
-        curves: line -> severity -> estimate.
+        curves: line (a method or corruption) -> severity -> estimate.
+        ylabel: of the vertical axis.
     """
     fig, ax = plt.subplots(figsize=(PAGE / 1.6, 2.8), dpi=DPI)
     for i, (name, curve) in enumerate(curves.items()):
         severities = sorted(curve)
-        shift = 0.06 * (i - (len(curves) - 1) / 2)  # intervals stand beside one another
+        shift = 0.06 * (i - (len(curves) - 1) / 2)  # intervals are beside one another
         places = [severity + shift for severity in severities]
-        ax.plot(places, [curve[s].mean for s in severities], color=COLORS[i % 10], linewidth=1.2)
-        _points(ax, places, [curve[s] for s in severities], i, name)
+        estimates(ax, places, [curve[s] for s in severities], i, name)
     ax.set_xticks(sorted({severity for curve in curves.values() for severity in curve}))
-    ax.tick_params(labelsize=8, pad=1)
-    ax.set_xlabel("severity", fontsize=8)
-    ax.set_ylabel(ylabel, fontsize=8)
+    axis_labels(ax, "severity", ylabel)
     legend(fig, ax.get_legend_handles_labels()[0], 4)
     return fig
 
 
-def _points(
-    ax: Axes,
-    places: Sequence[float],
-    estimates: Sequence[Interval],
-    number: int,
-    label: str,
-    across: bool = False,
-) -> None:
-    """Estimates with their intervals in the colour and with the marker of a line; no bar where one
-    is infinite."""
-    means = [estimate.mean for estimate in estimates]
-    bars = [estimate.half if math.isfinite(estimate.half) else 0.0 for estimate in estimates]
-    x, y = (means, places) if across else (places, means)
-    ax.errorbar(
-        x,
-        y,
-        xerr=bars if across else None,
-        yerr=None if across else bars,
-        label=label,
-        color=COLORS[number % len(COLORS)],
-        marker=MARKERS[number % len(MARKERS)],
-        markersize=4.5,
-        markeredgewidth=0,
-        linestyle="none",
-        elinewidth=1.1,
-    )
-
-
 def _shares(counts: Tensor) -> np.ndarray:
-    """Percentages."""
+    """Percentages of counts (n,)."""
     return (100 * counts.double() / counts.sum().clamp_min(1)).numpy()
 
 
 def _reach(counts: Tensor, edges: Tensor, share: float) -> float:
-    """The finite edge under which this share of the counts lies, or the last one."""
+    """The finite edge below which this share of the counts is, or the last finite one."""
     below = int((counts.double().cumsum(0) < share * counts.sum()).sum())
     return float(edges[edges.isfinite()][: below + 2][-1])
-
-
-def _picture(ax: Axes, values: Tensor, scale: Normalize | None = None, cmap: str = "gray") -> None:
-    """An image (3, H, W) uint8 or a map (h, w), its pixels as they are."""
-    pixels = values.movedim(0, -1) if values.ndim == 3 else values.float()
-    ax.imshow(pixels.numpy(), cmap, scale, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    sns.despine(ax=ax, left=True, bottom=True)
-
-
-def _beside(ax: Axes, name: str) -> None:
-    ax.annotate(name, (-0.07, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=8)
 
 
 def _colour_bar(fig: Figure, axes: Sequence[Axes], scale: Normalize, label: str) -> None:

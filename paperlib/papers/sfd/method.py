@@ -3,25 +3,25 @@
 One network sees an image clean and degraded; the clean image's feature maps z are what those of the
 degraded one, z^, shall become. How much an element of z^ counts depends on a predicted uncertainty
 theta. Sources are the poster and the released code (yangzhou321/Distillation_with_UEM, commit
-68b2db2), which differ, see `paperlib.papers.sfd.network`; the paper's text was not to be had. What
-is said to be inferred is in neither.
+68b2db2), which differ, see `paperlib.papers.sfd.network`; the paper's text was unavailable. What is
+said to be inferred is in neither.
 
 Notation: s = log theta^2 is what is predicted, r = z - z^ the residual.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from paperlib.errors import UserError, choose
-from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.evaluation import classification
+from paperlib.methods.base import Batch, Method, Task
+from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.papers.sfd.network import UNCERTAINTIES, VARIANTS, SelfFeature
 from paperlib.runs import Run
 
-LAMBDA = 0.01  # in the released code
 WEIGHTINGS = ("likelihood", "increasing")
 
 
@@ -32,8 +32,10 @@ def _squared(clean: Tensor, estimate: Tensor) -> Tensor:
 
 
 def mse(clean: Tensor, estimate: Tensor) -> Tensor:
-    """Mean of r^2 over all elements of z and z^ (B, C, h, w): the poster's "w/o UEM", which has no
-    code; inferred."""
+    """Mean of r^2 over all elements of z and z^ (B, C, h, w).
+
+    The poster's "w/o UEM", which has no code; inferred.
+    """
     return _squared(clean, estimate).mean()
 
 
@@ -52,7 +54,7 @@ def ulfd(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
 
     Args:
         clean, estimate: z and z^, (B, C, h, w).
-        log_variance: s, of that shape or to be broadcast to it.
+        log_variance: s, of that shape or one that broadcasts to it.
     """
     return (_squared(clean, estimate) / (1e-6 + 2 * log_variance.exp()) + log_variance).mean()
 
@@ -63,7 +65,10 @@ def increasing(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
     mean(w r^2) with w = theta^2 / mean(theta^2), which is 1 on average over the batch, as in `mse`,
     and passes no gradient. theta itself is learned as in `ulfd`, whose gradient does not reach z
     and z^ here; for that the UEM must read detached features, too (`SelfFeature.estimate(...,
-    apart=True)`). The value returned is the sum of both.
+    detach_input=True)`). The value returned is the sum of both.
+
+    Args:
+        clean, estimate, log_variance: as of `ulfd`.
     """
     squared = _squared(clean, estimate)
     variance = log_variance.detach().exp()
@@ -71,76 +76,65 @@ def increasing(clean: Tensor, estimate: Tensor, log_variance: Tensor) -> Tensor:
     return (squared * (variance / variance.mean())).mean() + likelihood
 
 
-class SFD(Supervised):
-    """Trains one network on pairs of clean and degraded images: CE(clean) + CE(degraded) + lambda *
-    distillation.
+@dataclass(frozen=True)
+class SFDOptions(SupervisedOptions):
+    """Options of SFD, and those of a classifier.
 
-    As in the released code, the pair goes through the network in two forwards, the degraded images
-    first: batch statistics are of one kind of image, running ones of both, and nothing is frozen.
-    Its scores are those of the degraded images; `evaluate` with "none" gives the clean ones.
-
-    A parent "init" gives the initial weights: a classifier, or the network of another run of this
-    method, of which the parts that both have are taken.
-
-    Args:
-        lambda_: weight of the distillation. 0 trains on clean and degraded images with
+    Attributes:
+        lambda_: weight of the distillation, at least 0. 0 trains on clean and degraded images with
             cross-entropy alone, without a UEM and without the distillation's cost: the baseline on
             equal terms, which the poster's table lacks.
         variant: "poster" or "code".
         uncertainty: "element", "image", "channel" or "none" (mean squared error: "w/o UEM"). See
             `SelfFeature`.
-        weighting: "likelihood" (`ulfd`) or "increasing".
+        weighting: "likelihood" (`ulfd`) or "increasing", which needs an uncertainty.
         detach: the distillation does not move the clean features. In the released code it does.
-        dropout: see `Supervised`.
-
-    Raises:
-        UserError: an unknown name, a negative lambda, weights without uncertainty, or degraded
-        images of another size.
     """
 
-    reads_clean = True
+    lambda_: float = 0.01  # in the released code
+    variant: str = "poster"
+    uncertainty: str = "element"
+    weighting: str = "likelihood"
+    detach: bool = False
 
-    network: SelfFeature
-
-    def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        lambda_: float = LAMBDA,
-        variant: str = "poster",
-        uncertainty: str = "element",
-        weighting: str = "likelihood",
-        detach: bool = False,
-        dropout: float | None = None,
-    ) -> None:
-        choose("variant", variant, VARIANTS)
-        choose("uncertainty", uncertainty, UNCERTAINTIES)
-        choose("weighting", weighting, WEIGHTINGS)
-        if lambda_ < 0:
-            raise UserError(f"lambda_ is {lambda_}; it must be at least 0")
-        if weighting == "increasing" and uncertainty == "none":
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("variant", self.variant, VARIANTS)
+        choose("uncertainty", self.uncertainty, UNCERTAINTIES)
+        choose("weighting", self.weighting, WEIGHTINGS)
+        if self.lambda_ < 0:
+            raise UserError(f"lambda_ is {self.lambda_}; it must be at least 0")
+        if self.weighting == "increasing" and self.uncertainty == "none":
             raise UserError(
                 "weighting 'increasing' needs an uncertainty: element, image or channel"
             )
-        super().__init__(run, task, parents, dropout=dropout)
-        self.lambda_, self.weighting, self.detach = lambda_, weighting, detach
+
+
+class SFD(Method):
+    """Trains one network on pairs of clean and degraded images.
+
+    The loss is CE(clean) + CE(degraded) + lambda * distillation. As in the released code, the pair
+    goes through the network in two forwards, the degraded images first: batch statistics are of one
+    kind of image, running ones of both, and nothing is frozen. Its scores are those of the degraded
+    images; `evaluate` with "none" gives the clean ones.
+
+    A parent "init" gives the initial weights: a classifier, or the network of another run of this
+    method, of which the parts that both have are taken.
+    """
+
+    options_type = SFDOptions
+    options: SFDOptions
+    network: SelfFeature
 
     @staticmethod
-    def build(run: Run, task: Task) -> SelfFeature:
+    def build(run: Run, task: Task, options: SFDOptions) -> SelfFeature:
         """The classifier that the run names, which starts as it would alone, in a `SelfFeature`."""
-        uncertainty = (
-            run.options.get("uncertainty", "element")
-            if run.options.get("lambda_", LAMBDA)
-            else "none"
-        )
-        classifier = Supervised.build(run, task)
-        return SelfFeature(classifier, str(run.options.get("variant", "poster")), str(uncertainty))  # type: ignore[arg-type]
+        classifier = Supervised.build(run, task, options)
+        uncertainty = options.uncertainty if options.lambda_ else "none"
+        return SelfFeature(classifier, options.variant, uncertainty)
 
     def start_from(self, network: nn.Module) -> None:
-        """Take the weights of a classifier, or of what this network has in common with another
-        `SelfFeature`."""
+        """Take the weights of a classifier, or what another `SelfFeature` has in common."""
         if not isinstance(network, SelfFeature):
             self.network.classifier.load_state_dict(network.state_dict())
             return
@@ -150,38 +144,43 @@ class SFD(Supervised):
                 own.load_state_dict(given.state_dict())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum and its terms, "clean", "degraded" and, unless lambda is 0, "distillation"
-        (before lambda)."""
+        """The sum, and its terms "clean", "degraded" and "distillation" (before lambda).
+
+        With lambda 0 there is no distillation.
+
+        Raises:
+            UserError: degraded images of another size than the clean ones.
+        """
         maps, log_variance = self.network.estimate(
-            batch.degraded, apart=self.weighting == "increasing"
+            batch.degraded, detach_input=self.options.weighting == "increasing"
         )
-        clean_maps = self.network.classifier.maps(batch.clean)
+        clean_maps = self.network.classifier.maps(batch.clean_images)
         degraded = F.cross_entropy(self.network.classify(maps).logits.float(), batch.labels)
         clean = F.cross_entropy(self.network.classify(clean_maps).logits.float(), batch.labels)
         terms = {"loss": clean + degraded, "clean": clean, "degraded": degraded}
-        if self.lambda_:
-            if maps.shape != clean_maps.shape:
-                raise UserError(
-                    "sfd compares feature maps: degraded images must have the size of the clean ones"
-                )
-            distillation = self._distillation(clean_maps.relu(), maps.relu(), log_variance)
-            terms |= {
-                "loss": terms["loss"] + self.lambda_ * distillation,
-                "distillation": distillation,
-            }
-        return terms
+        if not self.options.lambda_:
+            return terms
+        if maps.shape != clean_maps.shape:
+            raise UserError(
+                "sfd compares feature maps: degraded images must have the size of the clean ones"
+            )
+        distillation = self._distillation(clean_maps.relu(), maps.relu(), log_variance)
+        loss = terms["loss"] + self.options.lambda_ * distillation
+        return {**terms, "loss": loss, "distillation": distillation}
 
     def _distillation(self, clean: Tensor, estimate: Tensor, log_variance: Tensor | None) -> Tensor:
-        clean = clean.detach() if self.detach else clean
+        clean = clean.detach() if self.options.detach else clean
         if log_variance is None:
             return mse(clean, estimate)
-        return (increasing if self.weighting == "increasing" else ulfd)(
-            clean, estimate, log_variance
-        )
+        weigh = increasing if self.options.weighting == "increasing" else ulfd
+        return weigh(clean, estimate, log_variance)
 
-    def undecayed(self) -> list[nn.Parameter]:
-        """The UEM's parameters: the loss has a penalty of its own for them, s. The released code
-        decays all parameters.
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        """Top-1 and top-5 hits (0 or 100) and the cross-entropy of every degraded image."""
+        return classification(self.network(batch.degraded).logits, batch.labels)
+
+    def no_decay_parameters(self) -> list[nn.Parameter]:
+        """The UEM's: the loss has a penalty of its own for them, s. The released code decays all.
 
         Summed over a batch, the gradient of one channel's s is of the order of lambda / C: 2e-5 for
         512 channels, which a weight decay of 5e-4 would outweigh.

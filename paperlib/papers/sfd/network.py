@@ -1,17 +1,14 @@
-"""The network of self-feature distillation (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022) around any
-classifier.
+"""The network of self-feature distillation (Yang et al., ECCV 2022) around any classifier.
 
-Of a degraded image it estimates the feature maps of the clean one, z^, and how uncertain every
+From a degraded image it estimates the feature maps of the clean one, z^, and how uncertain every
 element of them is: the log-variance s = log theta^2 of the poster. There are two descriptions of
 it, and they differ:
 
 - "poster" (the architecture's figure): z^ are the last feature maps of the degraded image. The
-uncertainty estimation
-  module (UEM) is a side branch of them that only the training uses; at test time this is the plain
-  classifier. The branch's layers are not given: here they are inferred.
+  uncertainty estimation module (UEM) is a side branch of them that only the training uses; at test
+  time this is the plain classifier. The branch's layers are not given: here they are inferred.
 - "code" (UEM.py of the released code): a further network, FE_Net, estimates z^ from the last
-feature maps, also at test
-  time; the UEM is its second head.
+  feature maps, also at test time; the UEM is its second head.
 """
 
 import math
@@ -31,22 +28,19 @@ BLOCKS = 6  # of FE_Net in the released code
 
 
 def theta(log_variance: Tensor) -> Tensor:
-    """The uncertainty theta = exp(s / 2), at least 0, of s = log theta^2; in the units of the
-    features."""
+    """The uncertainty theta = exp(s / 2) > 0 of s = log theta^2, in the units of the features."""
     return (log_variance / 2).exp()
 
 
 def _branch(channels: int) -> nn.Sequential:
-    """1x1 convolution to a quarter of the channels (512 of 2048), ReLU, 3x3, ReLU, 1x1 back;
-    biases, no batch norm."""
+    """1x1 convolution to 1/4 of the channels, ReLU, 3x3, ReLU, 1x1 back; biases, no batch norm."""
     inner = max(1, channels // 4)
     first, middle = nn.Conv2d(channels, inner, 1), nn.Conv2d(inner, inner, 3, padding=1)
     return nn.Sequential(first, nn.ReLU(), middle, nn.ReLU(), nn.Conv2d(inner, channels, 1))
 
 
 class Residual(nn.Module):
-    """The block of the released code, and each of its two heads: x + ReLU(branch(x)); not negative
-    where x is not."""
+    """The block of the released code, and each of its two heads: x + ReLU(branch(x)) >= x."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -58,12 +52,12 @@ class Residual(nn.Module):
 
 
 class FENet(nn.Module):
-    """FE_Net of the released code, without its uncertainty head: 47,995,904 parameters at 2048
-    channels.
+    """FE_Net of the released code, without its uncertainty head.
 
-    A transposed convolution to twice the height and width, ReLU, six residual blocks, average
-    pooling back, plus the input; from this trunk the head `mu` estimates z^. Initial weights are
-    PyTorch's, as the code sets none: small, so that z^ starts close to the input.
+    47,995,904 parameters at 2048 channels. A transposed convolution to twice the height and width,
+    ReLU, six residual blocks, average pooling back, plus the input; from this trunk the head `mu`
+    estimates z^. Initial weights are PyTorch's, as the code sets none: small, so that z^ starts
+    close to the input.
     """
 
     def __init__(self, channels: int, blocks: int = BLOCKS) -> None:
@@ -76,18 +70,16 @@ class FENet(nn.Module):
         self.mu = Residual(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The trunk that both heads read: (N, C, h, w), not negative -> the same, of any height and
-        width."""
+        """The trunk that both heads read: (N, C, h, w), not negative -> the same shape."""
         return features + self.downsample(self.blocks(self.upsample(features)))
 
 
 class FreeLogVariance(nn.Module):
-    """The UEM of "poster": the form of the code's head, without the ReLU that lets it predict one
-    sign only. Inferred.
+    """The UEM of "poster", inferred: the code's head without the ReLU, so that s has both signs.
 
     Last weights and gain of the shortcut start at zero, and so s at 0. A hyperbolic tangent keeps s
-    in (-7, 3), since elements that are 0 in both features would fall for ever; unlike behind a hard
-    limit, they can come back.
+    in (-7, 3), since that of elements that are 0 in both features would fall for ever; unlike
+    behind a hard limit, it can come back.
     """
 
     def __init__(self, channels: int) -> None:
@@ -121,8 +113,7 @@ class NegatedLogVariance(Residual):
 
 
 class ChannelLogVariance(nn.Module):
-    """One learned variance a channel, whatever the image: softplus(a) + 1e-5, as in VID (Ahn et
-    al., CVPR 2019).
+    """One learned variance per channel, for all images: softplus(a) + 1e-5, as in VID.
 
     It starts at 1, where the other forms start; VID's code starts at 5.
     """
@@ -149,20 +140,21 @@ class Estimate(NamedTuple):
 
 
 class SelfFeature(nn.Module):
-    """A classifier that estimates clean features and their uncertainty. In evaluation it is used as
-    a `Classifier`.
+    """A classifier that estimates clean features and their uncertainty.
 
-    At 2048 channels (ResNet-50) the UEM of "poster" has 4,461,568 parameters, which the test does
-    not use; FE_Net and the UEM of "code" have 52,455,424, of which it uses 47,995,904.
+    In evaluation it is used as a `Classifier`. At 2048 channels (ResNet-50) the UEM of "poster" has
+    4,461,568 parameters, which the test does not use; FE_Net and the UEM of "code" have 52,455,424,
+    of which it uses 47,995,904.
 
     Args:
         classifier: what both variants are built around.
         variant: "poster" or "code", see above.
-        uncertainty: "element": s has the shape of the feature maps. "image": its mean, one an
+        uncertainty: "element": s has the shape of the feature maps. "image": its mean, one per
             image, of the same parameters (the code has one in a comment, from a convolution to one
             channel). "channel": see `ChannelLogVariance`. "none": no UEM.
 
-    Raises `UserError` for an unknown variant or uncertainty.
+    Raises:
+        UserError: an unknown variant or uncertainty.
     """
 
     def __init__(
@@ -191,20 +183,23 @@ class SelfFeature(nn.Module):
         trunk = self.fe_net(features)
         return self.fe_net.mu(trunk), trunk
 
-    def estimate(self, images: Tensor, apart: bool = False) -> Estimate:
-        """Maps and log-variance of images (N, 3, H, W) in [0, 1]; `apart` stops the UEM's gradient
-        at its input."""
+    def estimate(self, images: Tensor, detach_input: bool = False) -> Estimate:
+        """Maps and log-variance of images.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1].
+            detach_input: stop the UEM's gradient at its input.
+        """
         maps, basis = self._read(images)
         if self.uncertainty is None:
             return Estimate(maps, None)
-        log_variance = self.uncertainty(basis.detach() if apart else basis)
-        return Estimate(
-            maps, log_variance.mean((1, 2, 3), keepdim=True) if self.by_image else log_variance
-        )
+        log_variance = self.uncertainty(basis.detach() if detach_input else basis)
+        if self.by_image:
+            log_variance = log_variance.mean((1, 2, 3), keepdim=True)
+        return Estimate(maps, log_variance)
 
     def log_variance(self, images: Tensor) -> Tensor:
-        """s of images: (N, C, h, w), (N, 1, 1, 1) or (1, C, 1, 1). Raises `UserError` if there is
-        no UEM."""
+        """s of images: (N, C, h, w), (N, 1, 1, 1) or (1, C, 1, 1). `UserError` without a UEM."""
         log_variance = self.estimate(images).log_variance
         if log_variance is None:
             raise UserError(
@@ -222,8 +217,7 @@ class SelfFeature(nn.Module):
         return self.maps(images).relu()
 
     def classify(self, maps: Tensor) -> Output:
-        """Logits (N, classes) and feature (N, d) of `maps`, or of the classifier's own, by the one
-        linear layer."""
+        """Logits (N, classes) and feature (N, d) of `maps`, or of the classifier's own maps."""
         return self.classifier.classify(maps)
 
     def forward(self, images: Tensor) -> Output:

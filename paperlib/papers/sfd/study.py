@@ -1,18 +1,17 @@
-"""The runs behind self-feature distillation's tables and figures, and behind what poster and code
-leave open."""
+"""The runs behind SFD's tables and figures, and behind what poster and code leave open."""
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from paperlib.common_corruptions import seen, severity_table, tested_on, trained_on
 from paperlib.papers.sfd.profiles import PROFILES as PROFILES
-from paperlib.runs import Record, Run
-from paperlib.study import BaseStudy, Cells, Results, Settings, collect
+from paperlib.papers.sfd.profiles import Settings
+from paperlib.runs import Plain, Run
+from paperlib.study import BaseStudy, Collected, Results, RunCells, collect
 
 NAMES = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "resnext101": "ResNeXt-101"}
-# The table's rows. "ce" and "ce-degraded" are missing in the poster: without them, what
-# distillation gains cannot be told from what is gained by training on the very corruptions that are
-# called "seen".
+# The table's rows. The poster lacks "ce" and "ce-degraded": they separate what distillation gains
+# from what training on the very corruptions that are called "seen" gains.
 MODELS = {
     "vanilla": "vanilla (clean only)",
     "ce-degraded": "cross-entropy, corrupted",
@@ -25,14 +24,14 @@ MODELS = {
     "sfd": "SFD (poster)",
     "sfd-code": "SFD (released code)",
 }
-SFD: dict[str, dict[str, Any]] = {
+SFD: dict[str, dict[str, Plain]] = {
     "ce": {"lambda_": 0.0},
     "wo-uem": {"uncertainty": "none"},
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
 LAMBDAS = (0.001, 0.01, 0.1)
-VARIANTS: dict[str, dict[str, Any]] = {  # one change of a default each
+VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},
     "uncertainty=image": {"uncertainty": "image"},
@@ -42,7 +41,7 @@ SEVERITIES = (1, 3, 5)  # of the poster's histograms
 SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
 
 
-class Study(BaseStudy):
+class Study(BaseStudy[Settings]):
     """Every run of the paper on one data set, under one profile.
 
     A *cell* names what one number was measured on, e.g. "resnet50/sfd"; numbers and claims in
@@ -53,107 +52,105 @@ class Study(BaseStudy):
 
     def vanilla(self, network: str, seed: int, holdout: int = 0) -> Run:
         """Trained on clean images: the baseline, and where all others start."""
-        tested = () if holdout else tested_on(self.dataset)
-        return self.settings.run(self.dataset, network, seed, evaluate=tested, holdout=holdout)
+        # not tested under corruptions where a hyper-parameter is tuned
+        evaluate = () if holdout else tested_on(self.dataset)
+        return self.run(network, seed, evaluate=evaluate, holdout=holdout)
 
-    def model(self, network: str, seed: int, name: str, holdout: int = 0, **options: Any) -> Run:
+    def model(
+        self,
+        network: str,
+        seed: int,
+        name: str,
+        options: Mapping[str, Plain] | None = None,
+        holdout: int = 0,
+    ) -> Run:
         """One of `MODELS`: all see the same images for as many epochs, corrupted alike, and start
-        from vanilla."""
+        from vanilla. `options` are those of `SFD`, beside the model's own."""
         vanilla = self.vanilla(network, seed, holdout)
-        if name == "vanilla":
-            return vanilla
-        own = {
-            "options": {**SFD.get(name, {}), **options},
-            "method": "sfd",
-            "uses": {"init": vanilla},
+        conditions: dict[str, Any] = {
+            "degrade": trained_on(self.dataset),
+            "evaluate": vanilla.evaluate,
+            "holdout": holdout,
         }
+        method, recipe, uses = "sfd", self.settings.adapted, {"init": vanilla}
         match name:
+            case "vanilla":
+                return vanilla
+            case "urie":  # a network of its own, in front of the frozen one
+                recipe, uses = self.settings.enhancer, {"frozen": vanilla}
+                return self.run("urie", seed, recipe, "urie", uses=uses, **conditions)
+            case "ddp":
+                method, recipe, uses = "ddp", self.settings.module, {"frozen": vanilla}
             case "ce-degraded":
-                own["method"] = "supervised"
-            case "ddp" | "urie":
-                own |= {
-                    "method": name,
-                    "uses": {"frozen": vanilla},
-                    **self.settings.by_network[name],
-                }
+                method = "supervised"
             case "vid":
-                own |= {"method": name, "uses": {"init": vanilla, "teacher": vanilla}}
+                method, uses = "vid", {"init": vanilla, "teacher": vanilla}
             case "qualnet":
-                decoder = self.settings.run(self.dataset, "invertible", seed, holdout=holdout)
-                own |= {"method": name, "uses": {"init": vanilla, "decoder": decoder}}
-        fields = {**self.settings.by_network["adapted"], "degrade": trained_on(self.dataset)}
-        return dataclasses.replace(vanilla, **{**fields, **own})
+                decoder = self.run("invertible", seed, self.settings.decoder, holdout=holdout)
+                method, uses = "qualnet", {"init": vanilla, "decoder": decoder}
+        recipe, options = recipe.but(width=vanilla.width), {**SFD.get(name, {}), **(options or {})}
+        return self.run(network, seed, recipe, method, options, uses=uses, **conditions)
 
-    def features(self, seed: int, name: str, severity: int, **options: Any) -> Run:
-        """A model's features under the seen corruptions, one an image, at one severity; `options`
-        of `Features`."""
+    def features(self, seed: int, name: str, severity: int, **options: Plain) -> Run:
+        """A model's features under the seen corruptions, one per image, at one severity; `options`
+        are those of `Features`."""
         network = self.settings.networks[0]
-        names, table = ",".join(seen(self.dataset)), severity_table(self.dataset)
-        degrade = {
-            "name": "random_corruption",
-            "table": table,
-            "corruptions": names,
-            "severities": str(severity),
-        }
         uses = {"network": self.model(network, seed, name)}
         if name == "ddp":  # a module is seen in its network
             uses = {"network": self.vanilla(network, seed), "plug": uses["network"]}
-        return self.settings.run(
-            self.dataset,
-            network,
-            seed,
-            method="features",
-            epochs=0,
-            uses=uses,
-            degrade=degrade,
-            options=options,
-        )
+        degrade = {
+            "name": "random_corruption",
+            "table": severity_table(self.dataset),
+            "corruptions": ",".join(seen(self.dataset)),
+            "severities": str(severity),
+        }
+        recipe = self.settings.recipes[network].but(epochs=0)
+        return self.run(network, seed, recipe, "features", options, uses=uses, degrade=degrade)
 
     # The tables and figures.
 
-    def main(self) -> Cells:
+    def main(self) -> RunCells:
         """Cells "<network>/<model>"."""
         return {
-            f"{network}/{name}": self._seeds(self.model, network, name=name)
+            f"{network}/{name}": [self.model(network, seed, name) for seed in self.seeds]
             for network in self.settings.networks
             for name in MODELS
         }
 
-    def lambdas(self) -> Cells:
+    def lambdas(self) -> RunCells:
         """Cells "<model>/<lambda>", judged on held-out training images; one seed."""
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
-            f"{name}/{value:g}": [self.model(network, 0, name, holdout, lambda_=value)]
+            f"{name}/{value:g}": [self.model(network, 0, name, {"lambda_": value}, holdout)]
             for name in ("wo-uem", "sfd")
             for value in LAMBDAS
         }
 
-    def silences(self) -> Cells:
+    def silences(self) -> RunCells:
         """Cells "<network>/sfd/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
-            f"{network}/sfd/{name}": self._seeds(self.model, network, name="sfd", **options)
-            for name, options in VARIANTS.items()
+            f"{network}/sfd/{name}": [self.model(network, s, "sfd", own) for s in self.seeds]
+            for name, own in VARIANTS.items()
         }
 
-    def pictures(self) -> Cells:
+    def pictures(self) -> RunCells:
         """Cells "<model>/<severity>"."""
         return {
-            f"{name}/{severity}": self._seeds(self.features, name=name, severity=severity)
+            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.seeds]
             for name in SHOWN
             for severity in SEVERITIES
         }
 
-    def maps(self) -> Cells:
-        """Cells "<model>": maps of the first stage, for the eye; the last ones have few pixels. One
-        seed."""
+    def maps(self) -> RunCells:
+        """Cells "<model>": maps of the first stage, as the last ones have few pixels. One seed."""
         return {
             name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN
         }
 
 
-def study(settings: Settings, dataset: str, results: Results) -> dict[str, dict[str, list[Record]]]:
-    """Everything that `make reproduce PAPER=sfd` trains on a data set: records by item and cell.
+def study(settings: Settings, dataset: str, results: Results) -> Collected:
+    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell.
 
     A cell that `results` knows nothing of is empty.
     """

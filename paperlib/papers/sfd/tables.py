@@ -1,144 +1,114 @@
 """The tables of self-feature distillation, made of the records that `sfd.study` returns."""
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import methods
-from paperlib.common_corruptions import (
-    SUMMARIES,
-    by_corruption,
-    reference,
-    summarised,
-    summary_texts,
-)
+from paperlib.common_corruptions import SUMMARIES, with_summaries
 from paperlib.degrade.tables import EXTRA
-from paperlib.evidence.claims import read_csv
-from paperlib.evidence.estimates import Estimate, effect
+from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.scores import Items, Scores
+from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.methods import Task
+from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
-from paperlib.report import Table, claims_table, gain_text
-from paperlib.runs import Record, Run
-from paperlib.study import Settings
+from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, metric_rows
+from paperlib.runs import Run
 
-Items = Mapping[str, Mapping[str, list[Record]]]
-GAINS = ("hq", "seen", "unseen", "-mce")  # the summaries, all such that more is better
-# the poster's networks; the profile's first one stands for the first, ...
-STANDS_FOR = ("resnet50", "resnext101")
+CLAIMED = ("resnet50", "resnext101")  # the poster's networks
+GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    images = [f"{settings.images()} clean images", f"{settings.images('adapted')} corrupted ones"]
+    corrupted = f"{settings.images(settings.adapted)} corrupted ones"
+    images = [f"{settings.images()} clean images", corrupted]
     return settings.described([*images, *settings.narrowed(NAMES)])
 
 
-def printed() -> list[Table]:
+def scores(dataset: str, items: Items) -> Scores:
+    """All numbers, and the summaries of those tested under all corruptions."""
+    return with_summaries(Scores.of(*items.values()), "vanilla", dataset)
+
+
+def printed() -> Tables:
     """The poster's two tables."""
-    out = []
-    for name, title, columns in (
-        ("table1", "First table of the poster: ImageNet, ImageNet-C, top-1 (%) and mCE", SUMMARIES),
-        (
-            "table2",
-            "Second table of the poster: unseen corruptions, top-1 (%)",
-            {c: c for c in EXTRA},
-        ),
-    ):
-        rows = [
-            (f"{NAMES[row['network']]}, {MODELS[row['method']]}", *(row[c] or "–" for c in columns))
-            for row in read_csv("sfd", name)
-        ]
-        out.append(Table(title, ("", *columns.values()), rows))
-    return out
+    first = "First table of the poster: ImageNet, ImageNet-C, top-1 (%) and mCE"
+    second = "Second table of the poster: unseen corruptions, top-1 (%)"
+    columns = {name: name for name in EXTRA}
+    return Tables([_printed("table1", first, SUMMARIES), _printed("table2", second, columns)])
 
 
-def main(settings: Settings, dataset: str, items: Items) -> Table:
+def _printed(name: str, title: str, columns: Mapping[str, str]) -> Table:
+    rows = [
+        (_label(row["network"], row["method"]), *(row[column] or NOTHING for column in columns))
+        for row in read_csv("sfd", name)
+    ]
+    return Table(title, ("", *columns.values()), rows)
+
+
+def _label(network: str, model: str) -> str:
+    return f"{NAMES[network]}, {MODELS[model]}"
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    """Label of a row -> cell, for all networks and models."""
+    return {_label(n, model): f"{n}/{model}" for n in settings.networks for model in MODELS}
+
+
+def main(settings: Settings, dataset: str, found: Scores) -> Table:
     """Clean, seen and unseen accuracy, and mCE relative to the clean-trained network."""
-    rows = []
-    for network in settings.networks:
-        baseline = reference(items["main"].get(f"{network}/vanilla", ()), dataset)
-        for name, label in MODELS.items():
-            values = summary_texts(items["main"].get(f"{network}/{name}", ()), baseline, dataset)
-            rows.append((f"{NAMES[network]}, {label}", *values))
-    title = f"First table, ours: {dataset}, top-1 (%) and mCE relative to the vanilla network, {describe(settings)}"
+    what = "top-1 (%) and mCE relative to the vanilla network"
+    title = f"First table, ours: {dataset}, {what}, {describe(settings)}"
+    rows = metric_rows(found, _models(settings), SUMMARIES)
     return Table(title, ("", *SUMMARIES.values()), rows)
 
 
-def unseen(settings: Settings, dataset: str, items: Items) -> Table:
+def unseen(settings: Settings, dataset: str, found: Scores) -> Table:
     """Accuracy under each unseen corruption."""
-    rows = []
-    for network in settings.networks:
-        for name, label in MODELS.items():
-            own = by_corruption(items["main"].get(f"{network}/{name}", ()))
-            rows.append(
-                (f"{NAMES[network]}, {label}", *(own[c].text() if c in own else "–" for c in EXTRA))
-            )
-    return Table(
-        f"Second table, ours: {dataset}, unseen corruptions, top-1 (%)", ("", *EXTRA), rows
-    )
+    title = f"Second table, ours: {dataset}, unseen corruptions, top-1 (%)"
+    return Table(title, ("", *EXTRA), metric_rows(found, _models(settings), EXTRA))
 
 
-def beyond(settings: Settings, dataset: str, items: Items) -> Table:
-    """What each model gains over cross-entropy on the same clean and corrupted images, paired by
-    seed."""
-    rows = []
-    for network in settings.networks:
-        own = {
-            cell: records
-            for cell, records in items["main"].items()
-            if cell.startswith(f"{network}/")
-        }
-        cells = summarised(own, f"{network}/vanilla", dataset)
-        for name, label in MODELS.items():
-            if name != "ce":
-                rows.append(
-                    (
-                        f"{NAMES[network]}, {label}",
-                        *_gains(cells, f"{network}/{name}", f"{network}/ce"),
-                    )
-                )
+def gain_over_ce(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What each model gains over cross-entropy on the same images, paired by seed."""
+    pairs = {
+        _label(network, model): (f"{network}/{model}", f"{network}/ce")
+        for network in settings.networks
+        for model in MODELS
+        if model != "ce"
+    }
     title = f"Gain over cross-entropy on the same clean and corrupted images (points), {dataset}"
-    return Table(title, ("", "HQ", "seen", "unseen", "mCE, less"), rows)
+    return Table(title, ("", *GAINS.values()), gain_rows(found, pairs, GAINS))
 
 
-def _gains(cells: Mapping[str, list[Record]], better: str, worse: str) -> list[str]:
-    """Gains in the four summaries."""
-    pairs = [
-        (cells.get(f"{better}/{what}", ()), cells.get(f"{worse}/{what}", ())) for what in GAINS
-    ]
-    return [gain_text(effect(*pair), digits=2) for pair in pairs]
+def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What poster and code leave open: difference to the default."""
+    network = settings.networks[0]
+    pairs = {name: (f"{network}/sfd/{name}", f"{network}/sfd") for name in VARIANTS}
+    what = f"difference to the default (points), {NAMES[network]}, {dataset}"
+    rows = gain_rows(found, pairs, GAINS)
+    return Table(f"What poster and code leave open: {what}", ("variant", *GAINS.values()), rows)
 
 
-def lambdas(settings: Settings, dataset: str, items: Items) -> Table:
+def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
     """The weight of the distillation, judged on held-out training images."""
     rows = []
     for value in LAMBDAS:
         row = [f"{value:g}"]
-        for name in ("wo-uem", "sfd"):
-            records = items["lambdas"].get(f"{name}/{value:g}", ())
-            row.append(f"{records[0].metrics['validation_top1']:.2f}" if records else "–")
+        for model in ("wo-uem", "sfd"):
+            held_out = found.estimate(f"{model}/{value:g}", "validation_top1")
+            row.append(f"{held_out.mean:.1f}" if held_out else NOTHING)
         rows.append(row)
-    title = f"Held-out accuracy (%) under seen corruptions by lambda: {dataset}, one seed, {settings.holdout:,} images"
+    what = f"{dataset}, one seed, {settings.holdout:,} images"
+    title = f"Held-out accuracy (%) under seen corruptions by lambda: {what}"
     return Table(title, ("lambda", "without UEM", "SFD"), rows)
 
 
-def silences(settings: Settings, dataset: str, items: Items) -> Table:
-    """What poster and code leave open: difference to the default."""
-    network = settings.networks[0]
-    main = {
-        cell: records for cell, records in items["main"].items() if cell.startswith(f"{network}/")
-    }
-    cells = summarised({**main, **items["silences"]}, f"{network}/vanilla", dataset)
-    rows = [(name, *_gains(cells, f"{network}/sfd/{name}", f"{network}/sfd")) for name in VARIANTS]
-    title = f"What poster and code leave open: difference to the default (points), {NAMES[network]}, {dataset}"
-    return Table(title, ("variant", "HQ", "seen", "unseen", "mCE, less"), rows)
-
-
-def costs(settings: Settings, dataset: str, items: Items) -> Table:
-    """Parameters and multiplications of one image at test time, parameters in training, and seconds
-    trained.
+def costs(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Parameters, multiplications per image at test time, and seconds of training.
 
     Counted for ten classes; images have 32 pixels a side, or what the name of a folder says.
     """
@@ -152,20 +122,20 @@ def costs(settings: Settings, dataset: str, items: Items) -> Table:
         count = 0
         for part, own in zip(parts, (run, *_frozen(run)), strict=True):
             with FlopCounterMode(display=False) as counter, torch.inference_mode():
-                part(*(x.to("meta") for x in methods.method(own.method).example(own, task)))
+                part(*(x.to("meta") for x in methods.example(own, task)))
             count += counter.get_total_flops() // 2
         used = sum(p.numel() for part in parts for p in part.parameters())
         extra = sum(
             p.numel() for part in parts for n, p in part.named_parameters() if _only_in_training(n)
         )
-        seconds = [r.provenance["seconds"] for r in items["main"].get(f"{network}/{name}", ())]
-        spent = f"{statistics.fmean(seconds):.0f}" if seconds else "–"
+        seconds = found.estimate(f"{network}/{name}", "seconds")
+        spent = f"{seconds.mean:.0f}" if seconds else NOTHING
         rows.append((label, f"{used - extra:,}", f"{extra:,}", f"{count / 1e6:,.1f}", spent))
     headers = (
         "",
         "parameters at test time",
         "in training only",
-        "million MACs an image",
+        "million MACs per image",
         "seconds of training",
     )
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
@@ -181,18 +151,6 @@ def _only_in_training(name: str) -> bool:
     return name.startswith("uncertainty.")
 
 
-def features(settings: Settings, dataset: str, items: Items) -> Table:
-    """How far degraded features are from clean ones, and theta, by severity."""
-    rows = []
-    for name in SHOWN:
-        for severity in SEVERITIES:
-            records = items["features"].get(f"{name}/{severity}", ())
-            values = [_mean(records, metric) for metric in FEATURES]
-            rows.append((f"{MODELS[name]}, severity {severity}", *values))
-    title = f"Features under seen corruptions, {dataset}, {describe(settings)}"
-    return Table(title, ("", *FEATURES.values()), rows)
-
-
 FEATURES = {  # metrics of `features`, and what the table calls them
     "relative_mse": "error of z over its power",
     "at_own": "nearest the own class, %",
@@ -204,34 +162,38 @@ FEATURES = {  # metrics of `features`, and what the table calls them
 }
 
 
-def _mean(records: Sequence[Record], metric: str) -> str:
-    values = [record.metrics[metric] for record in records if metric in record.metrics]
-    return Estimate.of(values).text() if values else "–"
+def features(settings: Settings, dataset: str, found: Scores) -> Table:
+    """How far degraded features are from clean ones, and theta, by severity."""
+    cells = {
+        f"{MODELS[name]}, severity {severity}": f"{name}/{severity}"
+        for name in SHOWN
+        for severity in SEVERITIES
+    }
+    title = f"Features under seen corruptions, {dataset}, {describe(settings)}"
+    return Table(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
+
+
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
+
+    The profile's networks stand in for the poster's, in order.
+    """
+    paper_setting, found = settings.profile == "paper", scores(dataset, items)
+    stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
+    return judge_claims(read_claims("sfd"), found, dataset, paper_setting, "imagenet", stand_ins)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The verdicts. The profile's networks stand for the poster's, in order; the title says so."""
-    cells: dict[str, list[Record]] = {}
-    stands = list(zip(settings.networks, STANDS_FOR, strict=False))
-    for ours, theirs in stands:
-        own = {c: records for c, records in items["main"].items() if c.startswith(f"{ours}/")}
-        found = summarised(own, f"{ours}/vanilla", dataset)
-        cells |= {cell.replace(ours, theirs, 1): records for cell, records in found.items()}
-    table = claims_table("sfd", dataset, cells, settings.profile == "paper", about="imagenet")
-    swapped = [f"{NAMES[a]} for {NAMES[b]}" for a, b in stands if a != b]
-    title = table.title + (f"; {', '.join(swapped)}" if swapped else "")
-    return Table(title, table.headers, table.rows)
+    """`verdicts` as a table; the title says which network stands for which."""
+    found = verdicts(settings, dataset, items)
+    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies` holds what `sfd.study` returned, by data set."""
-    out = printed()
+    """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
+    out: list[Table] = [*printed()]
     for dataset, items in studies.items():
-        out += [
-            main(settings, dataset, items),
-            unseen(settings, dataset, items),
-            beyond(settings, dataset, items),
-        ]
-        out += [features(settings, dataset, items), lambdas(settings, dataset, items)]
-        out.append(silences(settings, dataset, items))
+        found = scores(dataset, items)
+        parts = (main, unseen, gain_over_ce, features, lambdas, ablations)
+        out += [part(settings, dataset, found) for part in parts]
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

@@ -1,5 +1,16 @@
-"""Simple self-distillation learning for noisy image classification (Sasaya et al., ICIP 2023)."""
+"""Simple self-distillation learning for noisy image classification (ICIP 2023)."""
 
+from paperlib.papers import Paper
+
+PAPER = Paper(
+    title="Simple self-distillation learning for noisy image classification",
+    authors="T. Sasaya, T. Watanabe, T. Ida, T. Ono",
+    venue="ICIP 2023",
+    source="slides",
+    idea="the teacher sees noisy images too; no clean image anywhere",
+    profile="cpu",
+    datasets=("cifar10",),
+)
 METHODS = {
     "stl": "paperlib.papers.ssdl.method:STL",
     "ssdl": "paperlib.papers.ssdl.method:SSDL",

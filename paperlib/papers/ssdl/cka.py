@@ -1,4 +1,4 @@
-"""How alike two sets of features are, and where in an image the evidence for a class lies.
+"""How similar two sets of features are, and where in an image the evidence for a class lies.
 
 Linear centred kernel alignment, CKA (Kornblith, Norouzi, Lee & Hinton, ICML 2019) compares the
 inner products that features give pairs of images, not the features: it does not change with a
@@ -10,7 +10,7 @@ have 0 on average. As it is unbiased for any number of images, its means over sm
 the place of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
 
 CKA is one number about a whole layer, and a few outlying images may decide it (Davari et al., ICLR
-2023): it says that two layers are alike only beside controls that are not.
+2023): it says that two layers are similar only beside controls that are not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ def gram(features: Tensor) -> Tensor:
     """Inner products of the images' centred features, with zeros on the diagonal: (n, n) float64.
 
     Args:
-        features: (n, ...), one row an image, flattened. Multiplied in their own precision, float32
+        features: (n, ...), one row per image, flattened. Multiplied in their own precision, float32
             at least.
     """
     flat = features.flatten(1)
@@ -48,6 +48,7 @@ def hsic(k: Tensor, l: Tensor) -> Tensor:
     Args:
         k, l: (n, n) float64 kernel matrices of the same images, zeros on the diagonal, such as
             `gram` gives.
+
     Raises:
         ValueError: fewer than four images.
     """
@@ -63,8 +64,7 @@ def hsic(k: Tensor, l: Tensor) -> Tensor:
 
 
 class CKA:
-    """Linear CKA of named features, gathered batch by batch: of the means of HSIC, weighted by the
-    batches' sizes.
+    """Linear CKA of named features, batch by batch, from means of HSIC weighted by batch size.
 
     Args:
         pairs: the names of what is compared with what.
@@ -78,8 +78,7 @@ class CKA:
         )
 
     def add(self, grams: Mapping[str, Tensor]) -> None:
-        """One batch: by name what `gram` gives, of the same images. One of fewer than four images
-        is left out."""
+        """One batch: by name what `gram` gives, of the same images. Under four, it is left out."""
         for left, right in self.sums:
             k = grams[left]
             if len(k) >= FEWEST:
@@ -105,8 +104,7 @@ class CKA:
 
 
 def cka(x: Tensor, y: Tensor) -> float:
-    """Linear CKA of features (n, ...) and (n, ...) of the same n images, at least four, debiased;
-    see `CKA.values`."""
+    """Linear CKA, debiased, of features (n, ...) and (n, ...) of the same images, at least four."""
     both = CKA([("x", "y")])
     both.add({"x": gram(x), "y": gram(y)})
     return both.values()["x", "y"]
@@ -139,7 +137,8 @@ def class_activation_maps(network: Classifier, maps: Tensor, labels: Tensor) -> 
     Args:
         network: with global average pooling.
         maps: (n, C, h, w), what `network.maps` gives, before or behind the ReLU.
-        labels: (n,) int64, the class of each image that is asked for, the true one, say.
+        labels: (n,) int64, the class of each image that is asked for, e.g. the true one.
+
     Raises:
         UserError: a network with another pooling, which does not add up positions.
     """
@@ -151,8 +150,7 @@ def class_activation_maps(network: Classifier, maps: Tensor, labels: Tensor) -> 
 
 
 def correlation(x: Tensor, y: Tensor) -> Tensor:
-    """Pearson's correlation over positions: maps (n, h, w) and (n, h, w) -> (n,) float64, 0 where
-    one is constant."""
+    """Pearson's correlation over positions: two (n, h, w) -> (n,) float64; 0 if one is constant."""
     left, right = (maps.flatten(1).double() for maps in (x, y))
     return F.cosine_similarity(
         left - left.mean(1, keepdim=True), right - right.mean(1, keepdim=True), dim=1

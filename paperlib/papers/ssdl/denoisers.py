@@ -1,5 +1,4 @@
-"""Denoisers: the U-Net of *Noise2Noise* and the network of *When image denoising meets high-level
-vision tasks*.
+"""Denoisers: the U-Net of *Noise2Noise*, and that of joint training (Liu et al., IJCAI 2018).
 
 Both take images (N, 3, H, W) in [0, 1] of any size and return images of the same size, their input
 plus a learned residual. At the start the residual is zero: a denoiser begins as the identity, and a
@@ -24,15 +23,14 @@ class Denoiser(nn.Module):
     """Base class: images plus what `residual`, defined by a subclass, makes of them."""
 
     def residual(self, centred: Tensor) -> Tensor:
-        """What is to be added to images (N, 3, H, W), of the same images minus 0.5; the same
-        shape."""
+        """What is added to images, (N, 3, H, W), computed from the same images minus 0.5."""
         raise NotImplementedError
 
     def unclipped(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) float in [0, 1] -> the same shape, float32 and not limited to [0, 1]: for a
-        loss of pixels.
+        """(N, 3, H, W) float in [0, 1] -> the same shape, float32, not limited to [0, 1].
 
-        Neither paper clips in training: a pixel that is out of range must feel its way back.
+        This is what a loss of pixels reads. Neither paper clips in training: a pixel that is out of
+        range needs a gradient to come back.
         """
         return images.float() + self.residual(images - MIDDLE).float()
 
@@ -47,19 +45,20 @@ def _scaled(width: float, channels: int) -> int:
 
 def _start_from_zero(last: nn.Conv2d) -> None:
     nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # there is one
+    if last.bias is not None:
+        nn.init.zeros_(last.bias)
 
 
 class UNet(Denoiser):
-    """The U-Net of Noise2Noise (Lehtinen et al., ICML 2018; github.com/NVlabs/noise2noise,
-    `network.py`).
+    """The U-Net of Noise2Noise (Lehtinen et al., ICML 2018).
 
     3x3 convolutions with biases and leaky ReLUs, no batch norm. Down: two convolutions of 48
     channels, then one before each further max-pool and one behind the last. Up: maps are doubled
     (nearest neighbour), put beside those of their size, the last ones beside the image itself, and
     go through two convolutions of 96 channels, at full size of 64 and 32; one to 3 channels ends
-    it. Weights are drawn as in the code (He et al., 2015). Trained there with Adam, lr 3e-4,
-    batches of 4 crops, 300,000 steps, the last 30 % ramped down.
+    it. Weights are drawn as in the code (github.com/NVlabs/noise2noise, `network.py`; He et al.,
+    2015). Trained there with Adam, lr 3e-4, batches of 4 crops, 300,000 steps, the last 30 % ramped
+    down.
 
     Ours: the output is added to the image, from zero on; the code's is the image. Maps of odd sizes
     are rounded up when they are pooled, as there, and cut when they are doubled.
@@ -89,7 +88,8 @@ class UNet(Denoiser):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # there is one
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         _start_from_zero(self.last)
 
     def residual(self, centred: Tensor) -> Tensor:
@@ -113,8 +113,7 @@ def _cut(maps: Tensor, like: Tensor) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """ReLU(x + branch(x)), the branch 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU
-    between them."""
+    """ReLU(x + branch(x)), the branch 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -134,15 +133,15 @@ def _normed(conv: nn.Conv2d) -> tuple[nn.Module, ...]:
 
 
 class Liu(Denoiser):
-    """The denoiser of joint training (Liu et al., IJCAI 2018; github.com/Ding-Liu/DeepDenoising,
-    `train_cls.prototxt`).
+    """The denoiser of joint training (Liu et al., IJCAI 2018).
 
-    conv5x5-64, without norm or ReLU | conv3x3-128 of stride 2, bottleneck 32-32-128 | the same
-    again | transposed conv4x4-32 of stride 2, beside the first bottleneck's maps | conv3x3-256,
-    bottleneck 64-64-256 | transposed conv4x4-64 of stride 2, beside the first convolution's maps |
-    conv3x3-3, plus the image. Batch norm and ReLU behind the 3x3 convolutions to 128 and 256
-    channels. Biases are where the code has them, and weights are drawn alike (Caffe's "xavier":
-    uniform, variance 1 / fan-in). 1,033,443 parameters at width 1.
+    From `train_cls.prototxt` of github.com/Ding-Liu/DeepDenoising: conv5x5-64, without norm or ReLU
+    | conv3x3-128 of stride 2, bottleneck 32-32-128 | the same again | transposed conv4x4-32 of
+    stride 2, beside the first bottleneck's maps | conv3x3-256, bottleneck 64-64-256 | transposed
+    conv4x4-64 of stride 2, beside the first convolution's maps | conv3x3-3, plus the image. Batch
+    norm and ReLU behind the 3x3 convolutions to 128 and 256 channels. Biases are where the code has
+    them, and weights are drawn as there (Caffe's "xavier": uniform, variance 1 / fan-in). 1,033,443
+    parameters at width 1.
 
     Ours: padding at the first and last convolution, where the code has none and crops the image;
     biases of 0 where it has 0.2 on a scale of 255; the last convolution starts from zero, where the
@@ -189,7 +188,12 @@ SIZED = ("unet",)  # its depth depends on the size of the images
 
 
 def build(name: str, width: float = 1.0, size: int = 32) -> Denoiser:
-    """A freshly initialised denoiser for images of `size` x `size` pixels. Raises `UserError` for
-    an unknown name."""
+    """A freshly initialised denoiser. Raises `UserError` for an unknown name.
+
+    Args:
+        name: one of `DENOISERS`.
+        width: factor on its channel counts.
+        size: height and width of the images in pixels.
+    """
     make = DENOISERS[choose("denoiser", name, DENOISERS)]
     return make(width, size) if name in SIZED else make(width)

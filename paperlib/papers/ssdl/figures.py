@@ -1,5 +1,7 @@
-"""Drawings of the chapter on simple self-distillation. Each takes plain numbers or tensors and
-returns a figure."""
+"""Drawings of the chapter on simple self-distillation.
+
+Each takes plain numbers or tensors and returns a figure.
+"""
 
 import itertools
 import math
@@ -16,7 +18,20 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from paperlib.evidence.equivalence import DIFFERENT, EQUIVALENT, UNDECIDED, Equivalence
-from paperlib.figures import COLORS, DPI, MARKERS, PAGE, Interval, legend
+from paperlib.figures import (
+    COLORS,
+    DPI,
+    MARKERS,
+    PAGE,
+    Interval,
+    axis_labels,
+    bar,
+    bare,
+    estimates,
+    legend,
+    picture,
+    row_name,
+)
 
 ACCURACY = "top-1 accuracy (%)"
 GAP = 1.2  # between panels, in font sizes
@@ -31,18 +46,18 @@ def noise_curves(
     xlabel: str = "standard deviation of the noise (levels of 255)",
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Accuracy against the strength of the noise, a line a method, bars are 95 % intervals over
-    seeds.
+    """Accuracy against the strength of the noise, one line per method, with 95 % intervals.
 
     Differences of methods are smaller than those of strengths: with `gains` a second panel shows
-    them by themselves. Lines stand a little beside one another, so that bars do not cover bars; a
+    them by themselves. Lines are a little beside one another, so that bars do not cover bars; a
     line may lack strengths.
 
     Args:
-        curves: method -> strength -> estimate, such as `Estimate`.
+        curves: method -> strength -> estimate over seeds, such as `Estimate`.
         gains: the same, of differences paired by seed, see `effect`, in points; its methods are
             among those of `curves`.
         over: what they are gains on.
+        xlabel, ylabel: of the axes.
     """
     panels = [(curves, ylabel)] + ([(gains, f"gain over {over} (points)")] if gains else [])
     fig, axes = plt.subplots(1, len(panels), figsize=(PAGE, 3.8), dpi=DPI, squeeze=False)
@@ -53,16 +68,11 @@ def noise_curves(
         for name, curve in panel.items():
             own, i = sorted(curve), names.index(name)
             shift = 0.3 * gap * ((i + 0.5) / len(names) - 0.5)
-            _line(
-                ax,
-                [strength + shift for strength in own],
-                [curve[strength] for strength in own],
-                i,
-                name,
-            )
+            places = [strength + shift for strength in own]
+            estimates(ax, places, [curve[strength] for strength in own], i, name)
         ax.set_xticks(strengths)
         ax.grid(visible=False, axis="x")
-        _label(ax, xlabel if len(panels) == 1 else "", label)
+        axis_labels(ax, xlabel if len(panels) == 1 else "", label)
     if gains:
         axes[0][1].axhline(0, color="0.3", linewidth=0.8)
         fig.supxlabel(xlabel, fontsize=8)
@@ -73,19 +83,18 @@ def noise_curves(
 def teacher_pictures(
     samples: Mapping[str, Tensor], names: Sequence[str] = (), count: int = 6
 ) -> Figure:
-    """What the clean and the noisy teacher see, a row an image: images, feature maps,
-    class-activation maps.
+    """What the clean and the noisy teacher see: images, feature maps, class-activation maps.
 
-    The feature maps are means over the channels of an early layer, each with a grey scale of its
-    own: units of two networks differ. Class-activation maps lie over the image that the network has
-    seen, red where there is evidence for the true class and blue where there is some against it,
-    again each on its own scale, symmetric around 0. The columns "clean teacher, noisy image" are
-    the control: what the noise alone does. Networks without class-activation maps have no such
-    columns.
+    There is one row per image. The feature maps are means over the channels of an early layer, each
+    with a grey scale of its own: units of two networks differ. Class-activation maps lie over the
+    image that the network has seen, red where there is evidence for the true class and blue where
+    there is some against it, again each on its own scale, symmetric around 0. The columns "clean
+    teacher, noisy image" are the control: what the noise alone does. Networks without
+    class-activation maps have no such columns.
 
     Args:
         samples: those of `similarity.Similarity`.
-        names: of the rows, the true classes, say.
+        names: of the rows, e.g. the true classes.
         count: of rows.
     """
     columns = _teacher_columns(samples)
@@ -100,24 +109,14 @@ def teacher_pictures(
     for ax, title in zip(axes[0], columns, strict=True):
         ax.set_title(title, fontsize=7, pad=3)
     for ax, name in zip(axes[:, 0], names, strict=False):
-        ax.annotate(
-            name, (-0.08, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=8
-        )
-    top = 1 - 0.47 / figsize[1]
-    fig.subplots_adjust(
-        left=left / figsize[0],
-        right=1 - 0.05 / figsize[0],
-        top=top,
-        bottom=0.01,
-        wspace=0.04,
-        hspace=0.04,
-    )
+        row_name(ax, name)
+    left, right, top = left / figsize[0], 1 - 0.05 / figsize[0], 1 - 0.47 / figsize[1]
+    fig.subplots_adjust(left=left, right=right, top=top, bottom=0.01, wspace=0.04, hspace=0.04)
     return fig
 
 
 def _teacher_columns(samples: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """By title the pictures or maps of all rows, and for class-activation maps what they lie
-    over."""
+    """By title the pictures or maps of all rows, and what class-activation maps lie over."""
     views = {
         "network_clean": ("clean teacher,\nclean image", "images.clean"),
         "network_noisy": ("clean teacher,\nnoisy image", "images.noisy"),
@@ -138,52 +137,46 @@ def _teacher_columns(samples: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, T
 
 
 def _teacher_picture(ax: Axes, values: Tensor, under: Tensor | None) -> None:
-    """An image (3, H, W) uint8, a feature map (h, w), or a class-activation map (h, w) over an
-    image."""
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    if values.ndim == 3:
-        ax.imshow(values.movedim(0, -1).numpy(), interpolation="nearest")
-    elif under is None:
-        ax.imshow(values.float().numpy(), "gray", interpolation="nearest")
-    else:
-        height, width = under.shape[-2:]
-        ax.imshow(
-            under.float().mean(0).numpy(), "gray", Normalize(0, 255), extent=(0, width, height, 0)
-        )
-        reach = float(values.float().abs().max()) or 1.0
-        cam = values.float().numpy()
-        ax.imshow(
-            cam,
-            "RdBu_r",
-            Normalize(-reach, reach),
-            interpolation="bilinear",
-            alpha=0.6,
-            extent=(0, width, height, 0),
-        )
+    """An image or a feature map, see `picture`, or a class-activation map (h, w) over an image."""
+    if under is None:
+        picture(ax, values)
+        return
+    height, width = under.shape[-2:]
+    extent = (0, width, height, 0)
+    ax.imshow(under.float().mean(0).numpy(), "gray", Normalize(0, 255), extent=extent)
+    reach = float(values.float().abs().max()) or 1.0
+    ax.imshow(
+        values.float().numpy(),
+        "RdBu_r",
+        Normalize(-reach, reach),
+        interpolation="bilinear",
+        alpha=0.6,
+        extent=extent,
+    )
+    bare(ax)
 
 
 def similarity_layers(
     curves: Mapping[str, Mapping[str, Interval]], ylabel: str = "linear CKA (debiased)"
 ) -> Figure:
-    """Similarity by layer with 95 % intervals over seeds, a line a comparison: the claim first,
-    solid, then controls.
+    """Similarity by layer with 95 % intervals over seeds, one line per comparison.
 
     Args:
-        curves: comparison -> layer, in order of depth -> estimate.
+        curves: comparison -> layer, in order of depth -> estimate; the claim first, solid, then
+            controls.
+        ylabel: of the vertical axis.
     """
     fig, ax = plt.subplots(figsize=(PAGE / 1.35, 3.2), dpi=DPI)
     layers = list(dict.fromkeys(layer for curve in curves.values() for layer in curve))
     for i, (name, curve) in enumerate(curves.items()):
         shift = 0.08 * (i - (len(curves) - 1) / 2)
         places = [layers.index(layer) + shift for layer in curve]
-        _line(ax, places, list(curve.values()), i, name, "-" if i == 0 else "--")
+        estimates(ax, places, list(curve.values()), i, name, "-" if i == 0 else "--")
     ax.set_xticks(range(len(layers)), layers)
     ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.02)
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.grid(visible=False, axis="x")
-    _label(ax, "layer", ylabel)
+    axis_labels(ax, "layer", ylabel)
     legend(fig, ax.get_legend_handles_labels()[0], 2, GAP)
     return fig
 
@@ -194,8 +187,7 @@ def accuracy_and_psnr(
     noisy: Interval | None = None,
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Does a better picture make a better classifier? Accuracy against the PSNR of what the
-    classifier sees.
+    """Does a better picture help the classifier? Accuracy against the PSNR of what it sees.
 
     Methods that restore the image are points with 95 % intervals both ways; methods without a
     denoiser, which have no restored image, are horizontal lines with bands. A dashed vertical line
@@ -205,42 +197,33 @@ def accuracy_and_psnr(
         restoring: method -> PSNR in dB, and accuracy.
         others: method -> accuracy.
         noisy: PSNR of the noisy image.
+        ylabel: of the vertical axis.
     """
     fig, ax = plt.subplots(figsize=(PAGE / 1.35, 3.4), dpi=DPI)
     for i, (name, (quality, accuracy)) in enumerate(restoring.items()):
-        style = {
-            "color": COLORS[i % len(COLORS)],
-            "marker": MARKERS[i % len(MARKERS)],
-            "markersize": 7,
-        }
-        bars = {
-            "xerr": _bar(quality),
-            "yerr": _bar(accuracy),
-            "elinewidth": 1.1,
-            "linestyle": "none",
-            "zorder": 3,
-        }
-        ax.errorbar(quality.mean, accuracy.mean, label=name, **style, **bars)  # type: ignore[arg-type]
+        ax.errorbar(
+            quality.mean,
+            accuracy.mean,
+            bar(accuracy),
+            bar(quality),
+            label=name,
+            color=COLORS[i % len(COLORS)],
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=7,
+            elinewidth=1.1,
+            linestyle="none",
+            zorder=3,
+        )
     for i, (name, accuracy) in enumerate(others.items(), len(restoring)):
         color, dashes = COLORS[i % len(COLORS)], ("-", "--", "-.", ":")[(i - len(restoring)) % 4]
         ax.axhline(accuracy.mean, color=color, linestyle=dashes, linewidth=1.3, label=name)
-        ax.axhspan(
-            accuracy.mean - _bar(accuracy),
-            accuracy.mean + _bar(accuracy),
-            color=color,
-            alpha=0.13,
-            linewidth=0,
-        )
+        low, high = accuracy.mean - bar(accuracy), accuracy.mean + bar(accuracy)
+        ax.axhspan(low, high, color=color, alpha=0.13, linewidth=0)
     if noisy is not None:
-        ax.axvline(
-            noisy.mean,
-            color="0.3",
-            linestyle=(0, (2, 2)),
-            linewidth=1,
-            label="PSNR of the noisy image",
-        )
+        label = "PSNR of the noisy image"
+        ax.axvline(noisy.mean, color="0.3", linestyle=(0, (2, 2)), linewidth=1, label=label)
     ax.margins(x=0.15)
-    _label(ax, "PSNR of what the classifier sees (dB)", ylabel)
+    axis_labels(ax, "PSNR of what the classifier sees (dB)", ylabel)
     handles = ax.get_legend_handles_labels()[0]
     points = len(handles) - len(restoring)  # matplotlib has lines first
     legend(fig, [*handles[points:], *handles[:points]], 2, GAP)
@@ -250,61 +233,30 @@ def accuracy_and_psnr(
 def equivalences(
     rows: Mapping[str, Equivalence], xlabel: str = "difference of top-1 accuracy (points)"
 ) -> Figure:
-    """Differences against the margin of equivalence, a row a comparison.
+    """Differences against the margin of equivalence, one row per comparison.
 
-    The thick bar is the 90 % interval, which the test of equivalence wants wholly within the margin
-    (shaded); the thin one the 95 % interval, which says whether there is a difference. Colour and
-    marker are the verdict. Rows may have margins of their own. A row without intervals, of one
+    The thick bar is the 90 % interval, which has to be within the margin (shaded) in the test of
+    equivalence; the thin one the 95 % interval, which says whether there is a difference. Colour
+    and marker are the verdict. Rows may have margins of their own. A row without intervals, of one
     seed, is a hollow mark.
 
     Args:
         rows: comparison -> what `equivalence.tost` says.
+        xlabel: of the horizontal axis.
     """
     fig, ax = plt.subplots(figsize=(PAGE, 0.36 * len(rows) + 1.15), dpi=DPI)
     for i, row in enumerate(rows.values()):
-        color, marker = VERDICTS[row.verdict]
-        ax.fill_betweenx(
-            [i - 0.5, i + 0.5], -row.margin, row.margin, color="0.9", linewidth=0, zorder=0
-        )
-        for half, width in ((row.half, 1.0), (row.half90, 3.5)):
-            if math.isfinite(half):
-                ax.plot(
-                    [row.mean - half, row.mean + half],
-                    [i, i],
-                    color=color,
-                    linewidth=width,
-                    solid_capstyle="butt",
-                )
-        face = color if math.isfinite(row.half90) else "none"
-        ax.plot(
-            [row.mean],
-            [i],
-            marker=marker,
-            color=color,
-            markerfacecolor=face,
-            markersize=7,
-            zorder=3,
-        )
-        ax.annotate(
-            row.text(), (1.01, i), xycoords=("axes fraction", "data"), va="center", fontsize=7.5
-        )
+        _equivalence(ax, i, row)
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
-    _label(ax, xlabel, "")
-    seen = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows.values())]
+    axis_labels(ax, xlabel)
+    seen = {row.verdict for row in rows.values()}
     signs: list[Artist] = [
-        Line2D(
-            [],
-            [],
-            color=VERDICTS[v][0],
-            marker=VERDICTS[v][1],
-            markersize=7,
-            linestyle="none",
-            label=v,
-        )
-        for v in seen
+        Line2D([], [], color=color, marker=marker, markersize=7, linestyle="none", label=verdict)
+        for verdict, (color, marker) in VERDICTS.items()
+        if verdict in seen
     ]
     signs += [
         Line2D([], [], color="0.3", linewidth=3.5, label="90 % interval"),
@@ -315,42 +267,53 @@ def equivalences(
     return fig
 
 
+def _equivalence(ax: Axes, i: int, row: Equivalence) -> None:
+    """One row of `equivalences`, at height i."""
+    color, marker = VERDICTS[row.verdict]
+    margin = row.margin
+    ax.fill_betweenx([i - 0.5, i + 0.5], -margin, margin, color="0.9", linewidth=0, zorder=0)
+    for half, width in ((row.half, 1.0), (row.half90, 3.5)):
+        if math.isfinite(half):
+            ends = [row.mean - half, row.mean + half]
+            ax.plot(ends, [i, i], color=color, linewidth=width, solid_capstyle="butt")
+    face = color if math.isfinite(row.half90) else "none"
+    ax.plot([row.mean], [i], marker, color=color, markerfacecolor=face, markersize=7, zorder=3)
+    place = ("axes fraction", "data")
+    ax.annotate(row.text(), (1.01, i), xycoords=place, va="center", fontsize=7.5)
+
+
 def ablations(
     panels: Mapping[str, Mapping[str, Mapping[Any, Interval]]],
     references: Mapping[str, Interval] | None = None,
     ylabel: str = ACCURACY,
 ) -> Figure:
-    """Accuracy against one knob at a time, a panel a knob, with 95 % intervals over seeds and one
-    vertical scale.
+    """Accuracy against one option at a time, one panel per option, with 95 % intervals over seeds.
 
     Values that are all numbers above 0, the largest at least four times the smallest, have a
-    logarithmic axis; other values, words too, stand side by side in the order given. Lines stand a
+    logarithmic axis; other values, words too, are side by side in the order given. Lines are a
     little beside one another.
 
     Args:
-        panels: knob ("lambda", "taps", ...) -> line -> value -> estimate. Lines have one colour in
-            all panels.
-        references: by name what is drawn across all panels, dashed: the noisy baseline, say.
+        panels: option ("lambda", "taps", ...) -> line -> value -> estimate. Lines have one colour
+            in all panels.
+        references: by name what is drawn across all panels, dashed, e.g. the noisy baseline.
+        ylabel: of the vertical axis, which all panels share.
     """
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     fig, axes = plt.subplots(
         1, len(panels), figsize=(PAGE, 3.0), dpi=DPI, squeeze=False, sharey=True
     )
-    for ax, (knob, panel) in zip(axes[0], panels.items(), strict=True):
+    for ax, (option, panel) in zip(axes[0], panels.items(), strict=True):
         place = _axis(ax, list(dict.fromkeys(itertools.chain.from_iterable(panel.values()))))
         for name, curve in panel.items():
             i = names.index(name)
             shift = 0.05 * (i - (len(names) - 1) / 2)
             own = {place(value, shift): estimate for value, estimate in curve.items()}
-            _line(ax, sorted(own), [own[x] for x in sorted(own)], i, name)
+            estimates(ax, sorted(own), [own[x] for x in sorted(own)], i, name)
         for i, (name, reference) in enumerate((references or {}).items()):
-            style = {
-                "color": ("0.3", "0.6")[i % 2],
-                "linestyle": ("--", ":")[i % 2],
-                "linewidth": 1.2,
-            }
-            ax.axhline(reference.mean, label=name, **style)
-        _label(ax, knob, ylabel if ax is axes[0][0] else "")
+            color, dashes = (("0.3", "--"), ("0.6", ":"))[i % 2]
+            ax.axhline(reference.mean, label=name, color=color, linestyle=dashes, linewidth=1.2)
+        axis_labels(ax, option, ylabel if ax is axes[0][0] else "")
     handles = {
         handle.get_label(): handle for ax in axes[0] for handle in ax.get_legend_handles_labels()[0]
     }
@@ -359,8 +322,7 @@ def ablations(
 
 
 def _axis(ax: Axes, values: Sequence[Any]) -> Callable[[Any, float], float]:
-    """Sets the ticks of a horizontal axis; where a value stands on it, put aside by a share of the
-    ticks' distance."""
+    """Sets the ticks of a horizontal axis; returns the place of a value, shifted by a share."""
     numbers = all(isinstance(value, int | float) for value in values)
     if numbers and min(values) > 0 and max(values) >= 4 * min(values):
         step = (max(values) / min(values)) ** (1 / (len(values) - 1))
@@ -371,38 +333,3 @@ def _axis(ax: Axes, values: Sequence[Any]) -> Callable[[Any, float], float]:
     ax.set_xticks(range(len(values)), [f"{value:g}" if numbers else str(value) for value in values])
     ax.set_xlim(-0.5, len(values) - 0.5)
     return lambda value, shift: values.index(value) + shift
-
-
-def _bar(estimate: Interval) -> float:
-    """Half an interval's width; none where it is infinite."""
-    return estimate.half if math.isfinite(estimate.half) else 0.0
-
-
-def _line(
-    ax: Axes,
-    places: Sequence[float],
-    estimates: Sequence[Interval],
-    number: int,
-    label: str,
-    style: str = "-",
-) -> None:
-    """A line of estimates with their intervals, in the colour and with the marker of its number."""
-    ax.errorbar(
-        places,
-        [estimate.mean for estimate in estimates],
-        yerr=[_bar(estimate) for estimate in estimates],
-        label=label,
-        color=COLORS[number % len(COLORS)],
-        marker=MARKERS[number % len(MARKERS)],
-        markersize=4.5,
-        markeredgewidth=0,
-        linestyle=style,
-        linewidth=1.2,
-        elinewidth=1.1,
-    )
-
-
-def _label(ax: Axes, xlabel: str, ylabel: str) -> None:
-    ax.set_xlabel(xlabel, fontsize=8)
-    ax.set_ylabel(ylabel, fontsize=8)
-    ax.tick_params(labelsize=8, pad=1)

@@ -1,20 +1,21 @@
-"""What the tables and figures of simple self-distillation are made of: gains paired by seed,
-curves, tests."""
+"""What the tables and figures of simple self-distillation are made of: scores, curves, tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from paperlib.evidence.equivalence import Equivalence, tost
-from paperlib.evidence.estimates import Estimate, differences, top1
-from paperlib.papers.ssdl.study import LEVELS, METHODS, PAIR, STRENGTHS, Study
+from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.scores import Score, Scores
+from paperlib.papers.ssdl.profiles import Settings
+from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
 from paperlib.runs import Record
-from paperlib.study import Settings
 
-Items = Mapping[str, Mapping[str, list[Record]]]
+Items = Mapping[str, Mapping[str, Sequence[Record]]]
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
 # points within which two methods are called equivalent; a choice of ours, stated with every verdict
 MARGIN = 1.0
 LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
+MEAN = "mean"  # over the noise levels, in the place of a level
 
 
 def label(level: str) -> str:
@@ -22,75 +23,66 @@ def label(level: str) -> str:
     return LABELS.get(level) or f"Gaussian, σ = {level.partition('-')[2]}"
 
 
-def noises(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What is compared, in words, and its levels: every level, and the mean over them, which has
-    the most power."""
-    levels = LEVELS[settings.profile]
-    out: dict[str, tuple[str, ...]] = {label(level): (level,) for level in levels}
-    return {**out, "mean": levels} if len(levels) > 1 else out
+def main_level(settings: Settings) -> str:
+    """The noise level of tuning and ablations."""
+    return settings.levels[0]
 
 
-def gain(items: Items, name: str, base: str, levels: Sequence[str]) -> Estimate | None:
-    """The gain of a method over another one, paired by seed, the mean over levels; None without
-    records."""
-    found = _differences(items, name, base, levels)
-    return Estimate.of(found) if found else None
+def noises(settings: Settings) -> dict[str, str]:
+    """What is compared, in words: every level, and the mean over them, which has the most power."""
+    levels = settings.levels
+    return {label(level): level for level in levels} | ({MEAN: MEAN} if len(levels) > 1 else {})
 
 
-def _differences(items: Items, name: str, base: str, levels: Sequence[str]) -> list[float]:
-    """Differences of accuracy by seed, each the mean over levels; none unless all levels have as
-    many."""
-    cells = items["main"]
-    own = [
-        differences(cells.get(f"{name}/{level}", []), cells.get(f"{base}/{level}", []))
-        for level in levels
-    ]
-    return (
-        [fmean(values) for values in zip(*own, strict=True)]
-        if len({len(values) for values in own}) == 1
-        else []
-    )
+def scores(settings: Settings, items: Items) -> Scores:
+    """All numbers; "<method>/mean" is a method's mean top-1 over the noise levels."""
+    found = Scores.of({cell: own for cells in items.values() for cell, own in cells.items()})
+    return found.plus(_means(settings, found))
 
 
-def curves(settings: Settings, items: Items) -> tuple[Curves, Curves]:
-    """Method -> strength of the Gaussian noise (levels of 255) -> accuracy, and gain over the noisy
-    baseline.
+def _means(settings: Settings, found: Scores) -> Iterator[Score]:
+    """Of every method that was tested at all levels with the same seeds."""
+    for method in METHODS:
+        values = [found.values(f"{method}/{level}") for level in settings.levels]
+        if all(own.keys() == values[0].keys() for own in values):
+            for seed in values[0]:
+                yield Score(f"{method}/{MEAN}", seed, "top1", fmean(own[seed] for own in values))
 
-    The floor has no gain here: it loses so much that nothing else could be seen.
+
+def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
+    """Method -> strength of the Gaussian noise (levels of 255) -> top-1; and the gains.
+
+    They are over the noisy baseline. The floor has none here: it loses so much that nothing else
+    could be seen.
     """
-    levels = {
-        float(level.partition("-")[2]): level for level in LEVELS[settings.profile] if "-" in level
-    }
+    levels = [level for level in settings.levels if "-" in level]
+    sigmas = {float(level.partition("-")[2]): level for level in levels}
     accuracy: Curves = {}
     gains: Curves = {}
     for name, text in METHODS.items():
-        for sigma, level in sorted(levels.items()):
-            value, gained = (
-                top1(items["main"].get(f"{name}/{level}", [])),
-                gain(items, name, "noisy", (level,)),
-            )
-            if value:
+        for sigma, level in sorted(sigmas.items()):
+            if value := found.estimate(f"{name}/{level}"):
                 accuracy.setdefault(text, {})[sigma] = value
-            if gained and name not in ("noisy", "floor"):
-                gains.setdefault(text, {})[sigma] = gained
+            gain = found.gain(f"{name}/{level}", f"noisy/{level}")
+            if gain and name not in ("noisy", "floor"):
+                gains.setdefault(text, {})[sigma] = gain
     return accuracy, gains
 
 
-def tuned(items: Items) -> dict[str, Curves]:
-    """Taps -> method -> lambda -> held-out accuracy, of what comes to half of the best and more."""
-    found = {
-        cell: Estimate.of([record.metrics["validation_top1"] for record in records])
-        for cell, records in items["tuning"].items()
-        if records
+def tuned(found: Scores) -> dict[str, Curves]:
+    """Taps -> method -> lambda -> held-out accuracy, where it is at least half of the best."""
+    cells = {
+        (name, taps, value): found.estimate(f"{name}/{taps}/{value:g}", "validation_top1")
+        for name in TUNED
+        for taps in TAPS
+        for value in LAMBDAS
     }
-    least = 0.5 * max((value.mean for value in found.values()), default=0.0)
+    least = 0.5 * max((value.mean for value in cells.values() if value), default=0.0)
     out: dict[str, Curves] = {}
-    for cell, value in found.items():
-        name, taps, lambda_ = cell.split("/")
-        if value.mean >= least:
-            out.setdefault(f"λ, taps: {taps}", {}).setdefault(METHODS[name], {})[float(lambda_)] = (
-                value
-            )
+    for (name, taps, lambda_), value in cells.items():
+        if value and value.mean >= least:
+            lines = out.setdefault(f"λ, taps: {taps}", {})
+            lines.setdefault(METHODS[name], {})[lambda_] = value
     return out
 
 
@@ -98,25 +90,27 @@ def tuned(items: Items) -> dict[str, Curves]:
 RESTORING = {"n2n": "denoiser", "joint": "joint"}
 
 
-def restoring(items: Items, level: str) -> dict[str, tuple[Estimate, Estimate]]:
-    """Method -> PSNR in dB of what is classified, and accuracy, of the methods that make images."""
+def restoring(found: Scores, level: str) -> dict[str, tuple[Estimate, Estimate]]:
+    """Method that makes images -> PSNR in dB of what is classified, and top-1."""
     out = {}
     for name, denoiser in RESTORING.items():
-        made, hits = (items["main"].get(f"{cell}/{level}", []) for cell in (denoiser, name))
-        value = top1(hits)
+        made, value = (
+            found.estimate(f"{denoiser}/{level}", "psnr"),
+            found.estimate(f"{name}/{level}"),
+        )
         if made and value:
-            out[METHODS[name]] = Estimate.of([record.metrics["psnr"] for record in made]), value
+            out[METHODS[name]] = made, value
     return out
 
 
-def tests(settings: Settings, items: Items) -> dict[str, Equivalence]:
+def tests(settings: Settings, found: Scores) -> dict[str, Equivalence]:
     """Comparison -> test of equivalence of SSDL and STL."""
     out = {}
     for name in ("ssdl", "ssdl-independent"):
-        for noise, levels in noises(settings).items():
-            found = _differences(items, name, "stl", levels)
-            if len(found) > 1:
-                out[f"{METHODS[name]}, {noise}"] = tost(found, MARGIN)
+        for noise, level in noises(settings).items():
+            differences = found.differences(f"{name}/{level}", f"stl/{level}")
+            if len(differences) > 1:
+                out[f"{METHODS[name]}, {noise}"] = tost(differences, MARGIN)
     return out
 
 
@@ -129,68 +123,67 @@ COMPARED = {  # what `similarity` compares with the clean teacher's features of 
 }
 
 
-def layers(records: Sequence[Record]) -> dict[str, dict[str, Estimate]]:
-    """Comparison -> layer, in order of depth -> linear CKA."""
-    out: dict[str, dict[str, Estimate]] = {}
-    for name in records[0].metrics if records else ():
-        layer, _, compared = name.removeprefix("cka@").partition("/")
-        if name.startswith("cka@"):
-            values = [record.metrics[name] for record in records]
-            out.setdefault(COMPARED[compared], {})[layer] = Estimate.of(values)
-    return {text: out[text] for text in COMPARED.values() if text in out}
+def layers(found: Scores, level: str) -> dict[str, dict[str, Estimate]]:
+    """Comparison -> layer, in order of depth -> linear CKA, under the noise of this level."""
+    out: dict[str, dict[str, Estimate]] = {text: {} for text in COMPARED.values()}
+    for metric in found.metrics(level):
+        layer, _, compared = metric.removeprefix("cka@").partition("/")
+        value = found.estimate(level, metric)
+        if value and metric.startswith("cka@"):
+            out[COMPARED[compared]][layer] = value
+    return {text: own for text, own in out.items() if own}
 
 
 BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"
 
 
-def by_compute(
-    settings: Settings, dataset: str, items: Items
-) -> dict[str, dict[float, list[Record]]]:
-    """Records of baseline and student by compute, in trainings of the baseline under the recipe."""
-    level, found, main = Study(settings, dataset).level, items["schedules"], items["main"]
+def by_compute(settings: Settings, found: Scores) -> dict[str, dict[float, str]]:
+    """Cells of baseline and student that were measured, by compute.
+
+    Its unit is a training of the baseline under the recipe.
+    """
+    level = main_level(settings)
     cells = {
         BASELINE: {
-            1 / PAIR: found.get(f"noisy/{1 / PAIR:.2g}", []),
-            1: main.get(f"noisy/{level}", []),
-            PAIR: main.get(f"noisy-long/{level}", []),
-            PAIR**2: found.get(f"noisy/{PAIR**2:.2g}", []),
+            1 / PAIR: f"noisy/{1 / PAIR:.2g}",
+            1: f"noisy/{level}",
+            PAIR: f"noisy-long/{level}",
+            PAIR**2: f"noisy/{PAIR**2:.2g}",
         },
         STUDENT: {
-            1: found.get(f"ssdl/{1 / PAIR:.2g}", []),
-            PAIR: main.get(f"ssdl/{level}", []),
-            PAIR**2: found.get(f"ssdl/{PAIR:.2g}", []),
+            1: f"ssdl/{1 / PAIR:.2g}",
+            PAIR: f"ssdl/{level}",
+            PAIR**2: f"ssdl/{PAIR:.2g}",
         },
     }
     return {
-        name: {round(at, 2): own for at, own in cell.items() if own} for name, cell in cells.items()
+        line: {round(at, 2): cell for at, cell in own.items() if found.values(cell)}
+        for line, own in cells.items()
     }
 
 
-def by_strength(
-    settings: Settings, dataset: str, items: Items
-) -> dict[str, dict[float, list[Record]]]:
-    """Records of noisy teachers, and of their students, by the teacher's epochs, times the
-    student's."""
-    level = Study(settings, dataset).level
-    out: dict[str, dict[float, list[Record]]] = {}
+def by_strength(settings: Settings) -> dict[str, dict[float, str]]:
+    """Cells of noisy teachers and of their students, by the teacher's share of the epochs."""
+    out = {}
     for line, same in (("teacher", "noisy"), ("student", "ssdl")):
-        cells = {
-            round(share, 2): items["teachers"].get(f"{line}/{share:.2g}", []) for share in STRENGTHS
-        }
-        cells[1.0] = items["main"].get(f"{same}/{level}", [])
+        cells = {round(share, 2): f"{line}/{share:.2g}" for share in STRENGTHS}
+        cells[1.0] = f"{same}/{main_level(settings)}"
         out[line] = dict(sorted(cells.items()))
     return out
 
 
-def knobs(settings: Settings, dataset: str, items: Items) -> dict[str, Curves]:
-    """Knob -> line -> value -> accuracy: teachers of different strength and their students, and the
-    same compute."""
-    panels = {"teacher's epochs, times the student's": by_strength(settings, dataset, items)}
-    if items["schedules"]:
-        panels["compute, times one training"] = by_compute(settings, dataset, items)
+def knobs(settings: Settings, found: Scores) -> dict[str, Curves]:
+    """Knob -> line -> value -> top-1: teachers of other strengths with their students; compute.
+
+    Without schedules other than the recipe's there is no curve over compute.
+    """
+    panels = {"teacher's epochs, times the student's": by_strength(settings)}
+    compute = by_compute(settings, found)
+    if len(compute[STUDENT]) > 1:
+        panels["compute, times one training"] = compute
     return {
         knob: {
-            line: {at: value for at, own in cells.items() if (value := top1(own))}
+            line: {at: value for at, cell in cells.items() if (value := found.estimate(cell))}
             for line, cells in lines.items()
         }
         for knob, lines in panels.items()

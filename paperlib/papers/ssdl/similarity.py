@@ -1,110 +1,120 @@
-"""Are the features of a teacher trained on noisy images like those of a teacher trained on clean
-ones?
+"""Are a noisy teacher's features like a clean teacher's?
 
 The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al.,
 ICIP 2023) answer with pictures: "Quality of noisy teacher is comparable to that of clean teacher".
 What they show and how it was made is not known. A run of this method keeps such pictures, and
-beside them a number for every layer that needs no eye, with controls; numbers and controls are
-ours.
+beside them a number for every layer, with controls; numbers and controls are ours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from paperlib import methods
+from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
-from paperlib.methods.base import Batch, Method, Task, classifier_of, shrunk
-from paperlib.methods.supervised import Supervised
+from paperlib.methods.base import Batch, Method, Options, Task, classifier_of, shrunk
 from paperlib.papers.ssdl.cka import CKA, averages, class_activation_maps, correlation, cosine, gram
 from paperlib.papers.ssdl.taps import Taps
 from paperlib.runs import Run
 
 REFERENCE = "network_clean"  # what all else is compared with
 COMPARED = ("other_noisy", "again_clean", "network_noisy", "other_clean", "untrained_clean")
-# images a Gram matrix, at most: its cost an image grows with them, what it tells hardly does
+# Images per Gram matrix, at most: its cost per image grows with them, what it tells hardly does.
 AT_ONCE = 256
-# images; pixels a side to which their pictures and maps are averaged down
-SHOWN, PICTURE, MAP = 6, 64, 32
+SHOWN = 6  # images
+PICTURE, MAP = 64, 32  # pixels per side to which pictures and maps are averaged down
+
+
+@dataclass(frozen=True)
+class SimilarityOptions(Options):
+    """Options of the comparison.
+
+    Attributes:
+        layer: whose maps are kept as pictures, see `taps`; "" is the first one behind the stem.
+    """
+
+    layer: str = ""
 
 
 class Similarity(Method):
-    """Compares two trained classifiers of one architecture, layer by layer; trains nothing, takes
-    test images.
+    """Compares two trained classifiers of one architecture, layer by layer; trains nothing.
 
     Needs epochs=0 and uses={"network": Run(...), "other": Run(...), "again": Run(...)}: the teacher
     that was trained on clean images, the one that was trained on noisy ones, and a second one
     trained on clean images, from another seed. The run's `degrade` is the noise. All is computed in
-    float32.
+    float32, on test images.
 
-    What is compared is named after the network and the images that it sees, always with "network_clean":
-    - "other_noisy": the claim, a noisy teacher's features of noisy images are those of a clean one of clean images;
-    - "again_clean": the ceiling, as like as two networks are that differ in their seed alone;
-    - "network_noisy": what the clean teacher makes of the same noisy images, the floor of the claim;
+    What is compared is named after the network and the images that it sees, always with
+    "network_clean":
+
+    - "other_noisy": the claim, a noisy teacher's features of noisy images are those of a clean one
+      of clean images;
+    - "again_clean": the ceiling, as similar as two networks are that differ in their seed alone;
+    - "network_noisy": what the clean teacher makes of the same noisy images, the claim's floor;
     - "other_clean": what the two differ in on the same clean images: training alone;
-    - "untrained_clean": "other" as it was before training. Layers that are alike here are so without learning.
+    - "untrained_clean": "other" as it was before training. Layers that are similar here are so
+      without learning.
 
-    Two networks that start from the same random weights are alike for that reason already. For the
-    others to differ from "network" in the same way, "other" and "again" should have one seed, and
-    not that of "network".
-
-    Args:
-        layer: whose maps are kept as pictures; by default the first one behind the stem, see
-            `taps`.
+    Two networks that start from the same random weights are similar for that reason already. For
+    the others to differ from "network" in the same way, "other" and "again" should have one seed,
+    and not that of "network".
     """
 
+    options_type = SimilarityOptions
+    options: SimilarityOptions
+
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], *, layer: str = ""
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SimilarityOptions
     ) -> None:
         if run.epochs or run.evaluate or run.holdout:
             raise UserError(
                 "similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout"
             )
-        network, *others = (
-            classifier_of(run, parents, role) for role in ("network", "other", "again")
-        )
-        if any(own.head.out_features != task.classes for own in (network, *others)):
-            raise UserError("similarity compares networks with the classes of the run's data set")
-        super().__init__(run, task, parents)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.uses["other"].seed)
-            untrained = Supervised.build(run.uses["other"], task).eval().requires_grad_(False)
-        self.parents["untrained"] = untrained.to(
-            network.mean.device, memory_format=torch.channels_last
-        )  # type: ignore[call-overload]
-        self.taps = {
-            role: Taps(self.parents[role]) for role in ("network", "other", "again", "untrained")
+        networks = {
+            role: classifier_of(run, parents, role) for role in ("network", "other", "again")
         }
+        if any(network.head.out_features != task.classes for network in networks.values()):
+            raise UserError("similarity compares networks with the classes of the run's data set")
+        super().__init__(run, task, parents, options)
+        self.parents["untrained"] = _untrained(run.uses["other"], task, networks["network"])
+        self.taps = {role: Taps(self.parents[role]) for role in (*networks, "untrained")}
         self.layers = self.taps["network"].names
-        self.layer = choose(
-            "layer", layer or self.layers[min(1, len(self.layers) - 1)], self.layers
-        )
-        self.has_cams = averages(network)
+        first = self.layers[min(1, len(self.layers) - 1)]
+        self.layer = choose("layer", options.layer or first, self.layers)
+        self.has_cams = averages(networks["network"])
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
+    def build(run: Run, task: Task, options: SimilarityOptions) -> nn.Module:
         """Nothing: there is no network to hand on."""
         return nn.Identity()
 
     def look(self, view: str, batch: Batch) -> dict[str, Tensor]:
-        """By layer the features (B, C, h, w) float32, behind their ReLU, of `REFERENCE` or one of
-        `COMPARED`."""
+        """By layer the features (B, C, h, w) float32, behind their ReLU.
+
+        Args:
+            view: `REFERENCE` or one of `COMPARED`.
+            batch: clean and noisy images.
+        """
         role, images = view.split("_")
-        with torch.autocast(batch.clean.device.type, enabled=False):
-            maps = self.taps[role].maps(batch.clean if images == "clean" else batch.degraded)
+        with torch.autocast(batch.degraded.device.type, enabled=False):
+            maps = self.taps[role].maps(batch.clean_images if images == "clean" else batch.degraded)
         last = self.layers[-1]
         return maps | {last: maps[last].relu()}
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """By name:
+        """The metrics by name, over all test images.
 
-        - "cka@<layer>/<compared>": linear CKA of the layer's flattened maps, debiased, see `paperlib.papers.ssdl.cka`;
-        - "cosine@<layer>/network_noisy": the mean cosine, over images, of one network's features of the clean and of
-          the noisy image. There is none between two networks: their channels have no common order;
+        - "cka@<layer>/<compared>": linear CKA of the layer's flattened maps, debiased, see
+          `paperlib.papers.ssdl.cka`;
+        - "cosine@<layer>/network_noisy": the mean cosine, over images, of one network's features of
+          the clean and of the noisy image. There is none between two networks: their channels have
+          no common order;
         - "cam/other_noisy" and "cam/network_noisy": the mean correlation, over positions, of the
-        class-activation maps
-          of the true class; only of networks with global average pooling, and maps of more than one
-          position.
+          class-activation maps of the true class; only of networks with global average pooling, and
+          maps of more than one position.
 
         Raises:
             UserError: fewer than four test images, or noisy images of another size.
@@ -113,7 +123,7 @@ class Similarity(Method):
         sums: dict[str, Tensor] = {}
         count = 0
         for batch in _parts(batches):
-            with torch.autocast(batch.clean.device.type, enabled=False):
+            with torch.autocast(batch.degraded.device.type, enabled=False):
                 grams, scores = self._compare(batch)
             for layer, own in grams.items():
                 ckas[layer].add(own)
@@ -121,17 +131,18 @@ class Similarity(Method):
                 sums[name] = sums.get(name, 0) + score.double().sum()
             count += len(batch.labels)
         out = {
-            f"cka@{layer}/{view}": v
+            f"cka@{layer}/{view}": value
             for layer, own in ckas.items()
-            for (_, view), v in own.values().items()
+            for (_, view), value in own.values().items()
         }
         return out | {name: float(value) / count for name, value in sums.items()}
 
     def _compare(self, batch: Batch) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-        """Gram matrices by layer and view, and one value an image by name of the metric."""
-        if batch.clean.shape != batch.degraded.shape:
+        """Gram matrices by layer and view, and one value per image by name of the metric."""
+        if batch.clean_images.shape != batch.degraded.shape:
             raise UserError(
-                "similarity compares layers of one shape: the degradation must keep the image's size"
+                "similarity compares layers of one shape: "
+                "the degradation must keep the image's size"
             )
         clean = self.look(REFERENCE, batch)
         grams = {layer: {REFERENCE: gram(features)} for layer, features in clean.items()}
@@ -143,44 +154,48 @@ class Similarity(Method):
                 if view == "network_noisy":
                     scores[f"cosine@{layer}/{view}"] = cosine(clean[layer], features)
             if view.endswith("_noisy") and self.has_cams and features[0, 0].numel() > 1:
-                ours, theirs = (
-                    self._cam(v, maps, batch.labels)
-                    for v, maps in ((REFERENCE, clean), (view, seen))
-                )
-                scores[f"cam/{view}"] = correlation(ours, theirs)
+                ours = self._cam(REFERENCE, clean, batch.labels)
+                scores[f"cam/{view}"] = correlation(ours, self._cam(view, seen, batch.labels))
         return grams, scores
 
     def _cam(self, view: str, seen: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """Class-activation maps (B, h, w) of a view's network, of what it has `seen` by layer."""
         network = self.parents[view.split("_")[0]]
-        return class_activation_maps(network, seen[self.layers[-1]], labels)  # type: ignore[arg-type]
+        return class_activation_maps(network, seen[self.layers[-1]], labels)
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """Pictures of the first 6 test images, and of what the networks make of them.
 
-        "images.clean" and "images.noisy" (n, 3, H, W) uint8, at most 64 pixels a side;
-        "maps.<view>" (n, h, w) float16, means over the channels of `layer`, at most 32 a side, of
+        "images.clean" and "images.noisy" (n, 3, H, W) uint8, at most 64 pixels per side;
+        "maps.<view>" (n, h, w) float16, means over the channels of `layer`, at most 32 per side, of
         "network_clean", "network_noisy" and "other_noisy"; "cams.<view>" (n, h, w) float16, the
         maps of the true class, of networks with global average pooling.
         """
-        batch = Batch(batch.clean[:SHOWN], batch.degraded[:SHOWN], batch.labels[:SHOWN])
+        batch = batch.part(slice(SHOWN))
         out: dict[str, Tensor] = {}
-        for name, images in (("clean", batch.clean), ("noisy", batch.degraded)):
-            out[f"images.{name}"] = shrunk(images, PICTURE).mul(255).round().to(torch.uint8)
+        for name, images in (("clean", batch.clean_images), ("noisy", batch.degraded)):
+            out[f"images.{name}"] = to_levels(shrunk(images, PICTURE))
         for view in (REFERENCE, "network_noisy", "other_noisy"):
             seen = self.look(view, batch)
             out[f"maps.{view}"] = shrunk(seen[self.layer], MAP).mean(1).half()
             if self.has_cams:
-                out[f"cams.{view}"] = shrunk(self._cam(view, seen, batch.labels)[:, None], MAP)[
-                    :, 0
-                ].half()
+                cams = self._cam(view, seen, batch.labels)[:, None]
+                out[f"cams.{view}"] = shrunk(cams, MAP)[:, 0].half()
         return out
+
+
+def _untrained(run: Run, task: Task, like: nn.Module) -> nn.Module:
+    """What a run's network was before its training, frozen, on the device of another network."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        network = methods.build_network(run, task).eval().requires_grad_(False)
+    device = next(like.parameters()).device
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _parts(batches: Iterable[Batch]) -> Iterator[Batch]:
     """The batches in about equal parts of at most `AT_ONCE` images."""
     for batch in batches:
         count = -(-len(batch.labels) // AT_ONCE)
-        parts = (
-            tensor.tensor_split(count) for tensor in (batch.clean, batch.degraded, batch.labels)
-        )
-        yield from map(Batch, *parts)
+        for where in torch.arange(len(batch.labels)).tensor_split(count):
+            yield batch.part(slice(int(where[0]), int(where[-1]) + 1))

@@ -1,10 +1,10 @@
 """The tables of simple self-distillation, made of the records that `ssdl.study` returns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from paperlib.evidence.claims import read_csv
-from paperlib.evidence.estimates import Estimate, as_top1, effect, top1
-from paperlib.evidence.verdicts import judge
+from paperlib.evidence.claims import read_claims
+from paperlib.evidence.scores import Scores
+from paperlib.evidence.verdicts import Verdict, judge
 from paperlib.papers.ssdl.numbers import (
     BASELINE,
     MARGIN,
@@ -13,25 +13,15 @@ from paperlib.papers.ssdl.numbers import (
     Items,
     by_compute,
     by_strength,
-    gain,
     label,
+    main_level,
     noises,
+    scores,
     tests,
 )
-from paperlib.papers.ssdl.study import (
-    LAMBDAS,
-    LEVELS,
-    METHODS,
-    NAMES,
-    NEEDS_CLEAN,
-    TAPS,
-    TUNED,
-    Study,
-    choose_options,
-)
-from paperlib.report import Table, gain_text
-from paperlib.runs import Record
-from paperlib.study import Settings
+from paperlib.papers.ssdl.profiles import Settings
+from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
+from paperlib.report import NOTHING, Table, gain_text, text
 
 
 def describe(settings: Settings) -> str:
@@ -40,192 +30,163 @@ def describe(settings: Settings) -> str:
     return settings.described([images, settings.schedule(), *settings.narrowed(NAMES)])
 
 
-def tuning(settings: Settings, dataset: str, items: Items) -> Table:
-    """Held-out accuracy by taps and lambda; what is chosen is bold."""
-    chosen, rows = choose_options(items["tuning"]), []
-    for taps in TAPS:
-        for value in LAMBDAS:
-            row = [f"{taps}, λ = {value:g}"]
-            for name in TUNED:
-                records = items["tuning"].get(f"{name}/{taps}/{value:g}", [])
-                text = f"{records[0].metrics['validation_top1']:.2f}" if records else "–"
-                best = chosen.get(name) == {"taps": taps, "lambda_": value}
-                row.append(f"**{text}**" if best else text)
-            rows.append(row)
-    title = f"Held-out accuracy (%), {label(Study(settings, dataset).level)}, {dataset}, one seed"
+def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Held-out accuracy by taps and lambda, of one seed: no interval; the best is bold."""
+    rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in LAMBDAS]
+    for name in TUNED:
+        cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in LAMBDAS]
+        own = [found.estimate(cell, "validation_top1") for cell in cells]
+        best = max((value.mean for value in own if value), default=None)
+        for row, value in zip(rows, own, strict=True):
+            mean = f"{value.mean:.2f}" if value else NOTHING
+            row.append(f"**{mean}**" if value and value.mean == best else mean)
+    noise = label(main_level(settings))
+    title = f"Held-out accuracy (%), {noise}, {dataset}, one seed"
     return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
 
 
-def main(settings: Settings, dataset: str, items: Items) -> Table:
-    """Accuracy of every method at every noise level."""
-    levels = LEVELS[settings.profile]
-    ceiling = top1(items["main"].get("ceiling/clean", []))
-    rows = [
-        (
-            "clean-trained, tested clean (ceiling)",
-            "yes",
-            *([ceiling.text() if ceiling else "–"] * len(levels)),
-        )
-    ]
-    for name, text in METHODS.items():
-        values = [top1(items["main"].get(f"{name}/{level}", [])) for level in levels]
-        rows.append(
-            (
-                text,
-                "yes" if name in NEEDS_CLEAN else "no",
-                *(v.text() if v else "–" for v in values),
-            )
-        )
+def main(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Top-1 of every method at every noise level."""
+    levels = settings.levels
+    ceiling = text(found.estimate("ceiling/clean"))
+    rows = [("clean-trained, tested clean (ceiling)", "yes", *[ceiling] * len(levels))]
+    for name, method in METHODS.items():
+        own = (text(found.estimate(f"{name}/{level}")) for level in levels)
+        rows.append((method, "yes" if name in NEEDS_CLEAN else "no", *own))
     headers = ("method", "clean images", *map(label, levels))
     return Table(f"Top-1 (%), {dataset}, {describe(settings)}", headers, rows)
 
 
-def gains(settings: Settings, dataset: str, items: Items) -> list[Table]:
-    """Gains over the noisy baseline, and over the one with the compute of teacher and student;
-    paired by seed."""
+def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
+    """Gains over the noisy baseline, and over the one with the compute of teacher and student."""
     out, columns = [], noises(settings)
     for base in ("noisy", "noisy-long"):
-        rows = []
-        for name, text in METHODS.items():
-            if name != base:
-                rows.append(
-                    (
-                        text,
-                        *(
-                            gain_text(gain(items, name, base, levels), 2)
-                            for levels in columns.values()
-                        ),
-                    )
-                )
+        rows = [
+            (
+                method,
+                *(
+                    gain_text(found.gain(f"{name}/{level}", f"{base}/{level}"))
+                    for level in columns.values()
+                ),
+            )
+            for name, method in METHODS.items()
+            if name != base
+        ]
         title = f"Gain over the {METHODS[base]} (points), {dataset}"
         out.append(Table(title, ("method", *columns), rows))
     return out
 
 
-def psnr(settings: Settings, dataset: str, items: Items) -> Table:
+def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
     """What the denoisers make of the images, beside what is recognised behind them."""
     rows = []
-    for level in LEVELS[settings.profile]:
-        noisy = _estimate(items["main"].get(f"denoiser/{level}", []), "psnr_noisy")
-        rows.append(
-            (
-                label(level),
-                METHODS["noisy"],
-                noisy,
-                _estimate(items["main"].get(f"noisy/{level}", []), "top1"),
-            )
-        )
+    for level in settings.levels:
+        quality = {"noisy": found.estimate(f"denoiser/{level}", "psnr_noisy")}
         for name, denoiser in RESTORING.items():
-            made = _estimate(items["main"].get(f"{denoiser}/{level}", []), "psnr")
-            rows.append(
-                (
-                    label(level),
-                    METHODS[name],
-                    made,
-                    _estimate(items["main"].get(f"{name}/{level}", []), "top1"),
-                )
-            )
+            quality[name] = found.estimate(f"{denoiser}/{level}", "psnr")
+        for name, value in quality.items():
+            hits = text(found.estimate(f"{name}/{level}"))
+            rows.append((label(level), METHODS[name], text(value), hits))
     headers = ("noise", "method", "PSNR of what is classified (dB)", "top-1 (%)")
     return Table(f"Image quality and recognition, {dataset}", headers, rows)
 
 
-def _estimate(records: Sequence[Record], metric: str) -> str:
-    values = [record.metrics[metric] for record in records]
-    return Estimate.of(values).text() if values else "–"
-
-
-def equivalent(settings: Settings, dataset: str, items: Items) -> Table:
-    """Whether SSDL is as good as STL: tested as equivalence, not as a difference that was not
-    found."""
-    found = tests(settings, items)
-    rows = [(name, test.text(), f"{test.p:.3f}", test.verdict) for name, test in found.items()]
-    rows = rows or [("SSDL against STL", "–", "–", "not tested")]
+def equivalent(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether SSDL is as good as STL: tested as equivalence, not as a missing difference."""
+    own = tests(settings, found)
+    rows = [(name, test.text(), f"{test.p:.3f}", test.verdict) for name, test in own.items()]
+    rows = rows or [("SSDL against STL", NOTHING, NOTHING, "not tested")]
     title = f"SSDL against STL, {dataset}: two one-sided t tests, margin ± {MARGIN:g} point"
     return Table(title, ("", "difference [90 % interval] (seeds)", "p", "verdict"), rows)
 
 
-def teachers(settings: Settings, dataset: str, items: Items) -> Table:
-    """Ablation: noisy teachers, which are baselines, of other strengths and from another start, and
-    their students."""
-    level, rows = Study(settings, dataset).level, []
-    own = by_strength(settings, dataset, items)
-    pairs = {
-        f"{share:.2g}": [own["teacher"][share], own["student"][share]] for share in own["teacher"]
-    }
-    pairs["1, from another start"] = [own["teacher"][1], items["teachers"].get("student/apart", [])]
-    for what, (base, student) in sorted(pairs.items()):
-        gained = effect(student, base)
-        values = [value.text() if (value := top1(records)) else "–" for records in (base, student)]
-        rows.append((what, *values, gained.text(sign=True) if gained else "–"))
+def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Ablation: noisy teachers, which are baselines, and their students.
+
+    The teachers have other strengths, or start from other weights.
+    """
+    own, rows = by_strength(settings), []
+    for share, teacher in own["teacher"].items():
+        rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
+        if share == 1:
+            rows.append(("1, from another start", *_pair(found, teacher, "student/apart")))
     headers = (
         "teacher's epochs, times the student's",
         "baseline of these epochs",
         "student",
         "student over baseline",
     )
-    return Table(f"Noisy teachers of different strength, {label(level)}, {dataset}", headers, rows)
+    title = f"Noisy teachers of different strength, {label(main_level(settings))}, {dataset}"
+    return Table(title, headers, rows)
 
 
-def schedules(settings: Settings, dataset: str, items: Items) -> Table:
-    """Ablation: the student and the baseline of the same compute, for shorter and longer
-    schedules."""
-    own, rows = by_compute(settings, dataset, items), []
-    for compute, students in own[STUDENT].items():
-        records = own[BASELINE].get(compute, [])
-        base, student, gained = top1(records), top1(students), effect(students, records)
-        if base and student and gained:
-            rows.append((f"{compute:.2g}", base.text(), student.text(), gained.text(sign=True)))
+def schedules(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Ablation: student and baseline of the same compute, for shorter and longer schedules."""
+    own = by_compute(settings, found)
+    rows = [
+        (f"{compute:.2g}", *_pair(found, own[BASELINE][compute], student))
+        for compute, student in own[STUDENT].items()
+        if compute in own[BASELINE]
+    ]
     headers = ("compute, times one training", BASELINE, STUDENT, "student over baseline")
-    return Table(
-        f"Baseline and student, {label(Study(settings, dataset).level)}, {dataset}", headers, rows
-    )
+    title = f"Baseline and student, {label(main_level(settings))}, {dataset}"
+    return Table(title, headers, rows)
 
 
-def detection(settings: Settings, dataset: str, items: Items) -> Table:
+def _pair(found: Scores, baseline: str, student: str) -> tuple[str, str, str]:
+    """Top-1 of both cells, and the student's gain."""
+    gain = text(found.gain(student, baseline), sign=True)
+    return text(found.estimate(baseline)), text(found.estimate(student)), gain
+
+
+def detection(settings: Settings, dataset: str, found: Scores) -> Table:
     """One more task: mean average precision on noisy scenes."""
+    labels = {"noisy": "noisy baseline", "stl": "clean teacher", "ssdl": "SSDL, noisy teacher"}
     rows = []
-    for name, text in (
-        ("noisy", "noisy baseline"),
-        ("stl", "clean teacher"),
-        ("ssdl", "SSDL, noisy teacher"),
-    ):
-        own = as_top1(items["detection"].get(f"detector/{name}", []), "map50")
-        base = as_top1(items["detection"].get("detector/noisy", []), "map50")
-        value, gained = top1(own), effect(own, base)
-        over = gained.text(sign=True) if gained else "–"
-        rows.append((text, value.text() if value else "–", "" if name == "noisy" else over))
-    title = f"Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5 (%), {dataset}"
-    return Table(title, ("", "mAP50", "over the baseline"), rows)
+    for name, method in labels.items():
+        cells = f"detector/{name}", "detector/noisy"
+        over = "" if name == "noisy" else text(found.gain(*cells, "map50"), sign=True)
+        rows.append((method, text(found.estimate(cells[0], "map50")), over))
+    title = "Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5"
+    return Table(f"{title} (%), {dataset}", ("", "mAP50", "over the baseline"), rows)
+
+
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """The claims, each at every noise level and in the mean over them.
+
+    They are relative, and judged by their direction: the slides' numbers are lost.
+    """
+    found, out = scores(settings, items), []
+    for claim in read_claims("ssdl"):
+        for noise, level in noises(settings).items():
+            better, worse = (f"{cell}/{level}" for cell in claim.cells())
+            gain = found.gain(better, worse, claim.metric)
+            out.append(Verdict(claim, dataset, gain, judge(gain, 0.0, False), noise))
+    return out
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The relative claims, judged by their direction at each noise level: the slides' numbers are
-    lost."""
-    rows = []
-    for claim in read_csv("ssdl", "claims"):
-        for noise, levels in noises(settings).items():
-            measured = gain(items, claim["better"], claim["worse"], levels)
-            ours = measured.text(sign=True) if measured else "–"
-            rows.append((claim["claim"], claim["source"], noise, ours, judge(measured, 0.0, False)))
+    """The verdicts as a table."""
+    rows = [
+        (v.claim.text, v.claim.source, v.condition, text(v.measured, sign=True), v.word)
+        for v in verdicts(settings, dataset, items)
+    ]
     headers = ("claim", "source", "noise", "ours", "verdict")
     return Table(f"Claims, measured on {dataset}: direction only", headers, rows)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies` holds what `ssdl.study` returned, by data
-    set."""
+    """All tables in the chapter's order. `studies`: by data set what `ssdl.study` returned."""
     out = []
     for dataset, items in studies.items():
+        found = scores(settings, items)
         if items["detection"]:
-            out.append(detection(settings, dataset, items))
+            out.append(detection(settings, dataset, found))
             continue
-        out += [
-            tuning(settings, dataset, items),
-            main(settings, dataset, items),
-            *gains(settings, dataset, items),
-        ]
-        out += [equivalent(settings, dataset, items), psnr(settings, dataset, items)]
-        out += [teachers(settings, dataset, items)]
-        out += [schedules(settings, dataset, items)] if items["schedules"] else []
-        out += [claims(settings, dataset, items)]
+        out += [tuning(settings, dataset, found), main(settings, dataset, found)]
+        out += gains(settings, dataset, found)
+        out += [equivalent(settings, dataset, found), psnr(settings, dataset, found)]
+        out.append(teachers(settings, dataset, found))
+        out += [schedules(settings, dataset, found)] if items["schedules"] else []
+        out.append(claims(settings, dataset, items))
     return out

@@ -1,5 +1,4 @@
-"""Feature maps of a classifier at several depths, from one pass: stem and stages, or what lies
-between two poolings."""
+"""Feature maps of a classifier at several depths, from one pass."""
 
 from collections.abc import Iterator
 
@@ -32,9 +31,8 @@ class Taps:
 
     def __init__(self, network: nn.Module) -> None:
         if not isinstance(network, Classifier):
-            raise UserError(
-                f"feature maps are tapped from a classifier, not from a {type(network).__name__}"
-            )
+            kind = type(network).__name__
+            raise UserError(f"feature maps are tapped from a classifier, not from a {kind}")
         self.network = network
         layers = list(_layers(network.body))
         ends = _ends(layers)
@@ -69,8 +67,7 @@ def _layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Modul
 
 
 def _ends(layers: list[tuple[str, nn.Module]]) -> list[int]:
-    """Where the parts end: before poolings and behind stages, if there has been a convolution since
-    the last end."""
+    """Where the parts end: before poolings and behind stages, with a convolution in each part."""
     stages = [path.partition(".")[0] if "." in path else "" for path, _ in layers]
     ends: list[int] = []
     for i in range(1, len(layers) + 1):

@@ -8,7 +8,7 @@ import torch
 from helpers import built
 from PIL import Image
 
-from paperlib import datasets, sweep
+from paperlib import datasets, methods, running, sweep
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
 from paperlib.networks.frozen_parts import split
@@ -104,8 +104,8 @@ def test_only_the_module_is_trained(make, run):
     assert method.network.form == {"channels": 8, "image": True, "residual": True, "rectify": True}
     assert make(options={"at": "stem.1", "image": False}).network.form["rectify"] is False
     assert make(options={"at": "stage2"}).network.form["channels"] == 16
-    own = run(width=1.0)
-    assert sum(p.numel() for p in DDP.build(own, TASK).parameters()) == 117_472
+    module = methods.build_network(run(width=1.0), TASK)
+    assert sum(p.numel() for p in module.parameters()) == 117_472
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_only_the_module_is_trained(make, run):
 def test_the_example_fits_the_network(run, name, size):
     own, task = run(network=name), TASK._replace(size=size)
     state = torch.get_rng_state()
-    example = DDP.example(own, task)
-    # runs of one seed start alike, whatever the architecture
+    example = DDP.example(own, task, DDP.parse(own))
+    # runs of one seed start from the same random state, whatever the architecture
     assert torch.equal(torch.get_rng_state(), state)
-    assert DDP.build(own, task)(*example).shape == example[0].shape
+    assert methods.build_network(own, task)(*example).shape == example[0].shape
     assert example[1].shape == (1, 3, size, size)
-    assert sweep.flops(name, 0.125, "ddp", 32) > 0
+    assert running.flops(name, 0.125, "ddp", 32) > 0
 
 
 def test_compiles_without_a_break(make, batch):
@@ -166,7 +166,7 @@ def test_the_module_is_in_the_way(make, batch):
         ({"uses": {}}, r"ddp needs a trained classifier: uses=\{'frozen': Run\(...\)\}"),
         ({"options": {"at": "stage9"}}, "unknown plug point 'stage9'; choose from: stem, stem.0,"),
         ({"options": {"norm": "l3"}}, "unknown norm 'l3'; choose from: l2, l1"),
-        ({"options": {"skip": True}}, "unexpected keyword argument 'skip'"),
+        ({"options": {"skip": True}}, "unknown option of method 'ddp' 'skip'"),
     ],
 )
 def test_what_a_user_can_get_wrong(make, fields, message):
@@ -186,20 +186,21 @@ def test_parents_that_do_not_fit(make, run, tiny, batch):
 # Trainings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degradation", [CONTRAST, BLIND])
 def test_training_lowers_the_drift_and_leaves_the_network_alone(
     run, cpu, store, degradation, monkeypatch
 ):
     own = run(degrade=degradation, evaluate=(FOG,), epochs=15)
-    sweep.train(own.uses["frozen"], store, None, cpu)
-    parents, place = [], sweep.load_network
+    running.train(own.uses["frozen"], store, None, cpu)
+    parents, place = [], running.load_network
 
     def load(*arguments):
         parents.append(place(*arguments))
         return parents[-1]
 
-    monkeypatch.setattr(sweep, "load_network", load)
-    record = sweep.train(own, store, None, cpu)
+    monkeypatch.setattr(running, "load_network", load)
+    record = running.train(own, store, None, cpu)
     losses = [epoch["loss"] for epoch in record.history]
     assert losses[-1] < 0.9 * losses[0]
     assert 0 < record.metrics["drift_left"] < record.metrics["drift"]
@@ -213,6 +214,7 @@ def test_training_lowers_the_drift_and_leaves_the_network_alone(
     assert not parents[0].training
 
 
+@pytest.mark.slow
 def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
     """The module goes from a data set of three classes to one of ten, in the network of the ten."""
     images = iter(datasets.load("synthdigits").train.images[-15:].permute(0, 2, 3, 1).numpy())
@@ -239,7 +241,7 @@ def test_learned_on_ten_images_of_another_data_set(run, cpu, store, tmp_path):
     assert here["cross_entropy"] != without["cross_entropy"]
     # Without a module: what the frozen network makes of the degraded images by itself.
     frozen = dataclasses.replace(learned.uses["frozen"], epochs=1, evaluate=(noise,))
-    direct = sweep.train(frozen, store, tmp_path, cpu).metrics
+    direct = running.train(frozen, store, tmp_path, cpu).metrics
     assert without["cross_entropy"] == pytest.approx(
         direct["cross_entropy@gaussian_noise-5"], rel=1e-4
     )

@@ -34,8 +34,7 @@ def test_parameters_of_the_published_module():
 
 
 def test_layers_of_the_published_module():
-    """Recomputed from its parameters by hand: three pairs, side by side, a 1x1 convolution, a ReLU,
-    nothing added."""
+    """From its parameters by hand: three pairs side by side, a 1x1 convolution, a ReLU."""
     module = FeatureDeDrifting(8, residual=False)
     maps, images = noise(2, 8, 6, 6), noise(2, 3, 6, 6, seed=1)
     x, seen = torch.cat([maps, images], 1), []

@@ -7,7 +7,8 @@ import torch
 from helpers import built
 
 from paperlib import sweep
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
 from paperlib.papers.ddp.drift_statistics import (
@@ -183,7 +184,7 @@ def test_arrows_lie_in_the_plane_of_the_drifts():
 # The method
 
 
-def test_images_are_sampled_alike_in_whatever_batches(make):
+def test_the_positions_do_not_depend_on_the_batches(make):
     method = make(options={"patch": 3})
     (batch,) = batches(lambda x: 0.5 * x, 1)
     whole = method.vectors(batch, torch.arange(8))
@@ -201,7 +202,8 @@ def test_images_are_sampled_alike_in_whatever_batches(make):
 def test_features_at_the_same_positions_are_compared(make):
     method = make(options={"at": "stem.0", "control": "contrast", "control_severity": 3})
     (batch,) = batches(lambda x: x, 1)
-    degraded = method.control(batch.clean, Which(torch.arange(8), ("drift control",)))
+    key = ImageKey(torch.arange(8), ("drift control",))
+    degraded = to_float(method.control(to_levels(batch.clean), key))
     vectors = method.vectors(batch._replace(degraded=degraded), torch.arange(8))
     torch.testing.assert_close(vectors.drift, vectors.control)
     assert vectors.drift.abs().mean() > 0.01
@@ -242,6 +244,7 @@ def test_what_cannot_be_measured(make):
         make().measure(batches(lambda x: 0.5 * x, 1, 1))
 
 
+@pytest.mark.slow
 def test_a_run_and_its_record(run, cpu, store):
     noisy = {**CONTRAST, "corruption": "gaussian_noise"}
     (record,) = sweep.Sweep(store, None, cpu, bar=False)([run(evaluate=(noisy,))])

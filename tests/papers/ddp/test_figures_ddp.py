@@ -2,7 +2,6 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -12,12 +11,7 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.figures import DPI, gains
 from paperlib.papers.ddp import figures as figures_ddp
 
-
-@pytest.fixture(autouse=True)
-def close():
-    """No figure outlives its test."""
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def samples():

@@ -1,5 +1,4 @@
-"""DFD's runs under every profile: all of them valid, the paper's with the paper's recipe, nothing
-tuned on the test."""
+"""DFD's runs: all of them valid, the paper's with its recipe, nothing tuned on test images."""
 
 import dataclasses
 
@@ -8,10 +7,8 @@ import torch
 
 from paperlib import degrade, methods, papers
 from paperlib.errors import UserError
-from paperlib.evidence.claims import read_claims, read_numbers
 from paperlib.methods import Task
 from paperlib.papers.dfd import study as dfd
-from paperlib.papers.dfd.tables import describe
 from paperlib.runs import Record, in_order
 from paperlib.study import select
 from paperlib.training import learning_rate, make_optimizer
@@ -29,8 +26,7 @@ def asked_for(profile):
 
 
 def fake(runs):
-    """A record for every run; the validation accuracy grows with lambda, the test accuracy
-    falls."""
+    """A record per run; the validation accuracy grows with lambda, the test accuracy falls."""
     records = []
     for run in runs:
         lambda_ = float(run.options.get("lambda_", 0))
@@ -44,20 +40,7 @@ def fake(runs):
     return records
 
 
-@pytest.mark.parametrize(
-    ("profile", "count"),
-    # 27 to tune lambda, 4 for super-resolution, 3 silences; per seed 15 in Table 1, 3 in Table 2, 2
-    # silences
-    [
-        ("smoke", 34 + 20),
-        ("demo", 34 + 3 * 20),
-        ("paper", 34 + 3 * 20),
-    ],
-)
-def test_how_much_a_profile_trains(profile, count):
-    assert len(in_order(asked_for(profile))) == count
-
-
+@pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
     distinct = {
@@ -110,23 +93,26 @@ def test_the_paper_profile_has_the_papers_recipe():
     assert dfd.PROFILES["paper"].datasets == ("cifar10", "svhn")
 
 
-@pytest.mark.parametrize(
-    ("dataset", "flipped"), [("cifar10", True), ("svhn", False), ("synthdigits", False)]
-)
-def test_only_photographs_are_mirrored(dataset, flipped):
-    assert dfd.PROFILES["paper"].run(dataset, "alexnet", 0).flip == flipped
-
-
 # Tuning
 
 
 @PROFILES
 def test_lambda_is_chosen_on_images_that_no_network_behind_it_has_seen(profile):
-    cells = dfd.Study(dfd.PROFILES[profile], "synthdigits").fig2()
-    tuned = [run for runs in cells.values() for run in runs]
-    assert len(tuned) == 3 * 8
-    # parents, too
-    assert {run.holdout for run in in_order(tuned)} == {dfd.PROFILES[profile].holdout} != {0}
+    settings = dfd.PROFILES[profile]
+    cells = dfd.Study(settings, "synthdigits").fig2()
+    assert tuple(cells) == settings.networks
+    for base, *students in cells.values():
+        assert base.method == "supervised"
+        assert [run.options["lambda_"] for run in students] == list(dfd.LAMBDAS)
+        # parents, too
+        assert {run.holdout for run in in_order([base, *students])} == {settings.holdout} != {0}
+
+
+def test_only_the_tuning_holds_images_out():
+    items = dfd.study(dfd.PROFILES["smoke"], "synthdigits", fake)
+    for item in ("table1", "table2", "fig3", "silences"):
+        runs = [record.run for records in items[item].values() for record in records]
+        assert {run.holdout for run in in_order(runs)} == {0}, item
 
 
 @pytest.mark.parametrize("init", ["scratch", "teacher", "lr"])
@@ -163,7 +149,7 @@ def test_the_best_lambda(tiny):
     assert dfd.best_lambda([base]) == 2.0  # the paper's, where nothing was tuned
 
 
-# Cells and tables
+# Cells
 
 
 def test_students_are_paired_with_their_base_by_seed_and_start():
@@ -181,62 +167,34 @@ def test_students_are_paired_with_their_base_by_seed_and_start():
                     student.run, method="supervised", options=options, uses={}
                 )
                 assert plain == base.run
+            for high, student in zip(
+                cells[f"{network}/hr"], cells[f"{network}/dfd/{size}"], strict=True
+            ):
+                assert student.run.uses == {"teacher": high.run}  # of the same seed
 
 
-def test_every_cell_of_the_paper_is_measured():
-    items = dfd.study(dfd.PROFILES["smoke"], "cifar10", fake)
-    cells = {**items["table1"], **items["table2"]}
-    wanted = {cell for _, cell in read_numbers("dfd", "table1", "table2")}
-    wanted |= {cell for claim in read_claims("dfd") for cell in (claim.better, claim.worse)}
-    assert wanted <= cells.keys()
-    assert all(len(records) == 1 for records in cells.values())
+def test_classifiers_of_all_seeds_share_a_super_resolver():
+    study = dfd.Study(select(dfd.PROFILES, "smoke", seeds=3), "synthdigits")
+    drawn = study.fig3()
+    for name in ("vdsr", "espcn", "srgan"):
+        runs = study.table2()[f"resnet18/{name}/8"]
+        assert [run.seed for run in runs] == [0, 1, 2]
+        assert [run.uses["frontend"] for run in runs] == drawn[name] * 3
+    (srgan,), (srresnet,) = drawn["srgan"], drawn["srresnet"]
+    assert srgan.uses["init"] == srresnet  # SRGAN trains this network on
+    assert srgan.network == srresnet.network == "srresnet"
 
 
-def test_all_tables_are_made_even_of_nothing():
-    settings = select(dfd.PROFILES, "smoke", ["cifar10", "synthdigits"])
-    for results in (fake, lambda runs: []):
-        studies = {name: dfd.study(settings, name, results) for name in settings.datasets}
-        tables = papers.tables("dfd").tables(settings, studies)
-        assert len({table.title for table in tables}) == len(tables)
-        assert all(len(row) == len(table.headers) for table in tables for row in table.rows)
-
-
-def test_a_reduced_setting_is_called_reduced():
-    assert "REDUCED setting `smoke`: 256 training images, 1 epoch(s)" in describe(
-        dfd.PROFILES["smoke"]
-    )
-    assert "REDUCED" not in describe(dfd.PROFILES["paper"])
-
-
-# Choices
-
-
-def test_a_profile_with_choices_of_ones_own():
-    settings = select(dfd.PROFILES, "smoke", ["svhn", "cifar10"], 5)
-    assert (settings.datasets, settings.seeds) == (("svhn", "cifar10"), 5)
-    assert select(dfd.PROFILES, "smoke") is dfd.PROFILES["smoke"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("fast",), "unknown profile 'fast'; choose from: smoke, demo, paper"),
-        (
-            ("smoke", ["mnist"]),
-            "unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn, scenes, voc2007, "
-            "or FOLDER@PIXELS (FOLDER/{train,val}/CLASS/*.jpg in DATA_ROOT)",
-        ),
-        (
-            ("smoke", ["voc2007"]),
-            "voc2007 is a data set for detection, and this paper has no detector",
-        ),
-        (("smoke", None, 0), "seeds is 0; it must be at least 1"),
-    ],
-)
-def test_wrong_choices(arguments, message):
-    with pytest.raises(UserError) as caught:
-        select(dfd.PROFILES, *arguments)
-    assert str(caught.value) == message
+def test_a_student_from_trained_weights_has_a_control_from_the_same_weights():
+    study = dfd.Study(select(dfd.PROFILES, "smoke", seeds=2), "synthdigits")
+    cells = study.silences(2.0)
+    for control, student in zip(
+        cells["resnet18/lr/8/init=teacher"], cells["resnet18/dfd/8/init=teacher"], strict=True
+    ):
+        assert student.uses["init"] == control.uses["init"] == study.high("resnet18", student.seed)
+        assert dataclasses.replace(student, method="supervised", options={}, uses=control.uses) == (
+            control
+        )
 
 
 def test_unknown_paper():

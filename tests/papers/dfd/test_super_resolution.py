@@ -1,5 +1,6 @@
 """Super-resolution networks, their pixel loss, and the two players of SRGAN."""
 
+import dataclasses
 import itertools
 import math
 
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib import degrade
+from paperlib import degrade, methods
+from paperlib.degrade.levels import to_float, to_levels
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task
 from paperlib.networks import build as build_classifier
@@ -39,13 +41,14 @@ def make_batch(count: int = 16) -> Batch:
     clean = F.interpolate(torch.rand(count, 3, 4, 4, generator=generator), 32, mode="bilinear")
     clean[..., 13:] = 1 - clean[..., 13:]
     clean = clean.contiguous(memory_format=torch.channels_last)
-    return Batch(clean, degrade.build(RUN.degrade)(clean), torch.zeros(count, dtype=torch.int64))
+    degraded = to_float(degrade.build(RUN.degrade)(to_levels(clean)))
+    return Batch(to_float(to_levels(clean)), degraded, torch.zeros(count, dtype=torch.int64))
 
 
-def make_run(name: str, **options: float) -> Run:
+def make_run(name: str, method: str = "super_resolution", **options: float) -> Run:
     width, depth = SMALL[name]
     return Run(
-        "super_resolution",
+        method,
         "cifar10",
         name,
         width=width,
@@ -56,13 +59,13 @@ def make_run(name: str, **options: float) -> Run:
 
 def make_pixel(name: str = "espcn") -> sr.SuperResolution:
     torch.manual_seed(0)
-    run = make_run(name)
-    return sr.SuperResolution(run, TASK, {}, **run.options)  # type: ignore[arg-type]
+    method = methods.build(make_run(name), TASK, {})
+    assert isinstance(method, sr.SuperResolution)
+    return method
 
 
 def make_gan(**options: float) -> sr.SRGAN:
     torch.manual_seed(0)
-    run = make_run("srresnet", **options)
     content = build_classifier("vgg16", 10, width=0.125).requires_grad_(False)
     content.normalise_with(TASK.mean, TASK.std)
     for module in content.modules():
@@ -70,7 +73,9 @@ def make_gan(**options: float) -> sr.SRGAN:
             module.momentum = None  # one pass sets the statistics; without them its features vanish
     content.train()(make_batch(64).clean)
     content.eval()
-    return sr.SRGAN(run, TASK, {"content": content}, **run.options)  # type: ignore[arg-type]
+    gan = methods.build(make_run("srresnet", "srgan", **options), TASK, {"content": content})
+    assert isinstance(gan, sr.SRGAN)
+    return gan
 
 
 def gradients(module: nn.Module) -> list[Tensor]:
@@ -135,6 +140,16 @@ def test_vdsr_learns_a_residual_of_bicubic() -> None:
     torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-5)
 
 
+def test_the_input_is_as_large_as_the_degradation_leaves_it() -> None:
+    assert sr.SuperResolution.input_size(RUN, TASK) == 8
+    assert (
+        sr.SuperResolution.input_size(dataclasses.replace(RUN, degrade={"name": "lowres"}), TASK)
+        == 32
+    )
+    (image,) = methods.example(make_run("espcn"), TASK)
+    assert image.shape == (1, 3, 8, 8)
+
+
 def test_mistakes_are_one_line() -> None:
     with pytest.raises(
         UserError,
@@ -144,7 +159,7 @@ def test_mistakes_are_one_line() -> None:
     with pytest.raises(UserError, match="depth is 1; it must be at least 2"):
         build("vdsr", depth=1)
     with pytest.raises(UserError, match="srgan needs a classifier"):
-        sr.SRGAN(make_run("srresnet"), TASK, {})
+        methods.build(make_run("srresnet", "srgan"), TASK, {})
 
 
 # Losses
@@ -162,9 +177,9 @@ def test_losses_by_hand() -> None:
 
 def test_target_is_what_the_degradation_gives_at_half_its_factor() -> None:
     batch = make_batch(4)
-    expected = degrade.build({"name": "lowres", "factor": 2, "up": "none"})(batch.clean)
+    expected = degrade.build({"name": "lowres", "factor": 2, "up": "none"})(to_levels(batch.clean))
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(make_pixel().target(batch), expected)
+        assert torch.equal(make_pixel().target(batch), to_float(expected))
 
 
 def test_content_loss_is_zero_for_equal_images_only() -> None:
@@ -226,6 +241,7 @@ def test_one_backward_pass_gives_each_player_its_own_gradient() -> None:
         torch.testing.assert_close(a.grad, b.grad)
 
 
+@pytest.mark.slow
 def test_each_player_learns_against_a_fixed_other() -> None:
     for player, term in (("discriminator", "discriminator"), ("network", "adversarial")):
         gan, batch = make_gan(adversarial=1.0, content=0.0), make_batch()
@@ -252,9 +268,8 @@ def test_what_srgan_saves_and_hands_on() -> None:
 
 def test_srgan_starts_from_its_parent() -> None:
     gan, parent = make_gan(), build("srresnet", *SMALL["srresnet"])
-    again = sr.SRGAN(
-        make_run("srresnet"), TASK, {**gan.parents, "init": parent}, depth=SMALL["srresnet"][1]
-    )
+    parents = {**gan.parents, "init": parent}
+    again = methods.build(make_run("srresnet", "srgan"), TASK, parents)
     assert all(
         torch.equal(a, b)
         for a, b in zip(again.network.parameters(), parent.parameters(), strict=True)

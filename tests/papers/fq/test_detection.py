@@ -7,17 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from paperlib import datasets, degrade, methods, sweep, training
+from paperlib import datasets, degrade, methods, running, sweep, training
 from paperlib.datasets import Dataset, Split, scenes
 from paperlib.errors import UserError
 from paperlib.execution import Execution
+from paperlib.files import pack, unpack
 from paperlib.methods import Batch, Task
 from paperlib.networks import detector
-from paperlib.papers.fq.detection import QuantizedDetection
-from paperlib.papers.fq.figures_detection import GREEN, detections
+from paperlib.papers.fq.figures import GREEN, detections
 from paperlib.papers.fq.insertion import QuantizedConv2d, alphas
 from paperlib.papers.fq.quantization import HPOW, SF
-from paperlib.store import pack, unpack
 
 TASK = Task(10, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
 HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg_compression": 0.5}
@@ -69,7 +68,7 @@ def make(make_run):
 
     def make(**fields):
         torch.manual_seed(0)
-        return QuantizedDetection(run := make_run(**fields), TASK, {}, **run.options)
+        return methods.build(make_run(**fields), TASK, {})
 
     return make
 
@@ -163,8 +162,10 @@ def test_pow_goes_behind_the_convolutions_of_the_backbone_and_starts_as_the_base
     first = base.loss(batch)["loss"]
     torch.manual_seed(1)
     assert torch.allclose(power.loss(batch)["loss"], first, rtol=1e-5)
-    assert {id(p) for p in power.undecayed()} == {id(p) for p in alphas(power.network).values()}
-    assert base.undecayed() == []
+    assert {id(p) for p in power.no_decay_parameters()} == {
+        id(p) for p in alphas(power.network).values()
+    }
+    assert base.no_decay_parameters() == []
 
 
 def test_the_other_kinds(make):
@@ -214,6 +215,7 @@ def test_an_image_without_objects_can_be_trained_on(make, batch):
     assert make().loss(batch._replace(labels=nothing))["loss"].isfinite()
 
 
+@pytest.mark.slow
 def test_a_few_steps_find_the_objects(make, batch):
     """Two scenes, trained until they are known by heart."""
     two = batch.part(slice(2))
@@ -244,9 +246,11 @@ def test_a_few_steps_find_the_objects(make, batch):
             {"options": {"kind": "power"}},
             "unknown kind 'power'; choose from: none, sf, pow, hpow, sf-pow",
         ),
-        ({"options": {"beta": 10.0}}, "a detector of kind 'none' takes no option beta"),
+        ({"options": {"beta": 10.0}}, "kind 'none' takes no option beta"),
         ({"options": {"kind": "pow", "penalty": "l3"}}, "unknown penalty 'l3'"),
-        ({"options": {"kind": "sf", "bet": 10.0}}, "non-linearity 'sf'"),
+        ({"options": {"kind": "sf", "bet": 10.0}}, "unknown option of method 'detection' 'bet'"),
+        ({"options": {"kind": "sf"}}, "non-linearity 'sf'"),  # without beta
+        ({"options": {"stages": 4}}, "stages is 4; choose from: 1, 2, 3"),
     ],
 )
 def test_mistakes_in_runs(make, fields, message):
@@ -262,7 +266,7 @@ def test_a_resumed_training_has_the_same_bits(few, make_run, cpu, tmp_path):
 
     def trainer():
         torch.manual_seed(run.seed)
-        method = cpu.place(methods.build(run, sweep.task(few), {}))
+        method = cpu.place(methods.build(run, running.task(few), {}))
         return training.Trainer(run, method, few.split(32)[0], degrade.build(run.degrade), cpu)
 
     whole = trainer()
@@ -279,6 +283,7 @@ def test_a_resumed_training_has_the_same_bits(few, make_run, cpu, tmp_path):
     assert resumed.progress.history == whole.progress.history
 
 
+@pytest.mark.slow
 def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, cpu):
     trained = make_run(options={"kind": "pow"}, evaluate=(HEAVY,), batch_size=8)
     (record,) = sweep.Sweep(store, None, cpu)([trained])
@@ -305,12 +310,12 @@ def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, 
     )
 
     kept = store.samples(heavy)
-    network = sweep.load_network(trained, store, few, cpu)
-    which = degrade.Which(torch.arange(8), ("test",))
-    seen = degrade.build(HEAVY)(few.test.images[:8].float() / 255, which)
-    assert torch.equal(kept["images"], seen.mul(255).round().to(torch.uint8))
+    network = running.load_network(trained, store, few, cpu)
+    key = degrade.ImageKey(torch.arange(8), ("test",))
+    seen = degrade.build(HEAVY)(few.test.images[:8], key)
+    assert torch.equal(kept["images"], seen)
     assert kept["images"].dtype == torch.uint8
-    found = network(seen)
+    found = network(seen / 255)
     torch.testing.assert_close(kept["boxes"], found.boxes)
     assert torch.equal(kept["labels"], found.labels)
     assert torch.equal(kept["truth"], few.test.labels[:8])
@@ -319,8 +324,8 @@ def test_a_trained_detector_is_tested_on_distorted_images(few, make_run, store, 
 
 def test_the_work_of_a_run_is_known_beforehand(few):
     assert (
-        sweep.flops("plain10", 0.25, "detection", 96)
-        > sweep.flops("plain10", 0.125, "detection", 96)
+        running.flops("plain10", 0.25, "detection", 96)
+        > running.flops("plain10", 0.125, "detection", 96)
         > 1e6
     )
 

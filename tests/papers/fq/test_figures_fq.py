@@ -42,6 +42,7 @@ def heights(ax):
 # Fig. 1
 
 
+@pytest.mark.slow
 def test_moment_shifts_has_a_column_a_layer():
     layers = {f"conv{i}_1": (normal(500, i, i), normal(300, 100 * i, -i)) for i in range(1, 7)}
     figure = figures_fq.moment_shifts(layers)

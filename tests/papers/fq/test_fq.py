@@ -9,11 +9,13 @@ from helpers import built
 
 from paperlib import degrade
 from paperlib.datasets import load
+from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build, build_network
+from paperlib.papers.fq.calibration import CalibrationOptions
 from paperlib.papers.fq.insertion import alphas
 from paperlib.papers.fq.method import PENALTIES, penalty
-from paperlib.sweep import make_view, train
+from paperlib.running import make_degradation, train
 from paperlib.training import Trainer, make_optimizer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -61,7 +63,7 @@ def test_the_usual_weight(make, kind):
 @pytest.mark.parametrize("kind", ["sf", "hpow"])
 def test_without_learned_exponents_there_is_nothing_to_penalise(make, batch, kind):
     method = make(kind=kind, penalty="l1", **({"beta": 10} if kind == "sf" else {}))
-    assert method.undecayed() == []
+    assert method.no_decay_parameters() == []
     assert method.loss(batch)["penalty"].item() == 0
 
 
@@ -86,7 +88,10 @@ def test_a_network_starts_as_its_base(tiny, make, batch):
         ({"kind": "cube"}, "unknown non-linearity 'cube'; choose from: sf, pow, hpow, sf-pow"),
         ({"penalty": "l3"}, "unknown penalty 'l3'; choose from: none, l1, l2"),
         ({"kind": "sf"}, "non-linearity 'sf'"),  # without beta
-        ({"gamma": 1}, "gamma"),
+        ({"gamma": 1}, "unknown option of method 'fq' 'gamma'"),
+        ({"beta": "ten"}, "fq: beta is 'ten'; it must be of type float"),
+        ({"kind": "pow", "beta": 10}, "non-linearity 'pow'"),  # beta is of sf
+        ({"after": "relu", "splits": 2}, "inputs can be split after 'conv' only"),
     ],
 )
 def test_wrong_options(make, options, message):
@@ -102,7 +107,9 @@ def trainer(run, cpu):
     split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
     torch.manual_seed(0)
     method = build(run, TASK, {})
-    return Trainer(run, method, split, make_view(run.degrade, {}, cpu), cpu), alphas(method.network)
+    return Trainer(run, method, split, make_degradation(run.degrade, {}, cpu), cpu), alphas(
+        method.network
+    )
 
 
 def test_weight_decay_leaves_alpha_alone(tiny, cpu):
@@ -188,17 +195,17 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
     bf16 = dataclasses.replace(cpu, precision="bf16")
     seen = []
 
-    class View:
+    class Declared:
         fixed = False
 
-        def __call__(self, images, which=None):
-            seen.append((images @ images).dtype)
+        def __call__(self, images, key=None):
+            seen.append((images.float() @ images.float()).dtype)
             return images
 
     from paperlib.training import evaluate
 
     method = build(run, TASK, {})
-    evaluate(method, load(run.dataset).split(32, 0, 32)[2], View(), bf16)
+    evaluate(method, load(run.dataset).split(32, 0, 32)[2], Declared(), bf16)
     assert seen == [torch.float32]
 
 
@@ -216,6 +223,7 @@ def calibration(tiny, **fields):
     return dataclasses.replace(trained, **{"method": "calibration", "epochs": 0, **fields})
 
 
+@pytest.mark.slow
 def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
     run = calibration(tiny)
     for parent in run.uses.values():
@@ -241,7 +249,7 @@ def test_strengths_leave_the_share_above_chance(tiny, cpu, store):
             }
         )
         held = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[1]
-        images = degrade.build(spec)(held.images.float() / 255)
+        images = degrade.build(spec)(held.images) / 255
         with torch.inference_mode():
             right = (network.eval()(images).logits.argmax(1) == held.labels).double().mean().item()
         clean = metrics["validation_top1"] / 100
@@ -257,7 +265,20 @@ def test_a_calibration_that_cannot_be(tiny, fields):
         built(run, TASK)
 
 
+def test_every_distortion_has_an_option():
+    options = CalibrationOptions(**dict.fromkeys(DISTORTIONS, 0.5))
+    assert options.shares == dict.fromkeys(DISTORTIONS, 0.5)
+    assert CalibrationOptions().shares == {}
+
+
+def test_a_share_is_between_0_and_1(tiny):
+    with pytest.raises(UserError, match=r"the share left under inpainting is 1.5"):
+        built(calibration(tiny, options={"inpainting": 1.5}), TASK)
+
+
 def test_an_unknown_distortion(tiny):
     run = calibration(tiny, options={"fog": 0.5})
-    with pytest.raises(UserError, match="unknown distortion 'fog'; choose from: motion_blur"):
+    with pytest.raises(
+        UserError, match="unknown option of method 'calibration' 'fog'; choose from: motion_blur"
+    ):
         built(run, TASK)

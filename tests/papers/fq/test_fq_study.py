@@ -1,5 +1,4 @@
-"""Feature quantization's runs under every profile, and the tables and curves that are made of their
-records."""
+"""Feature quantization's runs, and the tables and curves that are made of their records."""
 
 import dataclasses
 
@@ -10,7 +9,6 @@ from paperlib import degrade, methods, papers
 from paperlib.datasets import load
 from paperlib.evidence.claims import read_claims, read_csv
 from paperlib.methods import Task
-from paperlib.papers.fq import network_tables
 from paperlib.papers.fq import study as fq
 from paperlib.papers.fq import tables as fq_tables
 from paperlib.runs import Record, in_order
@@ -22,8 +20,7 @@ STRENGTHS = dict.fromkeys(fq.DISTORTIONS, 0.5)
 
 
 def fake(runs):
-    """A record for every run: accuracies that differ by non-linearity, seed and distortion, and
-    strengths of 0.5."""
+    """A record per run: accuracies by non-linearity, seed and distortion, and strengths of 0.5."""
     records = []
     for run in runs:
         better = 1.0 + run.seed / 10 if run.method == "fq" else 0.0
@@ -52,6 +49,7 @@ def asked_for(profile):
     return in_order(asked)
 
 
+@pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
     for run in {
@@ -110,9 +108,7 @@ def test_the_paper_profile_is_the_papers():
     settings = fq.PROFILES["paper"]
     assert settings.datasets == ("cifar10", "cifar100", "voc2007")
     assert settings.seeds >= 5  # the effects are tenths of a point
-    cells = fq.Study(settings, "cifar10").table1()
-    assert len(cells) == 11
-    for runs in cells.values():
+    for runs in fq.Study(settings, "cifar10").table1().values():
         assert [run.seed for run in runs] == list(range(settings.seeds))
         assert all(
             (run.width, run.train_size, run.test_size, run.epochs) == (1.0, 0, 0, 100)
@@ -127,12 +123,28 @@ def test_the_share_that_each_distortion_leaves():
     assert list(shares) == list(fq.DISTORTIONS)
 
 
+@PROFILES
+def test_a_distorted_detector_is_the_clean_one(profile):
+    """Distortions are for tests alone, and both kinds of detectors are trained alike."""
+    settings = fq.PROFILES[profile]
+    cells = fq.Study(settings, settings.datasets[-1]).fig4()
+    for kind in ("base", "pow-1"):
+        clean = cells[f"detector/{kind}/clean"]
+        assert [run.seed for run in clean] == list(range(settings.detector_seeds))
+        for chain in ("minor", "heavy"):
+            runs = cells[f"detector/{kind}/{chain}"]
+            assert [run.uses for run in runs] == [{"init": run} for run in clean]
+            assert all(run.epochs == 0 for run in runs)
+    for base, ours in zip(cells["detector/base/clean"], cells["detector/pow-1/clean"], strict=True):
+        assert dataclasses.replace(ours, options=base.options) == base
+        assert ours.options.items() >= base.options.items()
+
+
 def test_strengths_beyond_the_strongest():
     assert fq.distorted("inpainting", 1.4)["strength"] == 1.0
-    run = fq.Study(fq.PROFILES["smoke"], "synthdigits").base("resnet50", 0)
-    tested = fq.Study(fq.PROFILES["smoke"], "synthdigits").tested(
-        run, {"inpainting": 0.8}, fq.STRENGTHS
-    )
+    study = fq.Study(fq.PROFILES["smoke"], "synthdigits")
+    run = study.classifier("resnet50", 0)
+    tested = study.under(run, {"inpainting": 0.8}, fq.STRENGTHS)
     strengths = [spec["strength"] for spec in tested.evaluate if spec["name"] == "distortion"]
     assert strengths == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
@@ -153,8 +165,9 @@ def test_without_a_calibration_the_rest_is_asked_for():
     asked = []
     items = fq.study(fq.PROFILES["cpu"], "cifar10", lambda runs: asked.extend(runs) or [])
     assert not items["table3"]
-    assert len(items["table1"]) == 11
-    assert any(run.network == "smallcnn" for run in asked)
+    study = fq.Study(fq.PROFILES["cpu"], "cifar10")
+    for cells in (study.table1(), study.silences()):
+        assert all(set(runs) <= set(asked) for runs in cells.values())
 
 
 @PROFILES
@@ -164,20 +177,34 @@ def test_all_tables_are_made_of_records_and_even_of_nothing(profile):
         for table in fq_tables.tables(settings, measured):
             assert table._repr_markdown_()
             assert all(len(row) == len(table.headers) for row in table.rows), table.title
-            assert (f"`{profile}`" in table.title) or "REDUCED" not in table.title
+
+
+@PROFILES
+def test_titles_say_what_a_profile_reduces(profile):
+    settings, measured = studies(profile)
+    titles = [table.title for table in fq_tables.tables(settings, measured)]
+    ours = (
+        "Table 1. Classification",
+        f"Table 3, ours: {settings.datasets[0]}",
+        "What the supplement",
+    )
+    for start in ours:
+        (title,) = (title for title in titles if title.startswith(start))
+        assert (f"REDUCED setting `{profile}`: " in title) == (profile != "paper")
+    assert profile != "paper" or not any("REDUCED" in title for title in titles)
 
 
 def test_every_number_of_the_paper_has_its_cell():
     _, measured = studies("cpu")
     table1 = {row["cell"] for row in read_csv("fq", "table1")}
     assert table1 == set(measured["cifar10"]["table1"])
-    cells = fq_tables.under(measured["cifar10"]["table3"], STRENGTHS)
+    found = fq_tables.scores({**measured["cifar10"], "fig4": measured["scenes"]["fig4"]})
     for row in read_csv("fq", "table3"):
-        assert all(cells[f"{row['cell']}/{name}"] for name in ("clean", *fq.DISTORTIONS))
-    known = table1 | set(cells) | set(measured["scenes"]["fig4"])
+        assert all(found.values(row["cell"], name) for name in ("clean", *fq.DISTORTIONS))
     for claim in read_claims("fq"):
-        assert {claim.better, claim.worse} <= known, claim
+        assert all(found.values(cell, claim.metric) for cell in claim.cells()), claim
         assert claim.points > 0
+        assert claim.dataset in fq_tables.PARTS
 
 
 def test_claims_follow_from_the_papers_tables():
@@ -188,11 +215,11 @@ def test_claims_follow_from_the_papers_tables():
     table3 = {row["cell"]: row for row in read_csv("fq", "table3")}
     checked = 0
     for claim in read_claims("fq"):
+        better, worse = claim.cells()
         if claim.dataset.startswith("cifar"):
-            difference = errors[claim.dataset, claim.worse] - errors[claim.dataset, claim.better]
+            difference = errors[claim.dataset, worse] - errors[claim.dataset, better]
         elif "Table 3" in claim.source:
-            (better, name), (worse, _) = claim.better.rsplit("/", 1), claim.worse.rsplit("/", 1)
-            difference = float(table3[better][name]) - float(table3[worse][name])
+            difference = float(table3[better][claim.metric]) - float(table3[worse][claim.metric])
         else:
             continue
         checked += 1
@@ -200,18 +227,52 @@ def test_claims_follow_from_the_papers_tables():
     assert checked >= 50
 
 
+def test_verdicts_say_which_part_of_the_paper_they_are_about():
+    settings, measured = studies("cpu")
+    found = {name: fq_tables.verdicts(settings, name, own) for name, own in measured.items()}
+    parts = {
+        name: {fq_tables.PARTS[verdict.claim.dataset] for verdict in own}
+        for name, own in found.items()
+    }
+    assert parts == {
+        "cifar10": {"Table 1", "Table 3 and abstract"},
+        "cifar100": {"Table 1"},
+        "scenes": {"Detection"},
+    }
+    claimed = {verdict.claim.dataset for verdict in found["cifar100"]}
+    assert claimed == {"cifar100"}
+    words = {}
+    for verdict in found["cifar10"]:
+        words.setdefault((verdict.claim.cells(), verdict.claim.metric), set()).add(verdict.word)
+    # what is better by 1.2 points, in a reduced setting
+    assert words[("smallcnn/l1/pow-1", "smallcnn/base"), "top1"] == {"direction only"}
+    assert words[("smallcnn/base", "smallcnn/l1/pow-2"), "top1"] == {"not reproduced"}
+    assert words[("resnet18/base", "resnet18/sf-10"), "jpeg_compression"] == {"not reproduced"}
+    titles = [table.title for table in fq_tables.claims(settings, "scenes", measured["scenes"])]
+    kind = "reduced setting: only the direction can be judged"
+    assert titles == [f"Detection. Claims, measured on scenes ({kind})"]
+
+
+def test_on_other_data_the_claims_about_cifar10_are_judged():
+    settings = select(fq.PROFILES, "cpu", ["svhn"])
+    items = {**fq.study(settings, "svhn", fake), "table3": {}}
+    claims = {verdict.claim for verdict in fq_tables.verdicts(settings, "svhn", items)}
+    assert claims == {claim for claim in read_claims("fq") if claim.dataset == "cifar10"}
+
+
 def test_gains_are_paired_and_marked():
     settings, measured = studies("cpu")
-    table = fq_tables.gains("cifar10", fq_tables.under(measured["cifar10"]["table3"], STRENGTHS))
+    table = fq_tables.gains("cifar10", fq_tables.scores(measured["cifar10"]))
     row = next(row for row in table.rows if row[0] == "Plain-10 +POW-1")
-    assert row[1] == "**+1.1 ± 0.2**"  # seeds 0 to 2: 1.0, 1.1, 1.2
-    assert row[2] == "**+2.2 ± 0.5**"
+    assert row[1] == "**+1.10 ± 0.25**"  # seeds 0 to 2: 1.0, 1.1, 1.2
+    assert row[2] == "**+2.20 ± 0.50**"
     assert settings.seeds > fq.SEEDS == 3
 
 
 def test_errors_have_standard_deviations():
     _, measured = studies("cpu")
-    table = fq_tables.table1(fq.PROFILES["cpu"], {"cifar10": measured["cifar10"]["table1"]})
+    found = {name: fq_tables.scores(measured[name]) for name in ("cifar10", "scenes")}
+    table = fq_tables.table1(fq.PROFILES["cpu"], found)
     assert table.headers == ["", "cifar10: paper", "cifar10: ours"]
     assert table.rows[0] == ["Base", "18.31 ± 0.15", "50.00 ± 0.00 (5)"]
     assert table.rows[1] == ["+POW-1, L1", "18.03 ± 0.19", "48.80 ± 0.16 (5)"]  # 50 - 1 - seed / 10
@@ -219,7 +280,7 @@ def test_errors_have_standard_deviations():
 
 def test_curves_of_fig_3():
     _, measured = studies("cpu")
-    curves = fq_tables.curves(measured["cifar10"]["table3"], STRENGTHS)
+    curves = fq_tables.curves(fq_tables.scores(measured["cifar10"]))
     assert list(curves) == list(fq.DISTORTIONS.values())
     assert list(curves["JPEG"]) == ["ResNet-50", "+SF-10", "+SF-100", "+POW-1", "+HPOW"]
     curve = curves["JPEG"]["+SF-10"]
@@ -229,10 +290,10 @@ def test_curves_of_fig_3():
 
 
 def test_networks_as_tables():
-    table = network_tables.layers("Table 2", "smallcnn", 10, 32)
+    table = fq_tables.layers("Table 2", "smallcnn", 10, 32)
     assert "62,250 parameters" in table.title
     assert [row[0] for row in table.rows][:3] == ["conv 3×3, 32", "max-pool 2×2", "conv 3×3, 64"]
-    table = network_tables.layers("Table 4", "plain10", 1000, 224)
+    table = fq_tables.layers("Table 4", "plain10", 1000, 224)
     assert "5,244,968 parameters" in table.title
     assert sum(row[0].startswith("conv") for row in table.rows) == 9
 

@@ -179,6 +179,7 @@ def test_alphas_by_layer():
     assert all(alpha.grad.eq(1).all() for alpha in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("sf", {"beta": 2}), ("pow", {"splits": 2}), ("hpow", {})],

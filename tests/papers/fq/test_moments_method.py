@@ -269,7 +269,7 @@ def test_networks_with_power_functions(make, run):
         ({"options": {"layers": "conv9_9"}}, "unknown layer 'conv9_9'; choose from: conv1_1,"),
         ({"options": {"at": "fc"}}, "unknown place 'fc'; choose from: conv, bn, relu"),
         ({"options": {"unit": "images"}}, "unknown unit 'images'; choose from: neurons, channels"),
-        ({"options": {"layer": "conv1_1"}}, "unexpected keyword argument 'layer'"),
+        ({"options": {"layer": "conv1_1"}}, "unknown option of method 'moments' 'layer'"),
     ],
 )
 def test_what_a_user_can_get_wrong(run, fields, message):

@@ -2,26 +2,17 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from helpers import legend
 
 from paperlib.evidence.estimates import Estimate
 from paperlib.figures import DPI
 from paperlib.papers.sfd import figures as figures_sfd
 from paperlib.papers.sfd.feature_statistics import mode
 
-
-@pytest.fixture(autouse=True)
-def close():
-    """No figure outlives its test."""
-    yield
-    plt.close("all")
-
-
-def legend(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def histogram(peak, spike=0.0, width=0.1):

@@ -4,22 +4,21 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import networks, sweep
+from paperlib import networks, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.papers.sfd.baselines.invertible import (
+from paperlib.papers.sfd.baselines.qualnet import (
     Coupling,
     Invertible,
     SpaceToDepth,
     Standardise,
-    invertible,
 )
 
 
 def disturbed(width=0.0625, size=32, dtype=torch.float32):
     """A network whose parameters and statistics are no longer those of the start, in eval mode."""
     torch.manual_seed(0)
-    network = invertible(10, width, size=size).to(dtype)
+    network = Invertible(10, width, size=size).to(dtype)
     network.normalise_with((0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
     for module in network.modules():
         if isinstance(module, Coupling):
@@ -30,6 +29,7 @@ def disturbed(width=0.0625, size=32, dtype=torch.float32):
     return network.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-4)])
 @pytest.mark.parametrize("size", [32, 224])
 def test_the_image_comes_back(size, dtype, tolerance):
@@ -80,7 +80,7 @@ def test_a_pixel_reaches_every_channel():
 
 def test_it_starts_as_a_permutation_of_pixels():
     torch.manual_seed(0)
-    network = invertible(10, 0.0625).eval()
+    network = Invertible(10, 0.0625).eval()
     images = torch.rand(2, 3, 32, 32)
     sort = [values.flatten(1).sort().values for values in (network.maps(images), images)]
     # up to the eps of batch norm
@@ -118,7 +118,7 @@ def test_the_inverse_is_computed_in_float32_under_autocast():
 @pytest.mark.parametrize("width", [0.0625, 0.125])
 def test_the_shape_of_the_maps_is_the_images_alone(size, shape, width):
     with torch.device("meta"):
-        network = invertible(7, width, feature="pre", size=size)
+        network = Invertible(7, width, feature="pre", size=size)
         images = torch.empty(2, 3, size, size)
         maps = network.maps(images)
         out = network(images)
@@ -130,7 +130,7 @@ def test_the_shape_of_the_maps_is_the_images_alone(size, shape, width):
 def test_its_size():
     def count(width, size):
         with torch.device("meta"), FlopCounterMode(display=False) as counter:
-            network = invertible(10, width, size=size)
+            network = Invertible(10, width, size=size)
             network.eval()(torch.empty(1, 3, size, size))
         return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2
 
@@ -146,11 +146,12 @@ def test_its_size():
 
 def test_images_of_a_wrong_size():
     with pytest.raises(UserError, match="multiples of 8 pixels, not 32x30"):
-        invertible(10, 0.0625)(torch.rand(1, 3, 32, 30))
+        Invertible(10, 0.0625)(torch.rand(1, 3, 32, 30))
     with pytest.raises(UserError, match="multiples of 32 pixels, not 200x200"):
-        invertible(10, 0.0625, size=200)(torch.rand(1, 3, 200, 200))
+        Invertible(10, 0.0625, size=200)(torch.rand(1, 3, 200, 200))
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_is_still_invertible(tiny, cpu, store):
     fields = {
         "train_size": 512,
@@ -161,9 +162,9 @@ def test_a_run_learns_and_is_still_invertible(tiny, cpu, store):
         "flip": False,
     }
     run = tiny(network="invertible", width=0.0625, epochs=8, **fields)
-    assert sweep.train(run, store, None, cpu).metrics["top1"] > 40  # chance is 10
+    assert running.train(run, store, None, cpu).metrics["top1"] > 40  # chance is 10
     dataset = load(run.dataset)
-    network = sweep.load_network(run, store, dataset, cpu)
+    network = running.load_network(run, store, dataset, cpu)
     assert isinstance(network, Invertible)
     images = dataset.test.images[:16].float() / 255
     assert (network.inverse(network.maps(images)) - images).abs().max() < 1e-4

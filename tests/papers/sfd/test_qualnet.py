@@ -6,26 +6,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.sfd.baselines.invertible import Coupling
-from paperlib.papers.sfd.baselines.qualnet import reconstruction_loss
+from paperlib.methods import Task, build_network
+from paperlib.papers.sfd.baselines.qualnet import Coupling, reconstruction_loss
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 
 
 @pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(4))
-
-
-@pytest.fixture
 def make(tiny):
-    """Makes an encoder with a frozen decoder that is no mere permutation; keyword arguments are
-    options."""
+    """Makes an encoder with a frozen decoder, no mere permutation; arguments are options."""
 
     def make(network="resnet18", **options):
         torch.manual_seed(0)
@@ -145,6 +137,7 @@ def test_a_decoder_that_is_none(tiny, network):
         methods.build(tiny(method="qualnet"), TASK, parents)
 
 
+@pytest.mark.slow
 def test_a_run_learns_both_and_is_reproduced(tiny, cpu, store, tmp_path):
     first = tiny(network="invertible", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 2, "table": "cifar-c"}
@@ -153,8 +146,8 @@ def test_a_run_learns_both_and_is_reproduced(tiny, cpu, store, tmp_path):
     )
     again = type(store)(tmp_path / "again")
     for place in (store, again):
-        sweep.train(first, place, None, cpu)
-        record = sweep.train(run, place, None, cpu)
+        running.train(first, place, None, cpu)
+        record = running.train(run, place, None, cpu)
     begin, end = record.history[0], record.history[-1]
     assert set(begin) == {"lr", "loss", "recognition", "reconstruction"}
     assert end["recognition"] < begin["recognition"]
@@ -164,5 +157,5 @@ def test_a_run_learns_both_and_is_reproduced(tiny, cpu, store, tmp_path):
         ("input", "output", "target"), (8, 3, 32, 32)
     )
     assert all(torch.equal(value, again.weights(run)[name]) for name, value in weights.items())
-    network = sweep.load_network(run, store, load(run.dataset), cpu).state_dict()
+    network = running.load_network(run, store, load(run.dataset), cpu).state_dict()
     assert all(torch.equal(value, weights[f"network.{name}"]) for name, value in network.items())

@@ -46,8 +46,7 @@ def count(*modules):
 
 
 def test_the_size_of_the_released_network():
-    """Added up from the list of layers of UEM.py: 2048 channels, 512 inside the blocks, a bias
-    everywhere."""
+    """Summed over the layers of UEM.py: 2048 channels, 512 inside the blocks, biases."""
     upsample = 2048 * 2048 * 2 * 2 + 2048
     block = (2048 * 512 + 512) + (9 * 512 * 512 + 512) + (512 * 2048 + 2048)
     with torch.device("meta"):
@@ -80,8 +79,7 @@ def test_the_uem_costs_nothing_at_test_time(images):
 
 
 def test_the_cost_of_the_released_network():
-    """6.28 GMAC in addition at 7x7 positions: the transposed convolution, six blocks at 14x14, one
-    head at 7x7."""
+    """6.28 GMAC more: the transposed convolution, six blocks at 14x14, one head at 7x7."""
     block = 2048 * 512 * 2 + 9 * 512 * 512
     expected = 49 * 4 * 2048 * 2048 + 6 * 196 * block + 49 * block
     with torch.device("meta"):
@@ -96,8 +94,7 @@ def test_the_cost_of_the_released_network():
 @pytest.mark.parametrize("network", ["alexnet", "vgg16", "resnet18", "resnet50", "smallcnn"])
 @pytest.mark.parametrize("variant", ["poster", "code"])
 def test_any_classifier(network, variant, images):
-    """Also those with several values a channel in front of the head, and maps of 2x2 or 16x16
-    pixels."""
+    """Also with several values per channel in front of the head, and maps of 2x2 or 16x16."""
     found = make(variant, network=network, width=0.125)
     maps = found.classifier.maps(images)
     assert found.features(images).shape == found.log_variance(images).shape == maps.shape
@@ -218,8 +215,7 @@ def test_theta():
 
 @pytest.mark.parametrize("make_uem", [FreeLogVariance, NegatedLogVariance])
 def test_theta_learns_where_residuals_are_large(make_uem):
-    """Two kinds of features, strong ones with small residuals and weak ones with large
-    residuals."""
+    """Strong features have small residuals, and weak features large ones."""
     torch.manual_seed(0)
     uem = make_uem(8)
     optimizer = torch.optim.Adam(uem.parameters(), 1e-2)

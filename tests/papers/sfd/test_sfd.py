@@ -6,14 +6,13 @@ import dataclasses
 import pytest
 import torch
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task
-from paperlib.methods.supervised import Supervised
+from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.sfd.method import mse, ulfd
 from paperlib.papers.sfd.network import SelfFeature
-from paperlib.sweep import load_network, make_view, train
+from paperlib.running import load_network, make_degradation, train
 from paperlib.training import Trainer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -99,7 +98,7 @@ def test_detach_stops_the_gradient_into_the_clean_features(make, batch, detach):
     assert into_degraded.abs().max() > 0
 
 
-def test_increasing_weights_leave_the_uncertainty_apart(make, batch):
+def test_increasing_weights_detach_the_input_of_the_uncertainty(make, batch):
     """The classifier has the gradient of the weighted error alone, though s reads its features."""
     method = make(weighting="increasing").eval()
     uem, weight = method.network.uncertainty, method.network.classifier.body.stem[0].weight
@@ -129,7 +128,9 @@ def test_lambda_0_is_cross_entropy_alone(make, batch):
 def trained_by_optimizer(method, tiny, cpu):
     run = tiny(method="sfd")
     split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
-    return Trainer(run, method, split, make_view(run.degrade, {}, cpu), cpu).optimizer.param_groups
+    return Trainer(
+        run, method, split, make_degradation(run.degrade, {}, cpu), cpu
+    ).optimizer.param_groups
 
 
 def test_what_the_optimizer_sees(make, tiny, cpu):
@@ -137,17 +138,16 @@ def test_what_the_optimizer_sees(make, tiny, cpu):
     (group,) = trained_by_optimizer(without, tiny, cpu)
     assert len(group["params"]) == len(list(without.network.classifier.parameters()))
     method = make()
-    decayed, undecayed = trained_by_optimizer(method, tiny, cpu)
+    decayed, not_decayed = trained_by_optimizer(method, tiny, cpu)
     assert len(decayed["params"]) == len(group["params"])
-    assert set(map(id, undecayed["params"])) == set(
-        map(id, method.network.uncertainty.parameters())
-    )
-    assert undecayed["weight_decay"] == 0
+    uncertainty = method.network.uncertainty.parameters()
+    assert set(map(id, not_decayed["params"])) == set(map(id, uncertainty))
+    assert not_decayed["weight_decay"] == 0
 
 
 def test_every_form_starts_from_the_same_classifier(make, tiny):
     torch.manual_seed(0)
-    expected = Supervised(tiny(), TASK, {}).network.state_dict()
+    expected = build_network(tiny(), TASK).state_dict()
     for options in (
         {},
         {"uncertainty": "none"},
@@ -161,7 +161,7 @@ def test_every_form_starts_from_the_same_classifier(make, tiny):
 
 def test_initial_weights_of_a_parent(make, tiny):
     torch.manual_seed(1)
-    plain = Supervised(tiny(), TASK, {}).network
+    plain = build_network(tiny(), TASK)
     method = make({"init": plain})
     assert torch.equal(method.network.classifier.head.weight, plain.head.weight)
     given = make(variant="code").network
@@ -241,8 +241,7 @@ def test_training_lowers_the_loss(tiny, cpu, store, options):
 
 
 def test_a_network_that_is_handed_on(tiny, cpu, store):
-    """From a clean-trained classifier to sfd, to a run that only tests it; the weights come back
-    whole."""
+    """From a classifier to sfd, to a run that only tests it; the weights come back whole."""
     first = tiny(epochs=1)
     run = tiny(
         method="sfd",
@@ -275,9 +274,10 @@ def test_a_network_that_is_handed_on(tiny, cpu, store):
     )
 
 
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(tiny, cpu, store, monkeypatch):
     run = tiny(method="sfd", degrade=NOISE, epochs=3)
-    monkeypatch.setattr(sweep, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0.0)
     seen = []
 
     def interrupt(count):

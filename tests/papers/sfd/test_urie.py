@@ -8,19 +8,13 @@ import torch
 from helpers import built
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.sfd.baselines.urie_network import Attention, Enhancer, SelectiveEnhancement
+from paperlib.methods import Task, build_network
+from paperlib.papers.sfd.baselines.urie import Attention, Enhancer, SelectiveEnhancement
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(6))
 
 
 @pytest.fixture
@@ -47,8 +41,7 @@ def enhancer(**options):
 
 
 def selective(channels, out):
-    """A module's parameters by hand: two convolutions, batch norm, attention over 16 cells with 16
-    times fewer."""
+    """Parameters by hand: two convolutions, batch norm, attention over 16 cells, 16 times fewer."""
     return 2 * 9 * channels * out + 2 * channels + 16 * out * out + 2 * 16 * out * (out + 1)
 
 
@@ -81,7 +74,7 @@ def test_width_scales_the_work():
     assert flops(0.25) < 0.2 * flops(1.0)
 
 
-def test_it_starts_as_the_identity_unless_told_otherwise():
+def test_it_starts_as_the_identity_by_default():
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     assert torch.equal(enhancer()(images), images)
     assert (enhancer(start="random")(images) - images).abs().mean() > 0.01
@@ -125,7 +118,7 @@ def test_a_module_mixes_its_two_branches(branch):
     ][branch]
     expected = conv(torch.nn.functional.leaky_relu(norm(x)))
     torch.testing.assert_close(module(x), expected)
-    other = module(5 * x + 1)  # contrast and brightness are nothing to the branch of instance norm
+    other = module(5 * x + 1)  # instance norm removes contrast and brightness
     assert torch.allclose(other, expected, atol=1e-4) == (branch == 1)
 
 
@@ -176,6 +169,7 @@ def test_wrong_runs(tiny, fields, message):
         built(run, TASK)
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
     classifier = tiny(train_size=256, epochs=3, lr=0.1, schedule="onecycle", crop=0, flip=False)
     noise = {"name": "corruption", "corruption": "contrast", "severity": 4, "table": "cifar-c"}
@@ -187,21 +181,21 @@ def test_a_run_learns_and_is_reproduced(tiny, cpu, store, tmp_path):
         "uses": {"frozen": classifier},
     }
     run = tiny(**fields, epochs=3, lr=0.003, optimizer="adam", crop=0, flip=False, train_size=128)
-    sweep.train(classifier, store, None, cpu)
+    running.train(classifier, store, None, cpu)
     shutil.copytree(store.root, tmp_path / "again")
-    record = sweep.train(run, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     losses = [epoch["loss"] for epoch in record.history]
     assert losses[-1] < losses[0]
     images = store.samples(run)
     assert {name: (image.dtype, image.shape) for name, image in images.items()} == dict.fromkeys(
         ("input", "output", "target"), (torch.uint8, (8, 3, 32, 32))
     )
-    network = sweep.load_network(run, store, load(run.dataset), cpu)
+    network = running.load_network(run, store, load(run.dataset), cpu)
     assert not torch.equal(images["input"], images["output"])
     degraded = images["input"].float() / 255
     assert (network(degraded) * 255 - images["output"]).abs().max() < 0.6  # rounded to 8 bits
     again = type(store)(tmp_path / "again")
-    sweep.train(run, again, None, cpu)
+    running.train(run, again, None, cpu)
     assert all(
         torch.equal(value, again.weights(run)[name]) for name, value in store.weights(run).items()
     )

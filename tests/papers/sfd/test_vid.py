@@ -5,20 +5,14 @@ import math
 import pytest
 import torch
 
-from paperlib import methods, networks, sweep
+from paperlib import methods, networks, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
-from paperlib.methods import Batch, Task, build_network
+from paperlib.methods import Task, build_network
 from paperlib.networks.classifier import map_shape
 from paperlib.papers.sfd.baselines.vid import variational_loss
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
-
-
-@pytest.fixture
-def batch():
-    clean, degraded = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return Batch(clean, degraded, torch.arange(6))
 
 
 @pytest.fixture
@@ -110,8 +104,7 @@ class Fixed(torch.nn.Module):
 
 
 def test_maps_are_taken_behind_the_relu(make, batch):
-    """What is negative before the ReLU is nothing to the loss, in the student and in the teacher;
-    the rest is."""
+    """Negative values before the ReLU do not change the loss, positive ones do, on both sides."""
     torch.manual_seed(2)
     method = make().eval()
     own, target = torch.randn(6, 32, 4, 4), torch.randn(6, 64, 4, 4)
@@ -143,7 +136,7 @@ def test_gradients_reach_all_but_the_teacher(make, batch):
     method.loss(batch)["loss"].backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in method.parameters())
     assert all(p.grad is None for p in method.parents["teacher"].parameters())
-    assert method.undecayed() == [method.scale]
+    assert method.no_decay_parameters() == [method.scale]
     names = {name.split(".")[0] for name in method.state_dict()}
     assert names == {"network", "regressor", "scale"}
 
@@ -187,6 +180,7 @@ def test_without_a_teacher(tiny):
         methods.build(tiny(method="vid"), TASK, {})
 
 
+@pytest.mark.slow
 def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path):
     noise = {
         "name": "corruption",
@@ -199,8 +193,8 @@ def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path
     )
     again = type(store)(tmp_path / "again")
     for place in (store, again):
-        sweep.train(tiny(), place, None, cpu)
-        record = sweep.train(run, place, None, cpu)
+        running.train(tiny(), place, None, cpu)
+        record = running.train(run, place, None, cpu)
     assert set(record.history[0]) == {"lr", "loss", "recognition", "distillation"}
     assert record.history[-1]["distillation"] < record.history[0]["distillation"]
     variance = store.samples(run)["variance"]
@@ -208,5 +202,5 @@ def test_a_run_learns_the_variances_and_is_reproduced(tiny, cpu, store, tmp_path
     assert (variance != 5).all()
     weights = store.weights(run)
     assert all(torch.equal(value, again.weights(run)[name]) for name, value in weights.items())
-    network = sweep.load_network(run, store, load(run.dataset), cpu).state_dict()
+    network = running.load_network(run, store, load(run.dataset), cpu).state_dict()
     assert all(torch.equal(value, weights[f"network.{name}"]) for name, value in network.items())

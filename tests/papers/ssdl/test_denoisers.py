@@ -29,8 +29,7 @@ def count(make):
 
 
 def test_sizes_of_the_u_net():
-    """Down, up beside maps of 48 channels, at full size beside the image; two more levels in the
-    published one."""
+    """Down, up beside 48 channels, at full size beside the image; the published one is deeper."""
     ends = conv(3, 3, 48) + conv(3, 96 + 3, 64) + conv(3, 64, 32) + conv(3, 32, 3)
     lowest, level = conv(3, 48 + 48, 96) + conv(3, 96, 96), conv(3, 96 + 48, 96) + conv(3, 96, 96)
     small = ends + 4 * conv(3, 48, 48) + lowest + level

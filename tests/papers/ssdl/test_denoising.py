@@ -8,9 +8,10 @@ import torch
 from helpers import images
 from torch import nn
 
-from paperlib import degrade, methods, sweep
+from paperlib import degrade, methods, running
 from paperlib.datasets import Split, load
-from paperlib.degrade import Which
+from paperlib.degrade import ImageKey
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
 from paperlib.training import Trainer
@@ -44,18 +45,23 @@ def batch():
     )
 
 
-@pytest.mark.parametrize(("target", "pairs"), [("again", True), ("clean", False)])
-def test_what_is_read_and_what_the_loss_is(denoiser, batch, target, pairs):
+@pytest.mark.parametrize(
+    ("target", "unread", "pixels"),
+    [("again", "clean", images(4)), ("clean", "second_draw", torch.tensor(0.5))],
+    ids=["again", "clean"],
+)
+def test_what_is_read_and_what_the_loss_is(denoiser, batch, target, unread, pixels):
     method = shifted(methods.build(denoiser(target), TASK, {}), 0.3)
-    assert (method.pairs, method.reads_clean) == (pairs, not pairs)
-    (unread,) = {"clean", "again"} - {target}
+    assert (method.needs_second_draw, method.reads_clean) == (target == "again", target == "clean")
     loss = method.loss(batch._replace(**{unread: None}))["loss"]
-    expected = (0.7 - (images(4) if pairs else torch.tensor(0.5))).square().mean()
+    expected = (0.7 - pixels).square().mean()
     torch.testing.assert_close(loss, expected)
 
 
 def test_noise2noise_is_the_default(tiny):
-    assert methods.build(tiny(method="denoising", network="unet"), TASK, {}).pairs
+    method = methods.build(tiny(method="denoising", network="unet"), TASK, {})
+    assert method.needs_second_draw
+    assert not method.reads_clean
 
 
 def test_scores_are_decibels_of_the_clipped_image(denoiser, batch):
@@ -82,18 +88,18 @@ def test_samples_are_eight_images_in_8_bits(denoiser):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["again", "clean"])
 def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, target):
-    """With 128 steps on 256 noisy digits, either target gains more than two decibels on digits that
-    were not seen."""
+    """With 128 steps on 256 noisy digits, either target gains over 2 dB on unseen digits."""
     run = denoiser(target, train_size=256, epochs=8, batch_size=16, lr=5e-3)
-    record = sweep.train(run, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     # 18.6 dB, and less noise where it is cut
     assert record.metrics["psnr_noisy"] == pytest.approx(19, abs=1.5)
     assert record.metrics["psnr"] > record.metrics["psnr_noisy"] + 2
     assert record.history[-1]["loss"] < record.history[0]["loss"]
     shown = store.samples(run)
-    network = sweep.load_network(run, store, load(run.dataset), cpu)
+    network = running.load_network(run, store, load(run.dataset), cpu)
     # rounded to 8 bits
     assert (network(shown["input"] / 255) * 255 - shown["output"]).abs().max() < 0.51
 
@@ -101,24 +107,24 @@ def test_noise_is_removed_with_and_without_clean_images(denoiser, store, cpu, ta
 def test_a_classifier_sees_images_through_it(denoiser, tiny, store, cpu):
     frontend = denoiser(epochs=1)
     run = tiny(degrade=NOISE, epochs=1, uses={"frontend": frontend})
-    sweep.train(frontend, store, None, cpu)
-    record = sweep.train(run, store, None, cpu)
+    running.train(frontend, store, None, cpu)
+    record = running.train(run, store, None, cpu)
     assert 0 <= record.metrics["top1"] <= 100
-    parents = {"frontend": sweep.load_network(frontend, store, load(run.dataset), cpu)}
-    view = sweep.make_view(NOISE, parents, cpu)
+    parents = {"frontend": running.load_network(frontend, store, load(run.dataset), cpu)}
+    view = running.make_degradation(NOISE, parents, cpu)
     assert view.fixed
-    clean, which = images(8).mul(255).round() / 255, Which(torch.arange(8), ("train",))
-    restored = view(clean, which)
-    expected = parents["frontend"](degrade.build(NOISE)(clean, which))
-    assert (restored - expected).abs().max() < 0.51 / 255
+    clean, key = images(8).mul(255).round().to(torch.uint8), ImageKey(torch.arange(8), ("train",))
+    restored = view(clean, key)
+    expected = parents["frontend"](to_float(degrade.build(NOISE)(clean, key)))
+    assert (restored / 255 - expected).abs().max() < 0.51 / 255
     # Nothing but restored noisy images is kept for training.
-    split = Split(clean.mul(255).to(torch.uint8), torch.arange(8))
+    split = Split(clean, torch.arange(8))
     trainer = Trainer(run, methods.build(run, TASK, parents), split, view, cpu)
     kept = trainer.batches.images[:, run.crop : -run.crop, run.crop : -run.crop].permute(0, 3, 1, 2)
-    assert torch.equal(kept, restored.mul(255).round().to(torch.uint8))
+    assert torch.equal(kept, restored)
 
 
-def test_it_goes_on_from_another_denoiser(denoiser, tiny):
+def test_it_starts_from_another_denoiser(denoiser, tiny):
     other = methods.build_network(denoiser(), TASK)
     assert torch.equal(
         methods.build(denoiser("clean"), TASK, {"init": other}).network.stem.weight,
@@ -143,4 +149,4 @@ def test_wrong_runs(denoiser, fields, message):
 
 def test_without_noise_there_is_no_second_draw(denoiser, store, cpu):
     with pytest.raises(UserError, match="there is no other draw"):
-        sweep.train(dataclasses.replace(denoiser(), degrade={"name": "none"}), store, None, cpu)
+        running.train(dataclasses.replace(denoiser(), degrade={"name": "none"}), store, None, cpu)

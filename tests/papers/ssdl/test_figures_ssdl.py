@@ -2,10 +2,10 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from helpers import legend
 from matplotlib.colors import to_rgba
 
 from paperlib.evidence.equivalence import tost
@@ -13,16 +13,7 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.figures import DPI
 from paperlib.papers.ssdl import figures as figures_ssdl
 
-
-@pytest.fixture(autouse=True)
-def close():
-    """No figure outlives its test."""
-    yield
-    plt.close("all")
-
-
-def legend(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def lines(ax):

@@ -6,7 +6,7 @@ from helpers import built, images
 from torch import nn
 from torch.nn import functional as F
 
-from paperlib import methods, sweep
+from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.evaluation import psnr
@@ -39,8 +39,7 @@ def run(tiny):
 
 @pytest.fixture
 def make(run, tiny):
-    """Makes a denoiser that is no longer the identity before a frozen classifier; keyword arguments
-    are options."""
+    """Makes a denoiser, not the identity, before a frozen classifier; arguments are options."""
 
     def make(**options):
         torch.manual_seed(0)
@@ -58,8 +57,7 @@ def batch():
 
 
 def test_the_weight_is_that_of_the_authors_file():
-    """5e-8 times half the sum over an image of 224 x 224 pixels on a scale of 255, in units of the
-    mean on [0, 1]."""
+    """5e-8 times half the sum over 224 x 224 pixels on a scale of 255, as a mean on [0, 1]."""
     assert pytest.approx(5e-8 * 255**2 * 3 * 224**2 / 2, rel=0.03) == WEIGHT
 
 
@@ -118,15 +116,16 @@ def test_it_starts_with_the_accuracy_of_the_classifier(make, batch):
     )
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_break(make, batch):
     method = make().eval()
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(batch)["loss"], method.loss(batch)["loss"])
 
 
+@pytest.mark.slow
 def test_runs(run, tiny, store, cpu):
-    """A classifier, a denoiser by itself, both jointly, and another classifier behind the
-    outcome."""
+    """A classifier, a denoiser by itself, both jointly, and another classifier behind them."""
     classifier = tiny(train_size=128, lr=0.1, schedule="onecycle", crop=0, flip=False)
     denoiser = run(method="denoising", options={"target": "clean"})
     joint = run(
@@ -136,7 +135,9 @@ def test_runs(run, tiny, store, cpu):
         evaluate=({"name": "none"},),
     )
     behind = tiny(degrade=NOISE, epochs=1, uses={"frontend": joint})
-    records = [sweep.train(one, store, None, cpu) for one in (classifier, denoiser, joint, behind)]
+    records = [
+        running.train(one, store, None, cpu) for one in (classifier, denoiser, joint, behind)
+    ]
     record = records[2]
     assert set(record.history[0]) == {"lr", "loss", "recognition", "reconstruction"}
     assert record.history[-1]["loss"] < record.history[0]["loss"]
@@ -147,7 +148,7 @@ def test_runs(run, tiny, store, cpu):
     assert record.metrics["psnr_noisy@none"] == 100
     assert set(store.samples(joint)) == {"input", "output", "clean"}
     first, last = (
-        sweep.load_network(one, store, load(one.dataset), cpu).state_dict()
+        running.load_network(one, store, load(one.dataset), cpu).state_dict()
         for one in (denoiser, joint)
     )
     assert not torch.equal(first["stem.weight"], last["stem.weight"])

@@ -101,7 +101,7 @@ def test_what_does_change_cka(related):
     assert abs(cka(x, y[torch.randperm(400)])) < 0.1
 
 
-def test_independent_features_with_many_dimensions_are_not_alike():
+def test_independent_features_with_many_dimensions_are_not_similar():
     x, y = normal(40, 2000), normal(40, 2000, seed=1)
     k, l = ((z - z.mean(0)) @ (z - z.mean(0)).T for z in (x, y))
     # the plain estimate, in which they look the same

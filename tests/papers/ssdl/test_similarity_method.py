@@ -12,7 +12,7 @@ from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.ssdl.cka import cka, correlation, cosine
 from paperlib.papers.ssdl.similarity import COMPARED
-from paperlib.sweep import train
+from paperlib.running import train
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 NOISE = {"name": "noise", "noise": "gaussian", "sigma": 30, "draw": "fixed"}
@@ -33,8 +33,7 @@ def batches():
 
 @pytest.fixture
 def make(tiny):
-    """Makes the method with untrained networks of seeds 1, 2 and 2; fields of the run may be
-    changed."""
+    """Makes the method with untrained networks of seeds 1, 2 and 2; fields may be changed."""
 
     def make(network="resnet18", same=False, task=TASK, **fields):
         seeds = {"network": 1, "other": 2, "again": 2}

@@ -9,7 +9,7 @@ import torch
 from helpers import images
 from torch.nn import functional as F
 
-from paperlib import degrade, methods, sweep
+from paperlib import degrade, methods, running
 from paperlib.datasets import Split
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
@@ -40,16 +40,16 @@ def make(tiny):
     return make
 
 
-def make_batch(clean=None, again=None):
+def make_batch(clean=None, second_draw=None):
     """Noisy images; what is not given is None, as in the loop."""
-    return Batch(clean, images(8), torch.arange(8), again)
+    return Batch(clean, images(8), torch.arange(8), second_draw)
 
 
 # What is compared
 
 
 @pytest.mark.parametrize("taps", ["last", "stages"])
-def test_students_differ_in_the_teachers_view_alone(make, taps):
+def test_students_differ_in_what_the_teacher_sees_alone(make, taps):
     batch = make_batch(images(8, seed=1))
     same = batch._replace(clean=batch.degraded)
     first, second = (make(name, taps=taps).eval().loss(same) for name in ("ssdl", "stl"))
@@ -63,20 +63,20 @@ def test_by_default_stl_is_dfd(make):
 
 
 def test_by_default_ssdl_is_what_it_was(make, tiny, cpu):
-    """Every bit after some steps: records that are there were made by DFD with this other view."""
+    """Every bit after some steps: older records were made by a DFD whose teacher sees the noise."""
 
     class Before(DFD):
         reads_clean = False
 
-        def teachers_view(self, batch):
-            return batch.degraded
+        def loss(self, batch):
+            return super().loss(batch._replace(clean=batch.degraded))
 
     run = tiny(method="ssdl", degrade=NOISE, options={"lambda_": 1.0})
     weights = []
     for kind in (SSDL, Before):
         made = make("ssdl", lambda_=1.0)
         torch.manual_seed(0)
-        method = kind(run, TASK, made.parents, lambda_=1.0)
+        method = kind(run, TASK, made.parents, kind.parse(run))
         split = Split(images(64, seed=2).mul(255).to(torch.uint8), torch.arange(64) % 10)
         Trainer(run, cpu.place(method), split, degrade.build(NOISE), cpu).epoch()
         weights.append(method.state_dict())
@@ -91,10 +91,8 @@ def test_stages_are_compared_by_their_means_and_summed():
 
 @pytest.mark.parametrize("feature", ["post", "pre"])
 def test_the_loss_of_stages(make, feature):
-    method, batch = (
-        make("stl", taps="stages", feature=feature, lambda_=3.0).eval(),
-        make_batch(images(8, seed=1)),
-    )
+    method = make("stl", taps="stages", feature=feature, lambda_=3.0).eval()
+    batch = make_batch(images(8, seed=1))
     losses = method.loss(batch)
     expected = 0
     body, frozen = method.network.body, method.parents["teacher"].body
@@ -113,7 +111,7 @@ def test_the_loss_of_stages(make, feature):
     "options", [{}, {"taps": "stages"}, {"draw": "independent", "taps": "stages"}]
 )
 def test_only_the_student_learns(make, options):
-    method, batch = make("ssdl", **options), make_batch(again=images(8, seed=2))
+    method, batch = make("ssdl", **options), make_batch(second_draw=images(8, seed=2))
     before = {name: value.clone() for name, value in method.parents["teacher"].state_dict().items()}
     method.loss(batch)["loss"].backward()
     assert all(p.grad.abs().max() > 0 for p in method.parameters())
@@ -122,11 +120,10 @@ def test_only_the_student_learns(make, options):
     )
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_break(make):
-    method, batch = (
-        make("ssdl", taps="stages", draw="independent").eval(),
-        make_batch(None, images(8, seed=2)),
-    )
+    method = make("ssdl", taps="stages", draw="independent").eval()
+    batch = make_batch(None, images(8, seed=2))
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(batch)["loss"], method.loss(batch)["loss"])
 
@@ -135,8 +132,7 @@ def test_it_compiles_without_a_break(make):
 
 
 class Clean(torch.Tensor):
-    """Clean images, and whatever is computed from them; once `locked`, to touch them is an
-    error."""
+    """Clean images, and whatever is computed from them; once `locked`, a touch is an error."""
 
     locked = False
 
@@ -154,14 +150,13 @@ class Declared:
         self.view = degrade.build(spec)
         self.fixed = self.view.fixed
 
-    def __call__(self, images, which):
-        return self.view(images, which).as_subclass(torch.Tensor)
+    def __call__(self, images, key):
+        return self.view(images, key).as_subclass(torch.Tensor)
 
 
 @pytest.fixture
 def lock(make, tiny, cpu, monkeypatch):
-    """Makes a trainer, the batches that its loss will be given, and the number of tensors of clean
-    images still there.
+    """Makes a trainer, a list of its batches, and the number of tensors of clean images kept.
 
     These may not be touched any more.
     """
@@ -175,7 +170,7 @@ def lock(make, tiny, cpu, monkeypatch):
         split = Split(
             images(64, seed=3).mul(255).to(torch.uint8).as_subclass(Clean), torch.arange(64) % 10
         )
-        again = Declared(degrade.another(NOISE)) if module.pairs else None
+        again = Declared(degrade.another(NOISE)) if module.needs_second_draw else None
         trainer = Trainer(run, module, split, Declared(NOISE), cpu, again)
         del split
         monkeypatch.setattr(Clean, "locked", True)
@@ -207,12 +202,12 @@ def test_no_clean_training_image_is_kept_or_read(lock, method, network, options)
     assert kept == 0
     trainer.epoch()
     assert len(seen) == 2
-    pairs = options.get("draw") == "independent" or method == "denoising"
+    two_draws = options.get("draw") == "independent" or method == "denoising"
     for batch in seen:
         assert batch.clean is None
-        assert (batch.again is not None) == pairs
-        if pairs:  # the same images, other draws
-            assert 0.05 < (batch.again - batch.degraded).std() < 2**0.5 * 30 / 255
+        assert (batch.second_draw is not None) == two_draws
+        if two_draws:  # of the same images
+            assert 0.05 < (batch.second_draw - batch.degraded).std() < 2**0.5 * 30 / 255
 
 
 @pytest.mark.parametrize(("method", "network", "options"), WITH.values(), ids=WITH)
@@ -239,8 +234,8 @@ def test_a_run(tiny, store, cpu, method, options):
     student = tiny(
         method=method, degrade=NOISE, epochs=1, seed=1, options=options, uses={"teacher": teacher}
     )
-    sweep.train(teacher, store, None, cpu)
-    record = sweep.train(student, store, None, cpu)
+    running.train(teacher, store, None, cpu)
+    record = running.train(student, store, None, cpu)
     assert set(record.history[0]) == {"lr", "loss", "recognition", "distillation"}
     assert record.history[0]["distillation"] > 0
 

@@ -1,5 +1,4 @@
-"""SSDL's runs: nothing clean behind what claims to need nothing clean, everything tuned and trained
-alike."""
+"""SSDL's runs: no clean image behind what needs none, everything tuned and trained alike."""
 
 import dataclasses
 
@@ -113,7 +112,7 @@ def test_levels():
     }
     assert ssdl.noise("poisson_gaussian")["noise"] == "poisson_gaussian"
     assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(
-        ssdl.LEVELS["paper"]
+        ssdl.PROFILES["paper"].levels
     )
     assert ssdl.PROFILES["paper"].seeds >= 5
 
@@ -129,11 +128,14 @@ def test_equivalence_is_no_failed_difference():
             cells[f"{name}/{study.level}"] = [
                 Record(run, {"top1": 60 + shift * (run.seed - 1)}, (), {}) for run in runs
             ]
-        table = ssdl_tables.equivalent(settings, "synthdigits", {**items, "main": cells})
+        found = ssdl_numbers.scores(settings, {**items, "main": cells})
+        table = ssdl_tables.equivalent(settings, "synthdigits", found)
         assert table.rows[0][-1] == verdict
-    assert ssdl_tables.equivalent(settings, "synthdigits", items).rows[0][-1] == "not tested"
+    nothing = ssdl_numbers.scores(settings, items)
+    assert ssdl_tables.equivalent(settings, "synthdigits", nothing).rows[0][-1] == "not tested"
 
 
+@pytest.mark.slow
 def test_networks_can_be_built():
     _, study = make("paper")
     for cells in (study.tuning(), study.main(CHOSEN), study.teachers(CHOSEN), study.similarity()):
@@ -154,7 +156,7 @@ def test_features_are_compared_between_networks_of_different_starts():
 
 
 def recorded(cells, top1):
-    """A record a run; `top1` says its accuracy by cell and seed."""
+    """A record of each run; `top1` says its accuracy by cell and seed."""
     return {
         cell: [Record(run, {"top1": float(top1(cell, run.seed))}, (), {}) for run in runs]
         for cell, runs in cells.items()
@@ -171,8 +173,10 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
         "schedules": recorded(cells, lambda cell, seed: 50),
         "main": recorded(main, lambda cell, seed: 50),
     }
-    for name, found in ssdl_numbers.by_compute(settings, "cifar10", items).items():
-        for compute, records in found.items():
+    found = ssdl_numbers.scores(settings, items)
+    for name, own in ssdl_numbers.by_compute(settings, found).items():
+        for compute, cell in own.items():
+            records = items["schedules"].get(cell) or items["main"][cell]
             (run,) = {dataclasses.replace(record.run, seed=0, uses={}) for record in records}
             teachers = {parent.epochs for record in records for parent in record.run.uses.values()}
             assert teachers <= {run.epochs}
@@ -187,24 +191,44 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
         (ssdl_numbers.STUDENT, 2.33): whole,
         (ssdl_numbers.STUDENT, 5.44): round(whole * 7 / 3),
     }
-    rows = ssdl_tables.schedules(settings, "cifar10", items).rows
+    rows = ssdl_tables.schedules(settings, "cifar10", found).rows
     assert [row[0] for row in rows] == ["1", "2.3", "5.4"]
 
 
 def test_few_seeds_are_enough_for_ablations_only():
-    _, study = make("cpu")
-    few = ssdl.FEWER["cpu"]
+    settings, study = make("cpu")
+    assert settings.ablation_seeds < settings.seeds
     for cells in (study.teachers(CHOSEN), study.schedules(CHOSEN), study.detection()):
-        assert {len(runs) for runs in cells.values()} == {few}
-    assert {len(runs) for runs in study.main(CHOSEN).values()} == {5}
-    assert {len(runs) for runs in make("paper")[1].teachers(CHOSEN).values()} == {5}
-    assert make("demo")[1].schedules(CHOSEN) == {}
+        assert {len(runs) for runs in cells.values()} == {settings.ablation_seeds}
+    assert {len(runs) for runs in study.main(CHOSEN).values()} == {settings.seeds}
+    settings, study = make("paper")
+    assert {len(runs) for runs in study.teachers(CHOSEN).values()} == {settings.seeds}
+
+
+@PROFILES
+def test_what_a_run_uses_is_of_its_seed(profile):
+    """A student and its teacher, a classifier and its denoiser: pairs differ by seed together."""
+    _, study = make(profile)
+    for cells in (study.main(CHOSEN), study.tuning(), study.detection()):
+        for runs in cells.values():
+            for run in runs:
+                assert {parent.seed for parent in in_order([run])} == {run.seed}, run.label
+
+
+@PROFILES
+def test_detectors_of_all_methods_are_trained_alike(profile):
+    _, study = make(profile)
+    noisy, stl, ssdl_ = (study.detector(name, 1) for name in ("noisy", "stl", "ssdl"))
+    plain = {"method": "detection", "options": noisy.options, "uses": {}}
+    assert dataclasses.replace(stl, **plain) == dataclasses.replace(ssdl_, **plain) == noisy
+    assert stl.uses["teacher"] == study.detector("clean", 1)
+    assert ssdl_.uses["teacher"] == noisy
 
 
 def test_the_mean_over_noises_is_paired_by_seed():
     """Levels that err against each other: their mean is sharper than either."""
     settings, study = make("cpu")
-    first, second = ssdl.LEVELS["cpu"]
+    first, second = settings.levels
     shifts = {
         f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0),
         f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0),
@@ -214,14 +238,36 @@ def test_the_mean_over_noises_is_paired_by_seed():
         study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed]
     )
     assert list(ssdl_numbers.noises(settings)) == ["Gaussian, σ = 60", "Gaussian, σ = 30", "mean"]
-    alone, mean = (
-        ssdl_numbers.gain(items, "ssdl", "noisy", levels) for levels in ((first,), (first, second))
-    )
+    found = ssdl_numbers.scores(settings, items)
+    alone, mean = (found.gain(f"ssdl/{at}", f"noisy/{at}") for at in (first, "mean"))
     assert (alone.mean, mean.mean, mean.n) == (3, 2, 5)
     assert mean.half == 0 < alone.half
     del items["main"][f"ssdl/{second}"][-1]
-    assert ssdl_numbers.gain(items, "ssdl", "noisy", (first, second)) is None
-    assert ssdl_numbers.gain(items, "ssdl", "noisy", (second,)).n == 4
+    found = ssdl_numbers.scores(settings, items)
+    assert found.gain("ssdl/mean", "noisy/mean") is None
+    assert found.gain(f"ssdl/{second}", f"noisy/{second}").n == 4
+
+
+def test_claims_are_judged_at_every_noise_and_in_the_mean():
+    settings, study = make("cpu")
+    first, second = ssdl.PROFILES["cpu"].levels
+    shifts = {f"ssdl/{first}": 2, f"ssdl/{second}": -1, f"stl/{first}": -1, f"stl/{second}": -1}
+    items = {item: {} for item in ssdl.ITEMS}
+    items["main"] = recorded(
+        study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, 0) * (1 + seed / 10)
+    )
+    verdicts = ssdl_tables.verdicts(settings, "cifar10", items)
+    words = {(v.claim.better, v.claim.worse, v.condition): v.word for v in verdicts}
+    assert len(words) == len(verdicts) == 15
+    noises = ("Gaussian, σ = 60", "Gaussian, σ = 30", "mean")
+    assert [words["ssdl", "noisy", noise] for noise in noises] == [
+        "direction only",
+        "not reproduced",
+        "direction only",
+    ]
+    assert {words["stl", "noisy", noise] for noise in noises} == {"not reproduced"}
+    rows = ssdl_tables.claims(settings, "cifar10", items).rows
+    assert [row[-1] for row in rows] == [verdict.word for verdict in verdicts]
 
 
 def test_curves_of_the_figures():
@@ -231,7 +277,7 @@ def test_curves_of_the_figures():
         study.main(CHOSEN),
         lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl"),
     )
-    accuracy, gains = ssdl_numbers.curves(settings, items)
+    accuracy, gains = ssdl_numbers.curves(settings, ssdl_numbers.scores(settings, items))
     assert {
         line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()
     } == {
@@ -247,8 +293,8 @@ def test_curves_of_the_figures():
     }
     (collapsed,) = items["tuning"]["stl/last/100"]
     collapsed.metrics["validation_top1"] = 10.0
-    panels = ssdl_numbers.tuned(items)
-    # the others could not be told apart
+    panels = ssdl_numbers.tuned(ssdl_numbers.scores(settings, items))
+    # what has collapsed is left out: beside it the others would look alike
     assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]
     assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
     assert panels["λ, taps: last"][ssdl.METHODS["ssdl"]][0.1].mean == 30 + len("ssdl/last/0.1")
@@ -262,11 +308,11 @@ def test_knobs_of_the_figure():
     items["teachers"] = recorded(
         study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40
     )
-    (panel,) = ssdl_numbers.knobs(settings, "cifar10", items).values()
+    (panel,) = ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items)).values()
     assert {at: value.mean for at, value in panel["student"].items()} == {0.43: 60, 1: 50, 2.33: 60}
     assert {at: value.mean for at, value in panel["teacher"].items()} == {0.43: 40, 1: 50, 2.33: 40}
     items["schedules"] = recorded(study.schedules(CHOSEN), lambda cell, seed: 50)
-    assert len(ssdl_numbers.knobs(settings, "cifar10", items)) == 2
+    assert len(ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items))) == 2
 
 
 def test_teachers_of_the_ablation():

@@ -1,62 +1,184 @@
-"""URIE (Son et al., ECCV 2020): an enhancer that is trained for a frozen classifier, not for the
-eye.
+"""URIE: an enhancer that is trained for a frozen classifier, not for the eye.
 
-The enhancer stands before a classifier trained on clean images, in eval mode, and learns from the
-cross-entropy behind it alone; no clean image is compared with (the released code computes the mean
-squared error and only logs it). As released: Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of
-60 epochs; every image has one of 15 corruptions or none, of severity 1 to 5.
+Son et al., "URIE: Universal Image Enhancement for Visual Recognition in the Wild", ECCV 2020.
+
+The enhancer, a shallow U-Net of selective enhancement modules, stands before a classifier trained
+on clean images, in eval mode, and learns from the cross-entropy behind it alone; no clean image is
+compared with (the released code computes the mean squared error and only logs it). As released:
+Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of 60 epochs; every image has one of 15
+corruptions or none, of severity 1 to 5.
+
+Of the paper only abstract and figures were available; layers, widths and order below are those of
+the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What differs here is said
+where it does.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.evaluation import classification
-from paperlib.methods.base import Batch, Method, Task, pictures
-from paperlib.papers.sfd.baselines.urie_network import ENHANCERS
+from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.runs import Run
 
+GRID = 4  # cells per side on which attention is computed
+STARTS = ("identity", "random")
 SAMPLES = 8
 
 
-class URIE(Method):
-    """Trains the enhancer `Run.network` ("urie"), of `Run.width`, before the parent "frozen", a
-    trained classifier.
+class Attention(nn.Module):
+    """How much of each of two branches a channel takes, in each cell of a 4x4 grid.
 
-    Only the enhancer is trained, kept and handed on; it is tested before the same classifier.
-
-    Args:
-        start: "identity" or "random".
-        clip: keep the enhanced images in [0, 1]. See `urie_network.Enhancer`.
+    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores
+    per channel and cell, and these through a softmax over the two: weights that sum to 1.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        start: str = "identity",
-        clip: bool = True,
-    ) -> None:
-        super().__init__(run, task, parents)  # `build` has taken both options from the run
-        if "frozen" not in parents:
-            raise UserError("urie needs a trained classifier: uses={'frozen': Run(...)}")
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        cells = channels * GRID**2
+        self.squeeze = nn.Linear(cells, cells // reduction, bias=False)
+        self.score = nn.Linear(cells // reduction, 2 * cells)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (2, N, C, H, W), every cell's weights repeated over its pixels."""
+        count, channels, height, width = maps.shape
+        cells = F.adaptive_avg_pool2d(maps, GRID).flatten(1)
+        scores = self.score(self.squeeze(cells).relu())
+        weights = scores.view(count, 2, channels, GRID, GRID).softmax(dim=1)
+        weights = F.interpolate(weights.flatten(1, 2), size=(height, width), mode="nearest")
+        return weights.view(count, 2, channels, height, width).transpose(0, 1)
+
+
+class SelectiveEnhancement(nn.Module):
+    """A branch behind batch norm and one behind instance norm, mixed by `Attention` on their sum.
+
+    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch
+    norm keeps what tells one image from another, instance norm takes contrast and brightness out of
+    it.
+    """
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.batch_norm, self.instance_norm = nn.BatchNorm2d(channels), nn.InstanceNorm2d(channels)
+        self.batch_conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        self.instance_conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        self.attention = Attention(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, out, H, W)."""
+        first = self.batch_conv(F.leaky_relu(self.batch_norm(x)))
+        second = self.instance_conv(F.leaky_relu(self.instance_norm(x)))
+        weights = self.attention(first + second)
+        return first * weights[0] + second * weights[1]
+
+
+class Enhancer(nn.Module):
+    """The whole network, images in [0, 1] to enhanced images of the same size.
+
+    conv9x9-32 | max-pool, SEM-64 | max-pool, SEM-64 | twice the size, beside the first SEM's maps,
+    SEM-32 | twice the size, beside the first convolution's maps, SEM-16 | conv3x3-3, added to the
+    image. 671,859 parameters at width 1. The network inside works on images normalised with `mean`
+    and `std`, and so does its addition to them, as in the released code.
+
+    Maps are enlarged to the size of the maps that they join. The released code doubles and pads
+    them, which is the same for multiples of 4 pixels. Images have at least 8x8 pixels.
+
+    Args:
+        width: scales every channel count but the images'.
+        start: "identity" begins with a last convolution of zeros: at first the classifier behind
+            sees just what it sees without the enhancer, and the cross-entropy cannot begin with
+            what a random residual does to it. "random" is PyTorch's initialisation, as in the
+            released code.
+        clip: keep what comes out in [0, 1], as images are; the released code does not.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: float = 1.0, start: str = "identity", clip: bool = True) -> None:
+        super().__init__()
+        stem, down, up, last = (max(4, round(width * n)) for n in (32, 64, 32, 16))
+        self.stem = nn.Conv2d(3, stem, 9, padding=4)
+        self.down1 = SelectiveEnhancement(stem, down)
+        self.down2 = SelectiveEnhancement(down, down)
+        self.up1 = SelectiveEnhancement(2 * down, up)
+        self.up2 = SelectiveEnhancement(stem + up, last)
+        self.residual = nn.Conv2d(last, 3, 3, padding=1)
+        self.clip = clip
+        if choose("start", start, STARTS) == "identity":
+            nn.init.zeros_(self.residual.weight)
+            if self.residual.bias is not None:
+                nn.init.zeros_(self.residual.bias)
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+
+    def normalise_with(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Set the training images' channel means and deviations, 3 values each, on [0, 1]."""
+        self.mean.copy_(torch.tensor(mean))
+        self.std.copy_(torch.tensor(std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) float in [0, 1] -> the same shape, in [0, 1] with `clip`."""
+        std = self.std.view(3, 1, 1)
+        full = self.stem((images - self.mean.view(3, 1, 1)) / std)
+        half = self.down1(F.max_pool2d(full, 2))
+        quarter = self.down2(F.max_pool2d(half, 2))
+        x = self.up1(_beside(half, quarter))
+        x = self.up2(_beside(full, x))
+        enhanced = images + std * self.residual(x)
+        return enhanced.clamp(0, 1) if self.clip else enhanced
+
+
+def _beside(skip: Tensor, maps: Tensor) -> Tensor:
+    """`maps`, bilinearly enlarged to the size of `skip`, as further channels of it."""
+    size = skip.shape[-2:]
+    enlarged = F.interpolate(maps, size=size, mode="bilinear", align_corners=True)
+    return torch.cat([skip, enlarged], dim=1)
+
+
+ENHANCERS = {"urie": Enhancer}
+
+
+@dataclass(frozen=True)
+class URIEOptions(Options):
+    """Options of the enhancer.
+
+    Attributes:
+        start: "identity" or "random", see `Enhancer`.
+        clip: keep the enhanced images in [0, 1].
+    """
+
+    start: str = "identity"
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        choose("start", self.start, STARTS)
+
+
+class URIE(Method):
+    """Trains the enhancer `Run.network` ("urie") before the parent "frozen", a trained classifier.
+
+    Only the enhancer is trained, kept and handed on; it is tested before the same classifier.
+    """
+
+    options_type = URIEOptions
+    options: URIEOptions
+    network: Enhancer
+    required_parents = (("frozen", "a trained classifier"),)
 
     @staticmethod
-    def build(run: Run, task: Task) -> nn.Module:
+    def build(run: Run, task: Task, options: URIEOptions) -> Enhancer:
         """The enhancer, normalising with the statistics of the training images."""
         make = ENHANCERS[choose("enhancer", run.network, ENHANCERS)]
-        start, clip = run.options.get("start", "identity"), run.options.get("clip", True)
-        network = make(run.width, str(start), bool(clip))
+        network = make(run.width, options.start, options.clip)
         network.normalise_with(task.mean, task.std)
         return network
 
     def logits(self, images: Tensor) -> Tensor:
-        """What the frozen classifier makes of the enhanced images: (B, classes). Gradients pass
-        through it."""
+        """The frozen classifier's, (B, classes), for the enhanced images; with gradients."""
         return self.parents["frozen"](self.network(images)).logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -70,9 +192,5 @@ class URIE(Method):
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images degraded, enhanced and clean, (8, 3, H, W) uint8."""
         batch = batch.part(slice(SAMPLES))
-        images = {
-            "input": batch.degraded,
-            "output": self.network(batch.degraded).float(),
-            "target": batch.clean,
-        }
-        return pictures(images)
+        enhanced = self.network(batch.degraded).float()
+        return pictures({"input": batch.degraded, "output": enhanced, "target": batch.clean_images})

@@ -1,11 +1,10 @@
-"""Variational information distillation (Ahn, Hu, Damianou, Lawrence & Dai, CVPR 2019), from clean
-to degraded images.
+"""Variational information distillation (VID), from clean to degraded images.
 
-The student maximises a lower bound on the mutual information of its features and the teacher's: the
-log-likelihood of the teacher's maps under a Gaussian whose mean is regressed from the student's
-maps and whose variance is a learned number a channel. It is the ablation of SFD: SFD's variance is
-a function of the image and differs from element to element, and its teacher is no other network and
-not frozen.
+VID is by Ahn, Hu, Damianou, Lawrence & Dai (CVPR 2019). The student maximises a lower bound on the
+mutual information of its features and the teacher's: the log-likelihood of the teacher's maps under
+a Gaussian whose mean is regressed from the student's maps and whose variance is one learned number
+per channel. It is the ablation of SFD: SFD's variance is a function of the image and differs from
+element to element, and its teacher is no other network and not frozen.
 
 The regressor, the form of the variance and its initial value, 5, are those of the authors' code, as
 ports of it have them (the original is no longer public). The paper has several pairs of layers,
@@ -16,6 +15,7 @@ poster prints the name and the numbers).
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,21 +23,19 @@ from torch.nn import functional as F
 
 from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task
-from paperlib.methods.supervised import Supervised
-from paperlib.networks.classifier import map_shape
+from paperlib.methods.supervised import Supervised, SupervisedOptions
+from paperlib.networks.classifier import Classifier, map_shape
 from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
 LEAST_VARIANCE = 1e-5
-INITIAL_VARIANCE = 5.0
 
 
 def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
-    """The negative log-likelihood of maps under a Gaussian with one variance a channel, without its
-    constant.
+    """Negative log-likelihood of maps under a Gaussian with one variance per channel.
 
-    0.5 [(mean - target)^2 / variance + log variance], averaged over all elements, in float32; a
-    scalar.
+    0.5 [(mean - target)^2 / variance + log variance], averaged over all elements, without the
+    constant; a float32 scalar.
 
     Args:
         mean, target: (N, C, h, w).
@@ -47,15 +45,11 @@ def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
     return 0.5 * ((mean.float() - target.float()).square() / spread + spread.log()).mean()
 
 
-class VID(Supervised):
-    """A student that recognises degraded images and predicts a frozen teacher's last maps of the
-    clean ones.
+@dataclass(frozen=True)
+class VIDOptions(SupervisedOptions):
+    """Options of VID, and those of the student's network.
 
-    Needs a parent "teacher", of any architecture. The maps are taken behind their ReLU, as those at
-    the ends of the paper's groups of layers are; of maps of two sizes the larger are averaged down
-    to the smaller, as in the ports.
-
-    Args:
+    Attributes:
         lambda_: weight of `variational_loss` beside the cross-entropy. 1 is what the ports compare
             it with; as a mean over elements it is of the order of the cross-entropy there, and the
             learned variance keeps it so whatever the scale of the teacher's features. SFD's
@@ -63,33 +57,40 @@ class VID(Supervised):
         initial: variance of every channel at the start, more than 1e-5. The likelihood's gradient
             is a mean over channels: with SGD thousands of steps pass before 5 has become a variance
             that fits small features.
-        feature, dropout: of the student's network, see `Supervised`.
     """
 
+    lambda_: float = 1.0
+    initial: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.initial <= LEAST_VARIANCE:
+            raise UserError(
+                f"the initial variance is {self.initial}; it must be more than {LEAST_VARIANCE}"
+            )
+
+
+class VID(Supervised):
+    """A student that recognises degraded images and predicts a teacher's last maps of clean ones.
+
+    Needs a parent "teacher", of any architecture. The maps are taken behind their ReLU, as those at
+    the ends of the paper's groups of layers are; of maps of two sizes the larger are averaged down
+    to the smaller, as in the ports.
+    """
+
+    options_type = VIDOptions
+    options: VIDOptions
+    network: Classifier
+    required_parents = (("teacher", "a teacher"),)
     reads_clean = True
 
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        *,
-        lambda_: float = 1.0,
-        initial: float = INITIAL_VARIANCE,
-        feature: str = "post",
-        dropout: float | None = None,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: VIDOptions
     ) -> None:
-        super().__init__(run, task, parents, feature=feature, dropout=dropout)
-        if "teacher" not in parents:
-            raise UserError("vid needs a teacher: uses={'teacher': Run(...)}")
-        if initial <= LEAST_VARIANCE:
-            raise UserError(
-                f"vid: the initial variance is {initial}; it must be more than {LEAST_VARIANCE}"
-            )
-        self.lambda_ = lambda_
+        super().__init__(run, task, parents, options)
         # Behind the network, so that a student starts as the baseline of its seed does.
-        channels = map_shape(self.network, task.size)[0]  # type: ignore[arg-type]
-        targets = map_shape(parents["teacher"], task.size)[0]  # type: ignore[arg-type]
+        channels = map_shape(self.network, task.size)[0]
+        targets = map_shape(self.parents["teacher"], task.size)[0]
         self.regressor = nn.Sequential(
             nn.Conv2d(channels, targets, 1, bias=False),
             nn.ReLU(),
@@ -97,33 +98,28 @@ class VID(Supervised):
             nn.ReLU(),
             nn.Conv2d(targets, targets, 1, bias=False),
         )
-        start = math.log(math.expm1(initial - LEAST_VARIANCE))  # the inverse of softplus
+        start = math.log(math.expm1(options.initial - LEAST_VARIANCE))  # the inverse of softplus
         self.scale = nn.Parameter(torch.full((targets,), start))
 
     @property
     def variance(self) -> Tensor:
-        """The learned variance of every channel of the teacher's maps, (C,): softplus(scale) +
-        1e-5."""
+        """The learned variance of every channel of the teacher's maps, (C,)."""
         return F.softplus(self.scale) + LEAST_VARIANCE
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy on the degraded images plus lambda times the variational loss, and the
-        two."""
-        target = frozen(self.parents["teacher"].maps, batch.clean).relu()  # type: ignore[arg-type]
-        maps = self.network.maps(batch.degraded)  # type: ignore[operator]
-        logits = self.network.classify(maps).logits  # type: ignore[operator]
+        """Cross-entropy on the degraded images, plus lambda times `variational_loss`; the terms."""
+        target = frozen(self.parents["teacher"].maps, batch.clean_images).relu()
+        maps = self.network.maps(batch.degraded)
+        logits = self.network.classify(maps).logits
         recognition = F.cross_entropy(logits.float(), batch.labels)
         source = maps.relu()
         size = (min(source.shape[2], target.shape[2]), min(source.shape[3], target.shape[3]))
         mean = self.regressor(F.adaptive_avg_pool2d(source, size))
         distillation = variational_loss(mean, F.adaptive_avg_pool2d(target, size), self.variance)
-        return {
-            "loss": recognition + self.lambda_ * distillation,
-            "recognition": recognition,
-            "distillation": distillation,
-        }
+        loss = recognition + self.options.lambda_ * distillation
+        return {"loss": loss, "recognition": recognition, "distillation": distillation}
 
-    def undecayed(self) -> list[nn.Parameter]:
+    def no_decay_parameters(self) -> list[nn.Parameter]:
         """The parameters of the variance.
 
         The likelihood, a mean over channels, moves them by less than the usual weight decay, which

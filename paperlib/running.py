@@ -1,0 +1,234 @@
+"""One run, from its data to its record: `train` prepares, fits, evaluates and keeps."""
+
+import functools
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from paperlib import datasets, degrade, methods, training
+from paperlib.datasets import Dataset, Split
+from paperlib.degrade import Degradation, ImageKey
+from paperlib.degrade.levels import to_float, to_levels
+from paperlib.degrade.lowres import resize
+from paperlib.errors import UserError
+from paperlib.execution import Execution, peak_memory
+from paperlib.methods import Batch, Task
+from paperlib.networks.frozen_parts import frozen
+from paperlib.runs import Record, Run
+from paperlib.store import Store
+from paperlib.training import Tick, Trainer
+
+CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end of an epoch
+SAMPLES = 8  # test images of which a method may keep samples
+
+
+def train(
+    run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None
+) -> Record:
+    """The run's record: read if the run is finished; else the run is trained.
+
+    It resumes from its checkpoint if there is one. A second process that asks for a run in training
+    waits, and then reads its record.
+
+    Args:
+        run: what to train.
+        store: where it is kept, and where the runs that it uses are finished.
+        root: folder of the data sets, see `datasets.load`.
+        execution: how to run.
+        tick: called after every step with the number of images.
+
+    Raises:
+        UserError: wrong values in the run, or losses or scores that are not finite.
+        OSError: a run that it uses is not in the store.
+    """
+    with store.lock(run), torch.random.fork_rng():
+        record = store.record(run)
+        if record is not None:
+            return record
+        prepared = prepare(run, store, root, execution)
+        fit(prepared.trainer, store, tick)
+        metrics = evaluate(prepared)
+        return keep(prepared, metrics, store)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is trained and tested with.
+
+    Attributes:
+        trainer: with the method, and the state of the run's checkpoint if there is one.
+        validation, test: the images of both splits, on the device.
+        degradation: what the network sees of them.
+        others: the degradations of `run.evaluate`, by the labels that their metrics get.
+    """
+
+    trainer: Trainer
+    validation: Split
+    test: Split
+    degradation: Degradation
+    others: Mapping[str, Degradation]
+
+
+def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> Prepared:
+    """Load the data and the parents, build method and degradations, go to the checkpoint."""
+    dataset = datasets.load(run.dataset, root, execution.device)
+    training_images, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
+    parents = {
+        role: load_network(
+            parent, store, datasets.load(parent.dataset, root, execution.device), execution
+        )
+        for role, parent in run.uses.items()
+    }
+
+    def degradation(spec: Mapping[str, Any]) -> Degradation:
+        return make_degradation(spec, parents, execution)
+
+    seen = degradation(run.degrade)
+    others = {degrade.label(spec): degradation(spec) for spec in degrade.each(run.evaluate)}
+    # after the parents: runs of one seed start alike, whatever they use
+    torch.manual_seed(run.seed)
+    method = execution.place(methods.build(run, task(dataset), parents))
+    second = degradation(degrade.another(run.degrade)) if method.needs_second_draw else None
+    trainer = Trainer(run, method, training_images, seen, execution, second)
+    saved = store.checkpoint(run)
+    if saved is not None and saved[1].pop("device", None) == execution.kind:
+        trainer.restore(*saved)
+    return Prepared(trainer, validation, test, seen, others)
+
+
+def fit(trainer: Trainer, store: Store, tick: Tick) -> None:
+    """Train to the last epoch, with a checkpoint in the store from time to time."""
+    if trainer.progress.epoch:
+        tick(trainer.progress.epoch * trainer.batches.count)
+    last_save = time.monotonic()
+    while not trainer.done:
+        trainer.epoch(tick)
+        if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
+            tensors, values = trainer.state()
+            device = trainer.execution.kind
+            store.save_checkpoint(trainer.run, tensors, **values, device=device)
+            last_save = time.monotonic()
+
+
+def evaluate(prepared: Prepared) -> dict[str, float]:
+    """The trained method's metrics. Raises `UserError` if one is not finite.
+
+    Those of the validation images are called "validation_<metric>", those under another degradation
+    "<metric>@<label>".
+    """
+    trainer, seen = prepared.trainer, prepared.degradation
+
+    def measure(split: Split, degradation: Degradation, part: str = "test") -> dict[str, float]:
+        return training.evaluate(trainer.method, split, degradation, trainer.execution, part)
+
+    metrics = measure(prepared.test, seen)
+    if trainer.run.holdout:
+        scores = measure(prepared.validation, seen, "validation")
+        metrics |= {f"validation_{name}": value for name, value in scores.items()}
+    for label, degradation in prepared.others.items():
+        scores = measure(prepared.test, degradation)
+        metrics |= {f"{name}@{label}": value for name, value in scores.items()}
+    if not all(map(math.isfinite, metrics.values())):
+        label = trainer.run.label
+        raise UserError(f"{label}: the trained network's scores are not finite; lower lr?")
+    return metrics
+
+
+def keep(prepared: Prepared, metrics: Mapping[str, float], store: Store) -> Record:
+    """Write the record, the weights and the method's samples to the store; returns the record."""
+    trainer = prepared.trainer
+    history = tuple(trainer.progress.history)
+    record = Record(trainer.run, metrics, history, _provenance(trainer))
+    return store.finish(record, trainer.method.state_dict(), _samples(prepared))
+
+
+def _samples(prepared: Prepared) -> dict[str, Tensor]:
+    method, test = prepared.trainer.method, prepared.test
+    method.eval()
+    images, labels = test.images[:SAMPLES], test.labels[:SAMPLES]
+    with torch.inference_mode():
+        key = ImageKey(torch.arange(len(images), device=images.device), ("test",))
+        degraded = prepared.degradation(images, key)
+        return method.samples(Batch(to_float(images), to_float(degraded), labels))
+
+
+def _provenance(trainer: Trainer) -> dict[str, Any]:
+    execution, seconds = trainer.execution, trainer.progress.seconds
+    images = trainer.run.epochs * trainer.batches.count
+    on_gpu = execution.kind == "cuda"
+    memory = torch.cuda.max_memory_allocated(execution.device) if on_gpu else peak_memory()
+    return {
+        **execution.provenance(),
+        "seconds": round(seconds, 2),
+        "images_per_second": round(images / (seconds or 1), 1),
+        "peak_memory_bytes": memory,
+    }
+
+
+# What a run is made of
+
+
+def task(dataset: Dataset) -> Task:
+    """What a method must know of a data set."""
+    return Task(len(dataset.classes), dataset.mean, dataset.std, dataset.train.images.shape[-1])
+
+
+def load_network(run: Run, store: Store, dataset: Dataset, execution: Execution) -> nn.Module:
+    """The trained network of a finished run: eval mode, no gradients, on the device.
+
+    Args:
+        dataset: that run's, whose classes the network has; a student may have another one.
+    """
+    network = methods.build_network(run, task(dataset))
+    prefix = "network."
+    tensors = store.weights(run)
+    network.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )
+    return execution.place(network).eval().requires_grad_(False)
+
+
+class Restored:
+    """A degradation and the restoration of a "frontend" before the classifier sees the image.
+
+    A restored image that is smaller than the original goes back to its size with the bicubic
+    kernel, as the low-resolution images do.
+    """
+
+    def __init__(self, degradation: Degradation, frontend: nn.Module, execution: Execution) -> None:
+        self.degradation, self.frontend, self.execution = degradation, frontend, execution
+        self.fixed = degradation.fixed
+
+    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 -> the same."""
+        with self.execution.autocast():
+            restored = frozen(self.frontend, to_float(self.degradation(images, key)))
+        levels = to_levels(restored.float())
+        return to_levels(resize(to_float(levels), images.shape[-1]))
+
+
+def make_degradation(
+    spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution
+) -> Degradation:
+    """The degradation of a specification, restored where the run uses a "frontend"."""
+    degradation = degrade.build(spec)
+    if "frontend" in parents:
+        return Restored(degradation, parents["frontend"], execution)
+    return degradation
+
+
+@functools.lru_cache(maxsize=256)
+def flops(network: str, width: float, method: str, size: int) -> int:
+    """Floating-point operations of one forward pass over one image of `size` x `size` pixels."""
+    run = Run(method=method, dataset="", network=network, width=width)
+    seen = Task(10, (0.5,) * 3, (0.5,) * 3, size)
+    with torch.random.fork_rng(), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        methods.build_network(run, seen).eval()(*methods.example(run, seen))
+    return counter.get_total_flops()

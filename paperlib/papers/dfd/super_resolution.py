@@ -8,6 +8,7 @@ network", CVPR 2017.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from paperlib.degrade.levels import to_8_bit
 from paperlib.degrade.lowres import resize
+from paperlib.errors import UserError
 from paperlib.evaluation import psnr, ssim
 from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.networks.classifier import Classifier
@@ -50,11 +52,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
-    """The last feature maps (B, C, h, w) of images (B, 3, H, H), enlarged to `size` first.
-
-    They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these
-    ask for them.
-    """
+    """The last feature maps (B, C, h, w), behind the ReLU, of images (B, 3, H, H) at `size`."""
     enlarged = resize(images, size)
     normal = (enlarged - classifier.mean.view(3, 1, 1)) / classifier.std.view(3, 1, 1)
     return classifier.body(normal).relu()
@@ -65,15 +63,15 @@ class SuperResolutionOptions(Options):
     """Options of a super-resolution network.
 
     Attributes:
-        depth: of the network, at least 2, see `paperlib.papers.dfd.networks`; None is the published
-            one.
+        depth: of the network, at least 2, see `networks`; None is the published one.
     """
 
     depth: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        networks.check_depth(self.depth)
+        if self.depth is not None and self.depth < 2:
+            raise UserError(f"depth is {self.depth}; it must be at least 2")
 
 
 class SuperResolution(Method):
@@ -83,11 +81,7 @@ class SuperResolution(Method):
     options: SuperResolutionOptions
 
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        options: SuperResolutionOptions,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
     ) -> None:
         super().__init__(run, task, parents, options)
         self.kernel = str(run.degrade.get("down", "bicubic"))
@@ -167,17 +161,10 @@ class SRGAN(SuperResolution):
     required_parents = (("content", "a classifier to compare contents"),)
 
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SRGANOptions
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
     ) -> None:
         super().__init__(run, task, parents, options)
-        names = ("content", "pixel", "adversarial")
-        self.weights = {name: getattr(options, name) for name in names}
         self.discriminator = Discriminator(run.width)
-
-    def _as_constant(self, images: Tensor) -> Tensor:
-        """The discriminator's logits (B,); gradients reach the images, not its weights."""
-        weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        return functional_call(self.discriminator, weights, (images,))
 
     def players(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of the generator's loss, unweighted, and the discriminator's loss: scalars."""
@@ -186,17 +173,19 @@ class SRGAN(SuperResolution):
         classifier, size = self.parents["content"], batch.clean_images.shape[-1]
         with torch.no_grad():
             wanted = content_features(classifier, target, size)
+        # the generator's gradients pass through the discriminator, not into its weights
+        constant = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
+        judged = functional_call(self.discriminator, constant, (output,))
         generator = {
             "content": content_loss(content_features(classifier, output, size), wanted),
             "pixel": pixel_loss(output, target),
-            "adversarial": adversarial_loss(self._as_constant(output)),
+            "adversarial": adversarial_loss(judged),
         }
-        return generator, discriminator_loss(
-            self.discriminator(target), self.discriminator(output.detach())
-        )
+        real, fake = self.discriminator(target), self.discriminator(output.detach())
+        return generator, discriminator_loss(real, fake)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The sum of the players' losses, each of which moves only its player, and all terms."""
         generator, discriminator = self.players(batch)
-        total = sum(self.weights[name] * term for name, term in generator.items())
+        total = sum(getattr(self.options, name) * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

@@ -110,7 +110,7 @@ def test_lambda_is_chosen_on_images_that_no_network_behind_it_has_seen(profile):
 
 def test_only_the_tuning_holds_images_out():
     items = dfd.study(dfd.PROFILES["smoke"], "synthdigits", fake)
-    for item in ("table1", "table2", "fig3", "silences"):
+    for item in ("table1", "table2", "fig3", "ablations"):
         runs = [record.run for records in items[item].values() for record in records]
         assert {run.holdout for run in in_order(runs)} == {0}, item
 
@@ -131,7 +131,7 @@ def test_the_chosen_lambda_trains_the_final_students():
     (student,) = study["table1"]["resnet18/dfd/16"]
     assert student.run.options["lambda_"] == 10
     assert student.run.holdout == 0
-    assert study["silences"]["resnet18/dfd/8/reduction=sum"][0].run.options["lambda_"] == 10
+    assert study["ablations"]["resnet18/dfd/8/reduction=sum"][0].run.options["lambda_"] == 10
 
 
 def scored(tiny, by_lambda):
@@ -187,7 +187,7 @@ def test_classifiers_of_all_seeds_share_a_super_resolver():
 
 def test_a_student_from_trained_weights_has_a_control_from_the_same_weights():
     study = dfd.Study(select(dfd.PROFILES, "smoke", seeds=2), "synthdigits")
-    cells = study.silences(2.0)
+    cells = study.ablations(2.0)
     for control, student in zip(
         cells["resnet18/lr/8/init=teacher"], cells["resnet18/dfd/8/init=teacher"], strict=True
     ):

@@ -25,7 +25,7 @@ def fake(runs):
 
 def test_every_cell_of_the_paper_is_measured():
     settings = dfd.PROFILES["smoke"]
-    found = dfd_tables.scores("cifar10", dfd.study(settings, "cifar10", fake))
+    found = dfd_tables.scores(dfd.study(settings, "cifar10", fake))
     wanted = {cell for _, cell in read_numbers("dfd", "table1", "table2")}
     wanted |= {cell for claim in read_claims("dfd") for cell in claim.cells()}
     assert {cell: len(found.values(cell)) for cell in wanted} == dict.fromkeys(wanted, 1)
@@ -33,7 +33,7 @@ def test_every_cell_of_the_paper_is_measured():
 
 def test_the_curves_of_fig_2_are_held_out_accuracies():
     settings = dfd.PROFILES["smoke"]
-    found = dfd_tables.scores("cifar10", dfd.study(settings, "cifar10", fake))
+    found = dfd_tables.scores(dfd.study(settings, "cifar10", fake))
     bases, curves = dfd_tables.lambda_curves(found)
     assert bases == {"AlexNet": 40.0, "VGG-16": 40.0, "ResNet-18": 40.0}
     assert curves == {name: {x: 40 + x for x in dfd.LAMBDAS} for name in bases}

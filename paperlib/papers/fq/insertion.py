@@ -39,10 +39,8 @@ class QuantizedConv2d(nn.Conv2d):
         # On a CPU twice as fast as one grouped convolution: what is at work at a time stays small.
         bias = None if self.bias is None else self.bias / self.splits
         groups = zip(x.chunk(self.splits, 1), self.weight.chunk(self.splits, 1), strict=True)
-        parts = (
-            self.nonlinearity(self._conv_forward(*group, bias), x, j)
-            for j, group in enumerate(groups)
-        )
+        outputs = (self._conv_forward(*group, bias) for group in groups)
+        parts = (self.nonlinearity(output, x, j) for j, output in enumerate(outputs))
         return functools.reduce(torch.add, parts)
 
 
@@ -62,7 +60,7 @@ class QuantizedReLU(nn.ReLU):
     nonlinearity: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """Any shape -> the same shape."""
         return self.nonlinearity(super().forward(x))
 
 
@@ -102,9 +100,8 @@ def _targets(
     else:
         chosen = [name for name in names if fnmatchcase(name, where)]
         if not chosen:
-            raise UserError(
-                f"no convolution is called {where!r}; choose from: blocks, all, {', '.join(names)}"
-            )
+            known = ", ".join(("blocks", "all", *names))
+            raise UserError(f"no convolution is called {where!r}; choose from: {known}")
     targets = []
     conv = None  # the last one passed, if it is chosen and has found no layer yet
     for name, module in modules:

@@ -156,11 +156,7 @@ class Discriminator(nn.Module):
         return self.layers(2 * images - 1).squeeze(1)
 
 
-SUPER_RESOLVERS: dict[str, type[VDSR] | type[ESPCN] | type[SRResNet]] = {
-    "vdsr": VDSR,
-    "espcn": ESPCN,
-    "srresnet": SRResNet,
-}
+SUPER_RESOLVERS = {"vdsr": VDSR, "espcn": ESPCN, "srresnet": SRResNet}
 
 
 def build(name: str, width: float = 1.0, depth: int | None = None) -> nn.Module:

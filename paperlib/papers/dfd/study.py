@@ -83,15 +83,14 @@ class Study(BaseStudy[Settings]):
     # The tables and figures: lists of the runs above, by cell.
 
     def fig2(self) -> RunCells:
-        """Cells "<network>": its base and the students at all lambdas; 8x8, one seed, held out."""
+        """Cells "<network>/tuned/<lambda>" and "<network>/tuned", the base; 8x8, one seed."""
         held = self.settings.holdout
-        return {
-            network: [
-                self.base(network, 8, seed=0, holdout=held),
-                *(self.student(network, 8, 0, value, holdout=held) for value in LAMBDAS),
-            ]
-            for network in self.settings.networks
-        }
+        cells: RunCells = {}
+        for network in self.settings.networks:
+            cells[f"{network}/tuned"] = [self.base(network, 8, seed=0, holdout=held)]
+            for x in LAMBDAS:
+                cells[f"{network}/tuned/{x:g}"] = [self.student(network, 8, 0, x, holdout=held)]
+        return cells
 
     def table1(self, lambdas: Mapping[str, float]) -> RunCells:
         """Cells "<network>/hr", "<network>/lr/<size>", "<network>/dfd/<size>"."""
@@ -152,7 +151,11 @@ def study(settings: Settings, dataset: str, results: Results) -> Collected:
     """
     runs = Study(settings, dataset)
     tuned = collect(results, {"fig2": runs.fig2()})
-    lambdas = {network: best_lambda(records) for network, records in tuned["fig2"].items()}
+    records = [record for cell in tuned["fig2"].values() for record in cell]
+    lambdas = {
+        network: best_lambda([record for record in records if record.run.network == network])
+        for network in settings.networks
+    }
     rest = {
         "table1": runs.table1(lambdas),
         "fig3": runs.fig3(),

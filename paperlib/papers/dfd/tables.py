@@ -19,20 +19,8 @@ def describe(settings: Settings) -> str:
 
 
 def scores(items: Items) -> Scores:
-    """All numbers. Those of Fig. 2 are cells "<network>/tuned/<lambda>" and "<network>/tuned"."""
-    by_lambda = {}
-    for network, records in items["fig2"].items():
-        for record in records:
-            value = record.run.options.get("lambda_")
-            by_lambda[_tuned(network, None if value is None else float(value))] = [record]
-    return Scores.of(
-        by_lambda, *(items[item] for item in ("table1", "table2", "fig3", "ablations"))
-    )
-
-
-def _tuned(network: str, value: float | None) -> str:
-    """The cell of a student trained with a lambda on fewer images, or of its base network."""
-    return f"{network}/tuned" if value is None else f"{network}/tuned/{value:g}"
+    """All numbers, by the study's cells."""
+    return Scores.of(*items.values())
 
 
 def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
@@ -113,8 +101,8 @@ def lambda_curves(found: Scores) -> tuple[dict[str, float], dict[str, dict[float
     """
     bases, curves = {}, {}
     for network, name in NAMES.items():
-        base = found.estimate(_tuned(network, None), "validation_top1")
-        top = {x: found.estimate(_tuned(network, x), "validation_top1") for x in LAMBDAS}
+        base = found.estimate(f"{network}/tuned", "validation_top1")
+        top = {x: found.estimate(f"{network}/tuned/{x:g}", "validation_top1") for x in LAMBDAS}
         curve = {x: top1.mean for x, top1 in top.items() if top1}
         if curve and base:
             bases[name], curves[name] = base.mean, curve

@@ -34,9 +34,8 @@ BLOCKS = {"cpu": (2**17, 256), "gpu": (2**26, 2**26)}
 class CentralMoments:
     """The size of a set of samples, its mean, and sums of powers of distances from the mean.
 
-    `CentralMoments.of(values)` takes them from values, `a + b` is that of the two sets together, in
-    any order and grouping, up to rounding. Nothing is squared before its mean is taken off, so a
-    large mean costs no digits.
+    `a + b` is that of two sets together, in any order and grouping, up to rounding. Nothing is
+    squared before its mean is taken off, so a large mean costs no digits.
 
     Attributes:
         count: number of samples, n.
@@ -82,10 +81,7 @@ class CentralMoments:
         return cls(len(x), origin.sum(0) + mean, m2, m3, m4)
 
     def _about(self, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem.
-
-        The sum of x - mean is 0.
-        """
+        """The sums of (x - mean + offset)^p for p = 2, 3, 4; that of x - mean itself is 0."""
         n, a = self.count, offset
         m2 = self.m2 + n * a**2
         m3 = self.m3 + 3 * a * self.m2 + n * a**3
@@ -93,12 +89,10 @@ class CentralMoments:
         return m2, m3, m4
 
     def __add__(self, other: "CentralMoments") -> "CentralMoments":
-        """Those of both sets of samples together.
+        """Those of both sets of samples together: each set's sums about the common mean, added.
 
-        With delta = mean_b - mean_a, the common mean is mean_a + delta n_b / n. Each set's sums are
-        moved there and added. Expanded in delta these are the update formulas of Chan, Golub &
-        LeVeque (1979) for order 2 and of Pébay (2008, Sandia report SAND2008-6212) for orders 3 and
-        4.
+        Expanded in the difference of means, these are the update formulas of Chan, Golub & LeVeque
+        (1979) for order 2 and of Pébay (2008, Sandia report SAND2008-6212) for orders 3 and 4.
         """
         if not other.count:
             return self

@@ -93,12 +93,10 @@ def _targets(
     """The convolutions that `where` means, each with the layer of type `kind` to insert behind."""
     modules = list(body.named_modules())
     names = [name for name, module in modules if isinstance(module, nn.Conv2d)]
-    if where == "all":
-        chosen = names
-    elif where == "blocks":
+    if where == "blocks":
         chosen = [name for name in names if not {"stem", "shortcut"} & set(name.split("."))]
     else:
-        chosen = [name for name in names if fnmatchcase(name, where)]
+        chosen = [name for name in names if where == "all" or fnmatchcase(name, where)]
         if not chosen:
             known = ", ".join(("blocks", "all", *names))
             raise UserError(f"no convolution is called {where!r}; choose from: {known}")
@@ -151,17 +149,16 @@ def insert(
         raise UserError(f"no convolution has a layer {after!r} behind it")
     with torch.random.fork_rng(devices=[]):
         for conv, layer in targets:
-            own = dict(options)
-            if splits > 1:
-                own["splits"] = math.gcd(splits, conv.in_channels)
-            read = conv.in_channels if after == "conv" else conv.out_channels
-            nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
             # A class of its own, not a forward hook: torch.compile does not look at hooks, and
             # would run the graph of a network without non-linearities for one with them.
             layer.__class__ = quantized
-            layer.add_module("nonlinearity", nonlinearity)
+            own = dict(options)
             if splits > 1:
+                own["splits"] = math.gcd(splits, conv.in_channels)
                 layer.splits = own["splits"]
+            read = conv.in_channels if after == "conv" else conv.out_channels
+            nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
+            layer.add_module("nonlinearity", nonlinearity)
     return network
 
 

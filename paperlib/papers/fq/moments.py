@@ -58,16 +58,14 @@ def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMome
 def summary(clean: CentralMoments, degraded: CentralMoments) -> dict[str, float]:
     """A layer's shifts as numbers.
 
-    "variables": neurons or channels. "constant": share of them, in [0, 1], that do not vary, clean
-    or degraded; they are left out of the rest, which is missing if all are. "<moment>_median" and
-    "<moment>_p95": the 50th and 95th percentile of the absolute shifts of skewness, kurtosis, mean
-    and deviation, see `shifts`. "mean_renormalised" and "deviation_renormalised": their medians
-    that remain after `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1;
-    the paper calls skewness within (-1, 1) normal.
+    "variables": neurons. "constant": share of them, in [0, 1], that do not vary, clean or degraded;
+    they are left out of the rest, which is missing if all are. "<moment>_median" and
+    "<moment>_p95": percentiles of the absolute shifts of skewness, kurtosis, mean and deviation,
+    see `shifts`. "mean_renormalised" and "deviation_renormalised": the medians that remain after
+    `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1; the paper calls
+    skewness within (-1, 1) normal.
     """
-    shift = {
-        name: values[~values.isnan()].abs() for name, values in shifts(clean, degraded).items()
-    }
+    shift = {name: _sizes(values) for name, values in shifts(clean, degraded).items()}
     total = clean.mean.numel()
     out = {"variables": float(total), "constant": 1 - len(shift["skewness"]) / total}
     if not len(shift["skewness"]):
@@ -76,9 +74,13 @@ def summary(clean: CentralMoments, degraded: CentralMoments) -> dict[str, float]
         out[f"{name}_median"], out[f"{name}_p95"] = (_quantile(values, q) for q in (0.5, 0.95))
     rest = shifts(clean, renormalised(clean, degraded))
     for name in ("mean", "deviation"):
-        out[f"{name}_renormalised"] = _quantile(rest[name][~rest[name].isnan()].abs(), 0.5)
+        out[f"{name}_renormalised"] = _quantile(_sizes(rest[name]), 0.5)
     out["skewness_over_1"] = float((shift["skewness"] > 1).double().mean())
     return out
+
+
+def _sizes(values: Tensor) -> Tensor:
+    return values[~values.isnan()].abs()
 
 
 def _quantile(values: Tensor, share: float) -> float:

@@ -4,8 +4,7 @@ SF rounds a feature down to a grid, POW raises its magnitude to a learned power,
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was available. What it leaves open is a parameter here, and the class's
-docstring argues its default. All four compute in float32 (float64 for float64 input), inside
+Only the paper's supplement was available; what it leaves open is a parameter. All four compute in float32 (float64 for float64 input), inside
 autocast too, and return the dtype of their input.
 """
 
@@ -234,14 +233,11 @@ class HPOW(nn.Module):
 
     mu_X and sigma_X are the mean and standard deviation over the positions of every input channel
     of the convolution, for every image by itself. F has one hidden layer (its size is not in the
-    source); its last layer starts at 0, so that all exponents start at 1. The gradient flows
-    through the statistics into the input, too.
+    source); its last layer starts at 0, so that all exponents start at 1.
 
-    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its
-    2 x read entries, or larger features would make larger exponents, and these larger features; and
-    alpha stays within `reach` of the identity, alpha = alpha_0 + reach tanh(F). Exponents multiply
-    from layer to layer: with a reach of log 2, a ResNet-50 is finite in training, where a batch
-    norm follows each power, and not in evaluation.
+    Exponents multiply from layer to layer. Two things keep deep networks finite: what F reads is
+    brought to mean 0 and variance 1 over its 2 x read entries, or larger features would make larger
+    exponents, and these larger features; and alpha = alpha_0 + reach tanh(F).
 
     Args:
         channels: output channels C of the convolution.
@@ -288,9 +284,8 @@ class SFPOW(nn.Module):
     Args:
         channels: output channels C of the convolution.
         beta, rescale: as in `SF`.
-        first: "floor" (the default, the order of the name) takes the power of rounded features, so
-            that the small values which an exponent under 1 would enlarge are already gone; "power"
-            rounds the powers.
+        first: "floor", the order of the name, takes the power of rounded features: small values,
+            which an exponent under 1 would enlarge, are gone; "power" rounds the powers.
         options: those of `POW`. Unless given, epsilon is half a step of the floor where the floor
             comes first: the many features that are rounded to 0 then have the slope of half a step,
             and no gradient explodes there.

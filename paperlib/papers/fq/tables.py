@@ -48,7 +48,7 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
 
 def scores(items: Items) -> Scores:
     """All numbers; for the cells of Table 3 also top-1 by the names of `COLUMNS`."""
-    found = Scores.of({cell: own for cells in items.values() for cell, own in cells.items()})
+    found = Scores.of(*items.values())
     specs = {name: distorted(name, value) for name, value in _strengths(found).items()}
     metrics = {name: _under(spec) for name, spec in specs.items()}
     metrics |= {"clean": "top1", MIXED: _under({"name": MIXED})}

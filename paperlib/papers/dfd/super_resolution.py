@@ -25,8 +25,6 @@ from paperlib.papers.dfd import networks
 from paperlib.papers.dfd.networks import Discriminator
 from paperlib.runs import Run
 
-SAMPLES = 8
-
 
 def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
     """Equation (4): the mean squared difference of the pixels of images (B, 3, H, H) in [0, 1]."""
@@ -78,7 +76,6 @@ class SuperResolution(Method):
     """A network that doubles the size of the degraded images, trained by its mean squared error."""
 
     options_type = SuperResolutionOptions
-    options: SuperResolutionOptions
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
@@ -123,7 +120,7 @@ class SuperResolution(Method):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images as the network sees them, as it returns them and as they should be."""
-        batch = batch.part(slice(SAMPLES))
+        batch = batch.part(slice(8))
         output = self.network(batch.degraded).float()
         images = {"input": batch.degraded, "output": output, "target": self.target(batch)}
         return pictures(images)
@@ -157,7 +154,6 @@ class SRGAN(SuperResolution):
     """
 
     options_type = SRGANOptions
-    options: SRGANOptions
     required_parents = (("content", "a classifier to compare contents"),)
 
     def __init__(

@@ -4,8 +4,8 @@ SF rounds a feature down to a grid, POW raises its magnitude to a learned power,
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was available; what it leaves open is a parameter. All four compute in float32 (float64 for float64 input), inside
-autocast too, and return the dtype of their input.
+Only the paper's supplement was available; what it leaves open is a parameter. All four compute in
+float32 (float64 for float64 input), inside autocast too, and return the dtype of their input.
 """
 
 import math
@@ -33,17 +33,13 @@ CACHED = 1 << 18  # values per piece: with float32 temporaries, a core's second-
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
     """The exponent p = g(alpha) > 0 of the power function, limited to [0.05, 4]; the same shape.
 
-    The paper says how alpha behaves, not how it enters: most learned alphas are near 0, an L1
-    penalty on alpha turns most channels into identities, and layers quantise (p < 1) or amplify (p
-    > 1). So alpha = 0 must stand for p = 1:
+    The paper says how alpha behaves, not how it enters: an L1 penalty turns most channels into
+    identities, so alpha = 0 must stand for p = 1. Beyond a limit the gradient is 0.
 
-    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is always
-      positive;
+    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions;
     - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
     - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the
-      sign function, which contradicts the sentence on L1.
-
-    Beyond a limit the gradient is 0; a penalty on alpha still pulls it back.
+      sign function.
     """
     g, _ = EXPONENTS[choose("exponent", kind, EXPONENTS)]
     return g(alpha).clamp(SMALLEST, LARGEST)

@@ -73,11 +73,6 @@ class Study(BaseStudy[Settings]):
     numbers in `data/papers/fq/` and the claims use the same names.
     """
 
-    def __init__(self, settings: Settings, dataset: str) -> None:
-        super().__init__(settings, dataset)
-        # Fig. 3: the paper's network, or a smaller one
-        self.fig3 = "resnet50" if "resnet50" in settings.networks else "resnet18"
-
     # The runs.
 
     def classifier(self, network: str, seed: int, options: Options | None = None) -> Run:
@@ -129,9 +124,11 @@ class Study(BaseStudy[Settings]):
 
     def table3(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "<network>/base" and "<network>/<non-linearity>", tested under distortions."""
+        # Fig. 3 shows the paper's network, or a smaller one
+        fig3 = "resnet50" if "resnet50" in self.settings.networks else "resnet18"
         cells: RunCells = {}
         for network in self.settings.networks:
-            factors = STRENGTHS if network == self.fig3 else (1.0,)
+            factors = STRENGTHS if network == fig3 else (1.0,)
             models = {name: OPTIONS[name] for name in ("base", *MODELS[network])}
             for cell, runs in self._trained(network, models, self.seeds[:SEEDS]).items():
                 cells[cell] = [self.under(run, strengths, factors) for run in runs]

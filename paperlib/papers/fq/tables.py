@@ -36,7 +36,7 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
 
     Args:
         settings: the profile.
-        chosen: the networks of the table, at least one; they share all but their width.
+        chosen: the table's networks; they share all but their width.
         interval: what follows each mean; "" if nothing does.
     """
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"

@@ -244,7 +244,7 @@ def test_a_few_steps_find_the_objects(make, batch):
         ({"flip": True}, "crop=0, flip=False, not 0, True"),
         (
             {"options": {"kind": "power"}},
-            "unknown kind 'power'; choose from: none, sf, pow, hpow, sf-pow",
+            "unknown non-linearity 'power'; choose from: none, sf, pow, hpow, sf-pow",
         ),
         ({"options": {"beta": 10.0}}, "kind 'none' takes no option beta"),
         ({"options": {"kind": "pow", "penalty": "l3"}}, "unknown penalty 'l3'"),

@@ -32,10 +32,7 @@ def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def content_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Equation (5): the mean squared difference of two images' feature maps (B, C, h, w).
-
-    The sum over the C channels that the equation leaves unsaid is a mean here.
-    """
+    """Equation (5): the mean squared difference of feature maps (B, C, h, w), over C, too."""
     return F.mse_loss(features.float(), targets.float())
 
 
@@ -51,9 +48,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
     """The last feature maps (B, C, h, w), behind the ReLU, of images (B, 3, H, H) at `size`."""
-    enlarged = resize(images, size)
-    normal = (enlarged - classifier.mean.view(3, 1, 1)) / classifier.std.view(3, 1, 1)
-    return classifier.body(normal).relu()
+    return classifier.maps(resize(images, size)).relu()
 
 
 @dataclass(frozen=True)
@@ -96,10 +91,7 @@ class SuperResolution(Method):
         return task.size // int(run.degrade.get("factor", 4))
 
     def target(self, batch: Batch) -> Tensor:
-        """The clean images, downsampled half as far: (B, 3, 2h, 2h) in [0, 1].
-
-        They are made by the kernel that made the degraded images, and in 8 bits like them.
-        """
+        """The clean images, reduced half as far, also to 8 bits: (B, 3, 2h, 2h) in [0, 1]."""
         return to_8_bit(resize(batch.clean_images, 2 * batch.degraded.shape[-1], self.kernel))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -28,7 +28,6 @@ def contest(
     runs |= {name: Run("fq", options=OPTIONS[name], **common) for name in KINDS}
     contestants = {name: bench.our_steps(bench.ours(run, execution)) for name, run in runs.items()}
     speeds = bench.race(contestants, execution.device, rounds, seconds)
-
     ratios = {
         name: [a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)] for name in KINDS
     }

@@ -80,16 +80,15 @@ def alpha_histograms(alphas: Mapping[str, Tensor]) -> Figure:
     values = {name: _numbers(alpha) for name, alpha in alphas.items()}
     limit = _limit(np.abs(np.concatenate(list(values.values()))), 0.995)
     fig, axes = _panels(len(values), columns=4, height=1.2, margin=0.35, sharex=True)
-    for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
+    for i, (ax, (name, numbers)) in enumerate(zip(axes.flat, values.items(), strict=False)):
         ax.axvspan(-IDENTITY, IDENTITY, color="0.85", zorder=0)
         _histogram(ax, numbers, limit, TEACHER)
         share, median = _percent(np.abs(numbers) < IDENTITY), _signed(np.median(numbers), 3)
         ax.set_title(f"median {median}, |α| < {IDENTITY}: {share}", fontsize=6.5, pad=3)
         _heading(ax, name, 1.2)
-        ax.tick_params(labelsize=7, pad=1)
+        lowest = i + 4 >= len(values)  # of its column
+        ax.tick_params(labelsize=7, pad=1, labelbottom=lowest)
         ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    for i, ax in enumerate(axes.flat[: len(values)]):
-        ax.tick_params(labelbottom=i + 4 >= len(values))  # the lowest panel of its column
     fig.supxlabel("α", fontsize=9)
     for line in axes:
         line[0].set_ylabel("alphas (%)", fontsize=8)

@@ -65,33 +65,29 @@ def summary(clean: CentralMoments, degraded: CentralMoments) -> dict[str, float]
     `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1; the paper calls
     skewness within (-1, 1) normal.
     """
-    shift = {name: _sizes(values) for name, values in shifts(clean, degraded).items()}
-    total = clean.mean.numel()
-    out = {"variables": float(total), "constant": 1 - len(shift["skewness"]) / total}
-    if not len(shift["skewness"]):
+    shift = {name: values.abs() for name, values in shifts(clean, degraded).items()}
+    total, varying = clean.mean.numel(), int((~shift["skewness"].isnan()).sum())
+    out = {"variables": float(total), "constant": 1 - varying / total}
+    if not varying:
         return out
     for name, values in shift.items():
         out[f"{name}_median"], out[f"{name}_p95"] = (_quantile(values, q) for q in (0.5, 0.95))
     rest = shifts(clean, renormalised(clean, degraded))
     for name in ("mean", "deviation"):
-        out[f"{name}_renormalised"] = _quantile(_sizes(rest[name]), 0.5)
-    out["skewness_over_1"] = float((shift["skewness"] > 1).double().mean())
+        out[f"{name}_renormalised"] = _quantile(rest[name].abs(), 0.5)
+    out["skewness_over_1"] = float((shift["skewness"] > 1).sum()) / varying
     return out
 
 
-def _sizes(values: Tensor) -> Tensor:
-    return values[~values.isnan()].abs()
-
-
 def _quantile(values: Tensor, share: float) -> float:
-    return float(values.quantile(share, interpolation="lower"))
+    return float(values.nanquantile(share, interpolation="lower"))
 
 
-def thinned(values: Tensor, count: int = KEPT) -> Tensor:
-    """The values that are numbers, rising, float32; at most `count`, at equal distances of rank."""
+def thinned(values: Tensor) -> Tensor:
+    """The values that are numbers, rising, float32; at most `KEPT`, at equal distances of rank."""
     values = values[~values.isnan()].sort().values
-    if len(values) > count:
-        ranks = (torch.arange(count, device=values.device) + 0.5) * (len(values) / count)
+    if len(values) > KEPT:
+        ranks = (torch.arange(KEPT, device=values.device) + 0.5) * (len(values) / KEPT)
         values = values[ranks.long()]
     return values.float()
 

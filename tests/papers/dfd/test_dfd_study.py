@@ -25,21 +25,6 @@ def asked_for(profile):
     return runs
 
 
-def fake(runs):
-    """A record per run; the validation accuracy grows with lambda, the test accuracy falls."""
-    records = []
-    for run in runs:
-        lambda_ = float(run.options.get("lambda_", 0))
-        names = ("top1@lowres", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
-        metrics = {
-            "top1": 50 - lambda_,
-            "validation_top1": 40 + lambda_,
-            **dict.fromkeys(names, 1.0),
-        }
-        records.append(Record(run, metrics, (), {}))
-    return records
-
-
 @pytest.mark.slow
 @PROFILES
 def test_every_run_can_be_built(profile):
@@ -109,7 +94,7 @@ def test_lambda_is_chosen_on_images_that_no_network_behind_it_has_seen(profile):
         assert {run.holdout for run in in_order([base, *students])} == {settings.holdout} != {0}
 
 
-def test_only_the_tuning_holds_images_out():
+def test_only_the_tuning_holds_images_out(fake):
     items = dfd.study(dfd.PROFILES["smoke"], "synthdigits", fake)
     for item in ("table1", "table2", "fig3", "ablations"):
         runs = [record.run for records in items[item].values() for record in records]
@@ -125,7 +110,7 @@ def test_a_held_out_student_has_held_out_parents(init):
     assert set(run.uses) == ({"teacher"} if init == "scratch" else {"teacher", "init"})
 
 
-def test_the_chosen_lambda_trains_the_final_students():
+def test_the_chosen_lambda_trains_the_final_students(fake):
     settings = dfd.PROFILES["smoke"]
     # 10 is the best on validation, 0.1 on the test images
     study = dfd.study(settings, "synthdigits", fake)
@@ -153,7 +138,7 @@ def test_the_best_lambda(tiny):
 # Cells
 
 
-def test_students_are_paired_with_their_base_by_seed_and_start():
+def test_students_are_paired_with_their_base_by_seed_and_start(fake):
     """A student and the base network that it is compared with differ by the method alone."""
     cells = dfd.study(select(dfd.PROFILES, "smoke", seeds=3), "synthdigits", fake)["table1"]
     for network in ("alexnet", "vgg16", "resnet18"):

@@ -113,7 +113,7 @@ class _Power(torch.autograd.Function):
             slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
             to_u[piece] = passed.mul_(slope)
         to_p = to_p.mul_(math.log(2) / 2).view_as(given)
-        return to_u, to_p if ctx.needs_input_grad[1] else None, None
+        return to_u, (to_p if ctx.needs_input_grad[1] else None), None
 
 
 def _shaped(p: Tensor, u: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ root = Path(data_root) if data_root else None
 results, samples = measurements("dfd", mode, runs, root)
 
 studies = {name: dfd.study(settings, name, results) for name in names}
-measured = {name: dfd_tables.scores(name, items) for name, items in studies.items()}
+measured = {name: dfd_tables.scores(items) for name, items in studies.items()}
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 

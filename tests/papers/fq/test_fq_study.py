@@ -166,7 +166,7 @@ def test_without_a_calibration_the_rest_is_asked_for():
     items = fq.study(fq.PROFILES["cpu"], "cifar10", lambda runs: asked.extend(runs) or [])
     assert not items["table3"]
     study = fq.Study(fq.PROFILES["cpu"], "cifar10")
-    for cells in (study.table1(), study.silences()):
+    for cells in (study.table1(), study.ablations()):
         assert all(set(runs) <= set(asked) for runs in cells.values())
 
 

@@ -182,7 +182,7 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 
     return (
         "paper"
-        if torch.cuda.is_available() and all(datasets.found(name, root) for name in names)
+        if torch.cuda.is_available() and all(datasets.is_available(name, root) for name in names)
         else "demo"
     )
 

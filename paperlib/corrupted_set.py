@@ -326,7 +326,7 @@ def corrupt_dataset(
             `CorruptedSet.write` raises.
     """
     started = time.perf_counter()
-    if datasets.known(dataset) in datasets.DETECTION:
+    if datasets.check_name(dataset) in datasets.DETECTION:
         raise UserError(
             f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes"
         )

@@ -71,7 +71,7 @@ def parse(name: str) -> tuple[str, int]:
     return folder, int(pixels)
 
 
-def found(name: str, root: Path) -> bool:
+def is_available(name: str, root: Path) -> bool:
     """Whether `root` holds the folder with both parts; a quick look."""
     return all(_part_folders(root / parse(name)[0]))
 

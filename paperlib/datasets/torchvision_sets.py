@@ -50,7 +50,7 @@ def load(name: str, root: Path) -> Dataset:
         ) from error
 
 
-def found(name: str, root: Path) -> bool:
+def is_available(name: str, root: Path) -> bool:
     """Whether the files of one of `NAMES` are under `root`, checked or not."""
     return all(file.exists() for file in _files(name, root))
 

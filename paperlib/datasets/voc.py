@@ -40,7 +40,7 @@ CLASSES = (
 Files = tuple[list[str], list[str]]  # images and their annotations
 
 
-def found(root: Path) -> bool:
+def is_available(root: Path) -> bool:
     """Whether the lists of both parts are under `root`; a quick look."""
     return all(
         (root / FOLDER / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in PARTS.values()

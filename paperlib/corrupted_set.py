@@ -19,7 +19,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ import torch
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
-from paperlib import datasets
+from paperlib import __version__, datasets
 from paperlib.datasets import Split
 from paperlib.datasets.corrupted import LABELS, MANIFEST, read_manifest
 from paperlib.degrade.corruptions import corrupt
@@ -81,11 +80,12 @@ class CorruptedSet:
                 f"severities are {list(severities)}; they must be some of 1 to 5, in rising order"
             )
         count, channels, height, width = clean.images.shape
+        choose("severity table", table, TABLES)
         self.folder, self.clean, self.textures = folder, clean, textures
-        self.table, self.seed = choose("severity table", table, TABLES), seed
         self.severities = list(severities)
+        self._options: dict[str, Any] = {"table": table, "seed": seed, "textures": textures}
         shape = (len(self.severities) * count, height, width, channels)
-        header = io.BytesIO()
+        pixels, header = clean.images.cpu().contiguous().numpy(), io.BytesIO()
         form = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, form)
         self._header = header.getvalue()
@@ -96,9 +96,7 @@ class CorruptedSet:
             "seed": seed,
             "severities": self.severities,
             "clean_images": [count, channels, height, width],
-            "clean_sha256": hashlib.sha256(
-                clean.images.cpu().contiguous().numpy().data
-            ).hexdigest(),
+            "clean_sha256": hashlib.sha256(pixels.data).hexdigest(),
         }
         self._manifest: dict[str, Any] = {}
 
@@ -148,7 +146,7 @@ class CorruptedSet:
 
     def _make(self, name: str, tick: Callable[[int], Any]) -> None:
         """Write one file, after the severities of it that are there."""
-        made = {"paperlib": _version(), "commit": COMMIT, "torch": torch.__version__}
+        made = {"paperlib": __version__, "commit": COMMIT, "torch": torch.__version__}
         made["device"] = self.clean.images.device.type
         if name == "frost":
             textures = find_textures(self.textures)
@@ -177,15 +175,8 @@ class CorruptedSet:
         """Write one severity to the disk, uint8 (N, H, W, 3); returns the SHA-256 of its bytes."""
         digest, step = hashlib.sha256(), AT_ONCE.get(self.clean.images.device.type, 1000)
         for start in range(0, len(self.clean), step):
-            images = corrupt(
-                self.clean.images[start : start + step],
-                name,
-                severity,
-                table=self.table,
-                seed=self.seed,
-                index=start,
-                textures=self.textures,
-            )
+            part = self.clean.images[start : start + step]
+            images = corrupt(part, name, severity, index=start, **self._options)
             data = images.permute(0, 2, 3, 1).contiguous().cpu().numpy().data
             digest.update(data)
             _write(file, data)
@@ -230,12 +221,11 @@ class CorruptedSet:
         manifest = read_manifest(self.folder)
         there = self._made_of if manifest is None else manifest["set"]
         if there != self._made_of:
-            other = [
-                f"{key} {value}" for key, value in there.items() if self._made_of.get(key) != value
-            ]
-            raise UserError(
-                f"{self.folder} holds another set, with {', '.join(other)}; choose another folder"
+            own = self._made_of
+            other = ", ".join(
+                f"{key} {what}" for key, what in there.items() if own.get(key) != what
             )
+            raise UserError(f"{self.folder} holds another set, with {other}; choose another folder")
         self._manifest = manifest or {"set": self._made_of, "files": {}}
         self._files: dict[str, Any] = self._manifest["files"]
         for path in (self.folder / file for file in (LABELS, *(f"{name}.npy" for name in names))):
@@ -284,13 +274,6 @@ def _free_bytes(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def _version() -> str:
-    try:
-        return version("paperlib")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def corrupt_dataset(

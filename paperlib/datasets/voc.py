@@ -1,5 +1,4 @@
-"""PASCAL VOC 2007 (Everingham et al., 2010) for detection, from where the user has it; it is not
-downloaded.
+"""PASCAL VOC 2007 (Everingham et al., 2010) for detection; it is not downloaded.
 
 The folder of the data sets (DATA_ROOT) holds what VOCtrainval_06-Nov-2007.tar and
 VOCtest_06-Nov-2007.tar unpack to:
@@ -30,6 +29,7 @@ VERSION = 1  # part of the fingerprint: raise it whenever a pixel or a box chang
 SIZE = 320  # height and width of an image here, pixels
 GREY = 128  # what surrounds an image that is no square, level
 FOLDER = Path("VOCdevkit", "VOC2007")
+LISTS = FOLDER / "ImageSets" / "Main"  # of the images of each part
 PARTS = {"train": "trainval", "test": "test"}
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -42,9 +42,7 @@ Files = tuple[list[str], list[str]]  # images and their annotations
 
 def is_available(root: Path) -> bool:
     """Whether the lists of both parts are under `root`; a quick look."""
-    return all(
-        (root / FOLDER / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in PARTS.values()
-    )
+    return all((root / LISTS / f"{part}.txt").is_file() for part in PARTS.values())
 
 
 def load(root: Path) -> Dataset:
@@ -75,9 +73,7 @@ def _files(root: Path, part: str) -> Files:
             "or use the embedded data set scenes"
         ) from error
     if not len(voc):
-        raise UserError(
-            f"voc2007: {part}.txt in {root / FOLDER / 'ImageSets' / 'Main'} names no images"
-        )
+        raise UserError(f"voc2007: {part}.txt in {root / LISTS} names no images")
     for file in (*voc.images, *voc.annotations):
         if not os.path.isfile(file):
             raise UserError(f"voc2007: {file} is missing")
@@ -173,8 +169,5 @@ def _object(node: ElementTree.Element) -> tuple[int, list[float], bool]:
     )
     if not (1 <= x0 <= x1 and 1 <= y0 <= y1):
         raise ValueError(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area")
-    return (
-        CLASSES.index(name),
-        [x0 - 1, y0 - 1, x1, y1],
-        node.findtext("difficult", "0").strip() == "1",
-    )
+    difficult = node.findtext("difficult", "0").strip() == "1"
+    return CLASSES.index(name), [x0 - 1, y0 - 1, x1, y1], difficult

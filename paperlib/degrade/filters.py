@@ -38,8 +38,7 @@ def gaussian_kernel(sigma: float, radius: int) -> Tensor:
 def _blur_matrix(
     size: int, sigma: float, truncate: float, border: str, device: torch.device
 ) -> Tensor:
-    """The (size, size) matrix that blurs one axis; weights outside are moved to the pixels that
-    stand for those there."""
+    """The (size, size) matrix that blurs one axis; pixels outside are replaced as `border` says."""
     radius = int(truncate * sigma + 0.5)
     kernel = gaussian_kernel(sigma, radius)
     target = torch.arange(size)[:, None].expand(-1, len(kernel))
@@ -180,11 +179,8 @@ def _lines_by_gather(
     device, stride = padded.device, padded.shape[-1]
     inside = (offsets[..., 0].abs() < height) & (offsets[..., 1].abs() < width)
     shares = torch.tensor(weights, device=device) * inside
-    base = (
-        (torch.arange(height, device=device)[:, None] + reach) * stride
-        + torch.arange(width, device=device)
-        + reach
-    )
+    down, right = (torch.arange(n, device=device) + reach for n in (height, width))
+    base = down[:, None] * stride + right
     flat = padded.flatten(2)
     out = flat.new_zeros(*flat.shape[:2], height * width)
     for tap in range(len(weights)):

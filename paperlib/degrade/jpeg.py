@@ -105,9 +105,8 @@ def _chroma(sheet: Tensor, high: int) -> Tensor:
 def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tensor) -> None:
     """Writes a weighted sum of the three channels, rounded down."""
     torch.mul(levels[:, 0], weights[0] * _UNIT, out=out).add_(bias)
-    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(
-        levels[:, 2], alpha=weights[2] * _UNIT
-    ).floor_()
+    out.add_(levels[:, 1], alpha=weights[1] * _UNIT)
+    out.add_(levels[:, 2], alpha=weights[2] * _UNIT).floor_()
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:

@@ -34,24 +34,12 @@ FAR = FARTHEST * CODE[0]
 # Their sums reach every multiple below `FARTHEST`.
 STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))
 LINES = (  # kind, rows, columns
-    (0, 0, 1),
-    (0, 1, 0),
-    (1, 1, 1),
-    (1, 1, -1),
-    (2, 1, 2),
-    (2, 2, 1),
-    (2, 1, -2),
-    (2, 2, -1),
+    *((0, 0, 1), (0, 1, 0), (1, 1, 1), (1, 1, -1)),
+    *((2, 1, 2), (2, 2, 1), (2, 1, -2), (2, 2, -1)),
 )
 REACH = 8
-EMBOSS = (
-    (-2, 0, 0),
-    (-1, 0, 1),
-    (-1, 1, 0),
-    (1, 1, 2),
-    (1, 2, 1),
-    (2, 2, 2),
-)  # weight, row, column
+# weight, row, column
+EMBOSS = ((-2, 0, 0), (-1, 0, 1), (-1, 1, 0), (1, 1, 2), (1, 2, 1), (2, 2, 2))
 
 
 def spatter(
@@ -88,8 +76,7 @@ def spatter(
     colour = colour.view(-1, 1, 1)
     levels = images.float()
     if mud:
-        cover = filters.gaussian_blur(layer.sign_(), strength)
-        cover = F.threshold(cover, COVERED, 0.0)
+        cover = F.threshold(filters.gaussian_blur(layer.sign_(), strength), COVERED, 0.0)
         return levels.addcmul_(cover, colour - levels)
     # numpy's uint8: beyond 255 it starts again at 0
     depth = layer.mul_(255).to(torch.int16).bitwise_and_(255)
@@ -208,14 +195,11 @@ def _distance(edges: Tensor) -> Tensor:
         (B, H, W) float32, whole numbers: parts of `LENGTH[0]` of a pixel.
     """
     batch, height, width = edges.shape
-    framed = torch.full(
-        (batch, height + 2 * REACH, width + 2 * REACH), FAR, dtype=torch.int16, device=edges.device
-    )
+    size = (batch, height + 2 * REACH, width + 2 * REACH)
+    framed = torch.full(size, FAR, dtype=torch.int16, device=edges.device)
 
     def shifted(rows: int, columns: int) -> Tensor:
-        return framed[
-            :, REACH + rows : REACH + rows + height, REACH + columns : REACH + columns + width
-        ]
+        return framed.narrow(1, REACH + rows, height).narrow(2, REACH + columns, width)
 
     here = shifted(0, 0)
     here.sub_(edges, alpha=FAR)
@@ -246,9 +230,8 @@ def _equalise(levels: Tensor) -> Tensor:
     scale = 255 / (index.shape[1] - lowest).float()
     table = (below - lowest).clamp_min_(0).float().mul_(scale).round_()
     # An image of one level keeps it.
-    table = torch.where(
-        lowest == index.shape[1], torch.arange(bins, device=levels.device), table
-    ).to(torch.int16)
+    same = torch.arange(bins, device=levels.device)
+    table = torch.where(lowest == index.shape[1], same, table).to(torch.int16)
     return table.gather(1, index).view(levels.shape)
 
 

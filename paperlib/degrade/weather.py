@@ -75,10 +75,8 @@ def fog(images: Tensor, draws: Draws, strength: float, decay: float) -> Tensor:
     height, width = images.shape[-2:]
     brightest = images.flatten(1).amax(1).float().div_(255)
     share = brightest.div(brightest + strength).view(-1, 1, 1, 1)
-    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[
-        :, None, :height, :width
-    ]
-    return images.float().add_(mist, alpha=strength * 255).mul_(share)
+    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[:, :height, :width]
+    return images.float().add_(mist[:, None], alpha=strength * 255).mul_(share)
 
 
 def plasma(draws: Draws, size: int, decay: float) -> Tensor:

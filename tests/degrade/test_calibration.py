@@ -64,7 +64,9 @@ def test_a_jump_over_the_target():
     found, tried = on_curve(lambda s: 0.9 if s < 0.3 else 0.45, 2 / 3)
     assert found.accuracy == pytest.approx(0.45, abs=0.02)
     assert len(tried) == 2 + STEPS
-    assert 0.3 <= found.strength < 0.3 + 2**-STEPS
+    assert found.strength >= 0.3
+    low, high = ([s for s in tried if (s < 0.3) == side] for side in (True, False))
+    assert 0 < min(high) - max(low) <= 2**-STEPS
 
 
 def test_the_highest_strength_where_even_that_keeps_too_much_or_nothing_is_above_chance():

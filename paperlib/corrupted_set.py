@@ -71,14 +71,11 @@ class CorruptedSet:
         textures: Path | None = None,
     ) -> None:
         if not len(clean) or not 0 <= int(clean.labels.min()) <= int(clean.labels.max()) <= 255:
-            raise UserError(
-                f"{dataset}: there must be test images, "
-                "with labels 0 to 255: the layout keeps bytes"
-            )
+            wanted = "there must be test images, with labels 0 to 255: the layout keeps bytes"
+            raise UserError(f"{dataset}: {wanted}")
         if not severities or list(severities) != [s for s in SEVERITIES if s in severities]:
-            raise UserError(
-                f"severities are {list(severities)}; they must be some of 1 to 5, in rising order"
-            )
+            wanted = "some of 1 to 5, in rising order"
+            raise UserError(f"severities are {list(severities)}; they must be {wanted}")
         count, channels, height, width = clean.images.shape
         choose("severity table", table, TABLES)
         self.folder, self.clean, self.textures = folder, clean, textures
@@ -138,11 +135,9 @@ class CorruptedSet:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 message = f"{error.filename or self.folder}: {error.strerror or error}"
                 raise UserError(message) from error
-            needed = self._bytes_needed(names)
-            raise UserError(
-                f"{self.folder}: no space left, {needed:,} more bytes are needed; "
-                "the same command resumes from here"
-            ) from error
+            lack = f"no space left, {self._bytes_needed(names):,} more bytes are needed"
+            message = f"{self.folder}: {lack}; the same command resumes from here"
+            raise UserError(message) from error
 
     def _make(self, name: str, tick: Callable[[int], Any]) -> None:
         """Write one file, after the severities of it that are there."""
@@ -230,9 +225,8 @@ class CorruptedSet:
         self._files: dict[str, Any] = self._manifest["files"]
         for path in (self.folder / file for file in (LABELS, *(f"{name}.npy" for name in names))):
             if path.exists() and "sha256" not in self._files.get(path.name, {}):
-                raise UserError(
-                    f"{path} is there and no manifest says what it is; choose another folder"
-                )
+                what = "is there and no manifest says what it is"
+                raise UserError(f"{path} {what}; choose another folder")
 
     def _note(self, name: str, entry: dict[str, Any]) -> None:
         """Keep in the manifest what is known about `<name>.npy`."""
@@ -310,9 +304,8 @@ def corrupt_dataset(
     """
     started = time.perf_counter()
     if datasets.check_name(dataset) in datasets.DETECTION:
-        raise UserError(
-            f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes"
-        )
+        layout = "the layout of CIFAR-10-C holds a label for every image, and no boxes"
+        raise UserError(f"{dataset}: {layout}")
     names, severity_list = parse_corruptions(corruptions), parse_severities(severities)
     choose("severity table", table or "cifar-c", TABLES)
     try:
@@ -354,10 +347,8 @@ def set_folder(out: Path, dataset: str) -> Path:
 def default_table(height: int, width: int) -> str:
     """The severity table made for images of this size. Raises `UserError` if there is none."""
     if (height, width) not in TABLE_OF_SIZE:
-        raise UserError(
-            f"no severity table was made for {height}x{width} images; "
-            f"choose one of: {', '.join(TABLES)}"
-        )
+        lack = f"no severity table was made for {height}x{width} images"
+        raise UserError(f"{lack}; choose one of: {', '.join(TABLES)}")
     return TABLE_OF_SIZE[height, width]
 
 

@@ -4,9 +4,10 @@ Nothing in a file is unpickled. `paperlib.corrupted_set` writes the first layout
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,8 @@ def cifar_c(
 ) -> Split:
     """The images of one corruption, from `<folder>/<corruption>.npy` and `<folder>/labels.npy`.
 
-    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then all at
-    severity 2, and so on; the labels of the N images five times over. Only what is asked for is
-    read.
+    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then at 2, and so
+    on; the labels of the N images five times over. Only what is asked for is read.
 
     Args:
         folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which
@@ -167,10 +167,10 @@ def imagenet_c(
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         decode = partial(_decode, size=size, resize=resize)
-        with ThreadPool(workers) as pool:
+        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             for start in range(0, len(files), batch):
                 paths, labels = zip(*files[start : start + batch], strict=True)
-                images = torch.stack(pool.map(decode, paths))
+                images = torch.stack(list(pool.map(decode, paths)))
                 yield images.to(device), torch.tensor(labels, device=device)
 
     return batches()

@@ -59,15 +59,12 @@ def parse(name: str) -> tuple[str, int]:
     """
     folder, _, pixels = name.rpartition("@")
     if not re.fullmatch("[1-9][0-9]{1,3}", pixels) or int(pixels) < SMALLEST:
-        raise UserError(
-            f"data set {name!r}: after the @ come the height and width in pixels, "
-            f"one number from {SMALLEST} to 9999, as in imagenet@224"
-        )
+        wanted = f"one number from {SMALLEST} to 9999, as in imagenet@224"
+        what = "after the @ come the height and width in pixels"
+        raise UserError(f"data set {name!r}: {what}, {wanted}")
     if folder in ("", ".", "..") or "/" in folder or "\\" in folder:
-        raise UserError(
-            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, "
-            "without / or \\"
-        )
+        what = "before the @ comes the name of a folder in DATA_ROOT, without / or \\"
+        raise UserError(f"data set {name!r}: {what}")
     return folder, int(pixels)
 
 
@@ -100,9 +97,8 @@ def load(name: str, root: Path) -> Dataset:
         parts = dict(zip(ROLES, _parts(name, root), strict=True))
         place = _hash(os.fsencode((root / folder).resolve()))
     except OSError as error:
-        raise UserError(
-            f"{name}: {printable(error.filename)} cannot be read: {error.strerror}"
-        ) from error
+        what = f"{printable(error.filename)} cannot be read: {error.strerror}"
+        raise UserError(f"{name}: {what}") from error
     state = _hash(f"{VERSION} {' '.join(part.digest for part in parts.values())}".encode())
 
     def make() -> dict[str, Tensor]:
@@ -193,8 +189,7 @@ def _check_memory(name: str, count: int) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process can have without swapping, a container's limit included; None if
-    unknown."""
+    """Bytes that this process can have without swapping, in its container; None if unknown."""
     limits = []
     for file in ("/proc/meminfo", *(f"/sys/fs/cgroup/{limit}" for limit in CGROUP_LIMITS)):
         with contextlib.suppress(OSError):

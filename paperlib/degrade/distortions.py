@@ -204,14 +204,8 @@ def fill(images: Tensor, gaps: Tensor, sweeps: int = 12) -> Tensor:
     return levels
 
 
-DISTORTIONS: dict[str, Distortion] = {
-    "motion_blur": motion_blur,
-    "jpeg_compression": jpeg_compression,
-    "salt_and_pepper": salt_and_pepper,
-    "ngrn_noise": ngrn_noise,
-    "inpainting": inpainting,
-    "targeted_occlusion": targeted_occlusion,
-}
+_TABLE3 = motion_blur, jpeg_compression, salt_and_pepper, ngrn_noise, inpainting, targeted_occlusion
+DISTORTIONS: dict[str, Distortion] = {function.__name__: function for function in _TABLE3}
 
 
 def mix(images: Tensor, draws: Draws, strengths: Mapping[str, float]) -> Tensor:

@@ -253,8 +253,6 @@ def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     fits = wanted.shape in ((), (count,))
     if not whole or not fits or not bool(((wanted >= 1) & (wanted <= 100)).all()):
         given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
-        raise UserError(
-            f"quality is {given}; it must be an integer from 1 to 100, "
-            f"or one for each of {count} images"
-        )
+        what = f"an integer from 1 to 100, or one for each of {count} images"
+        raise UserError(f"quality is {given}; it must be {what}")
     return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

@@ -39,9 +39,8 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
     """
     choose("kernel", kernel, KERNELS)
     if images.shape[-1] != images.shape[-2]:
-        raise UserError(
-            f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}"
-        )
+        height, width = images.shape[-2:]
+        raise UserError(f"low resolution takes square images; these are {height}x{width}")
     # A compiler does not see the cache and would make the matrix in every step.
     if torch.compiler.is_compiling():
         return _interpolate(images.float(), (size, size), kernel)

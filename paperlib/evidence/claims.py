@@ -11,25 +11,17 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 class Claim:
     """That `better` is `points` above `worse` in `metric`, for `network` on `dataset`.
 
-    Attributes:
-        dataset: the paper's.
-        network: the network that it is claimed of; "" where cells name none.
-        better: the cell that is claimed to be better, without its network.
-        worse: the cell that is claimed to be worse, without its network.
-        metric: see `Score.metric`.
-        points: the paper's difference, in percentage points; None where it prints no number.
-        text: the claim in words.
-        source: where in the paper it stands.
+    `better` and `worse` are cells without their network.
     """
 
-    dataset: str
-    network: str
+    dataset: str  # the paper's
+    network: str  # of which it is claimed; "" where cells name none
     better: str
     worse: str
-    metric: str
-    points: float | None
-    text: str
-    source: str
+    metric: str  # see `Score.metric`
+    points: float | None  # the paper's difference, percentage points; None where it prints none
+    text: str  # the claim in words
+    source: str  # where in the paper it stands
 
     def cells(self, network: str | None = None) -> tuple[str, str]:
         """The cells of `better` and `worse`, of this network or of another in its place."""

@@ -136,9 +136,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
     try:
         seeds = int(options.seeds) if options.seeds else None
     except ValueError:
-        raise UserError(
-            f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
-        ) from None
+        message = f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
+        raise UserError(message) from None
     return select(profiles, profile, names, seeds)
 
 
@@ -167,9 +166,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     # missing data is said before the first training, not after it
     data = [datasets.load(name, options.data_root) for name in settings.datasets]
     if options.workers < 0:
-        raise UserError(
-            f"workers is {options.workers}; it must be at least 1, or 0 for the default"
-        )
+        message = f"workers is {options.workers}; it must be at least 1, or 0 for the default"
+        raise UserError(message)
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
     print(
@@ -187,14 +185,12 @@ def _reproduce(options: argparse.Namespace) -> None:
     if not options.no_chapter:
         _chapter(options, settings, data, out)
     seconds = time.perf_counter() - started
-    print(
-        f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all"
-    )
-    if not sweep.reused:  # only a reproduction from nothing tells what the profile costs
+    trained, reused = len(sweep.trained), len(sweep.reused)
+    print(f"{trained} run(s) trained, {reused} reused, {seconds:.0f} s in all")
+    if not reused:  # only a reproduction from nothing tells what the profile costs
         cost = {"seconds": round(seconds), "workers": workers, **_peak_memory(execution.device)}
-        write_atomically(
-            out / "cost.json", json.dumps({**cost, **execution.provenance()}, indent=1).encode()
-        )
+        cost |= execution.provenance()
+        write_atomically(out / "cost.json", json.dumps(cost, indent=1).encode())
 
 
 def _built(paper: str, settings: "Settings") -> Path:

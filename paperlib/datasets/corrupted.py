@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from paperlib.datasets.base import Split
+from paperlib.datasets.decoding import one_line, read_jpeg
 from paperlib.errors import UserError
 
 MANIFEST, LABELS = "manifest.json", "labels.npy"
@@ -114,7 +114,7 @@ def _array(folder: Path, name: str) -> np.ndarray:
         there = ", ".join(sorted(file.stem for file in folder.glob("*.npy"))) or "no .npy file"
         raise UserError(f"{folder}: no {name}; there is: {there}") from error
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not a whole .npy file: {_one_line(error)}") from error
+        raise UserError(f"{path} is not a whole .npy file: {one_line(error)}") from error
 
 
 def imagenet_c(
@@ -197,11 +197,7 @@ def _decode(path: Path, size: int, resize: bool) -> Tensor:
     from torchvision.transforms.functional import center_crop
     from torchvision.transforms.functional import resize as resized
 
-    try:
-        with Image.open(path, formats=["JPEG"]) as file:
-            image = file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a JPEG image: {_one_line(error)}") from error
+    image = read_jpeg(path)
     if image.size != (size, size):
         if not resize:
             found = f"{image.height}x{image.width}"
@@ -218,7 +214,3 @@ def _some(names: Sequence[object]) -> str:
     return ", ".join(map(str, names[:20])) + (
         f" and {len(names) - 20} more" if len(names) > 20 else ""
     )
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

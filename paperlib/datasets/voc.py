@@ -23,6 +23,7 @@ from torch import Tensor
 from paperlib.datasets import cache
 from paperlib.datasets.base import Dataset, Split
 from paperlib.datasets.boxes import Objects, pack
+from paperlib.datasets.decoding import read_jpeg
 from paperlib.errors import UserError
 
 VERSION = 1  # part of the fingerprint: raise it whenever a pixel or a box changes
@@ -115,16 +116,12 @@ def _read_image(path: str, square: Tensor) -> tuple[int, int]:
     """Fill `square`, uint8 (3, 320, 320), with an image; returns its own width and height."""
     from PIL import Image
 
-    try:
-        with Image.open(path, formats=("JPEG",)) as file:
-            width, height = file.size
-            w, h, left, top = _fitted(width, height)
-            image = file.convert("RGB").resize((w, h), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"voc2007: {path} cannot be read as a JPEG image") from error
+    image = read_jpeg(path)
+    w, h, left, top = _fitted(*image.size)
+    pixels = np.array(image.resize((w, h), Image.Resampling.BILINEAR))
     square.fill_(GREY)
-    square[:, top : top + h, left : left + w] = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    return width, height
+    square[:, top : top + h, left : left + w] = torch.from_numpy(pixels).permute(2, 0, 1)
+    return image.size
 
 
 def _moved(objects: Objects, width: int, height: int) -> Objects:

@@ -117,8 +117,7 @@ def alias_table(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: (R, 256) float64, each row summing to 1.
     Returns:
-        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of the
-            column that gets the rest.
+        (R * 256,) int32: 24 bits of the share that a column keeps, 8 of the one that gets the rest.
     """
     shares = probabilities.double() * 256
     kept, alias = torch.ones_like(shares), torch.arange(256).repeat(len(shares), 1)

@@ -191,18 +191,12 @@ def procedural_frost(
 ) -> Tensor:
     """Frost drawn from noise, for those who have no photographs; not comparable with `frost`.
 
-    Measured over 300 draws (in brackets: over as many parts of the photographs, the five in equal
-    shares), in levels of red, green, blue. At 224 pixels and scale 1: mean 140, 162, 174 (143, 164,
-    176); deviation within an image 24, 23, 22 (25, 23, 23), over all images 57, 43, 41 (57, 43,
-    42); slope of the logarithmic power spectrum -1.8 (-1.7). At 32 pixels and scale 0.2: deviation
-    within an image 23, 21, 21 (23, 22, 22), slope -1.4 (-1.0), the rest as at 224.
+    Measured over 300 draws at 224 pixels and scale 1, in levels of red, green, blue (in brackets:
+    over as many parts of the photographs): mean 140, 162, 174 (143, 164, 176); deviation within an
+    image 24, 23, 22 (25, 23, 23), over all images 57, 43, 41 (57, 43, 42); slope of the logarithmic
+    power spectrum -1.8 (-1.7). At 32 pixels and scale 0.2 the slope is -1.4 (-1.0), the rest alike.
 
-    Args:
-        images: (B, C, H, W) uint8.
-        draws: of these images.
-        image_weight: as for `frost`.
-        frost_weight: as for `frost`.
-        scale: of the pattern; 1 for images of about 224 pixels.
+    Args are those of `frost`; `scale` is of the pattern, 1 for images of about 224 pixels.
     """
     height, width = images.shape[-2:]
     device = images.device
@@ -261,16 +255,8 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
 
     The plane is cut into cells of `side` pixels, each with one crystal of about two cells' length,
     at a random place and angle. A pixel shows the brightest of the crystals of its cell and of the
-    eight around it.
-
-    Args:
-        draws: of the images.
-        noise: (B, H, W), in cells: bends the crystals.
-        side: of a cell, in pixels.
-        of: one of `CRYSTALS`.
-        traits: (n, B, 1, 1): of `TRAITS`.
-    Returns:
-        (B, H, W) in about [0, 2].
+    eight around it. `noise` (B, H, W), in cells, bends the crystals; `of` is one of `CRYSTALS`;
+    traits are (n, B, 1, 1). Returns (B, H, W) in about [0, 2].
     """
     height, length = noise.shape[1:]
     rows, columns = -(-height // side), -(-length // side)

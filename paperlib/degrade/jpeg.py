@@ -161,11 +161,8 @@ def _to_uint8(values: Tensor) -> Tensor:
 def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     """Transform the 8 x 8 blocks, quantise, and transform back; may overwrite `sheet`.
 
-    Args:
-        sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
-        steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for
-            those below.
-        high: rows of Y.
+    `sheet` is (B, H, W) float32, whole numbers in [-128, 127]; `steps` (B or 1, P, 8, 8) are for
+    its upper `high` rows and, where P is 2, for those below.
     """
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.

@@ -86,13 +86,7 @@ def spatter(
 
 
 def _light(depth: Tensor) -> Tensor:
-    """How bright water is, by its edges.
-
-    Args:
-        depth: (B, H, W) int16 in [0, 255].
-    Returns:
-        (B, H, W) float32, whole levels.
-    """
+    """How bright water is, by its edges: int16 in [0, 255] -> float32 whole levels, (B, H, W)."""
     distance = _distance(_canny(depth))
     near = _box(distance).div_(9 * LENGTH[0])
     embossed = _emboss(_equalise(near.to(torch.uint8)))
@@ -122,10 +116,7 @@ def _box(images: Tensor) -> Tensor:
 def _canny(levels: Tensor) -> Tensor:
     """Canny edges as OpenCV finds them with an aperture of 3 and gradients in the L1 norm.
 
-    Args:
-        levels: (B, H, W) int16 in [0, 255].
-    Returns:
-        (B, H, W) uint8: 1 on edges.
+    (B, H, W) int16 in [0, 255] -> uint8, 1 on edges.
     """
     framed = _framed(levels, "nearest")
     smooth = framed[:, :-2].add(framed[:, 2:]).add_(framed[:, 1:-1], alpha=2)
@@ -187,12 +178,7 @@ def _distance(edges: Tensor) -> Tensor:
 
     Its two passes find the shortest sum of steps. Any shortest sum needs steps of two kinds only,
     so taking the minimum over whole lines of steps, one kind and direction after the other, finds
-    it too.
-
-    Args:
-        edges: (B, H, W) uint8: 1 on edges, else 0.
-    Returns:
-        (B, H, W) float32, whole numbers: parts of `LENGTH[0]` of a pixel.
+    it too. (B, H, W) uint8, 1 on edges -> float32, whole numbers: parts of `LENGTH[0]` of a pixel.
     """
     batch, height, width = edges.shape
     size = (batch, height + 2 * REACH, width + 2 * REACH)
@@ -215,10 +201,7 @@ def _distance(edges: Tensor) -> Tensor:
 def _equalise(levels: Tensor) -> Tensor:
     """Histogram equalisation as in OpenCV, of each image by itself.
 
-    Args:
-        levels: (B, H, W) uint8, at most `FARTHEST`.
-    Returns:
-        (B, H, W) int16 in [0, 255].
+    (B, H, W) uint8, at most `FARTHEST` -> int16 in [0, 255].
     """
     batch, bins = len(levels), FARTHEST + 1
     index = levels.flatten(1).long()

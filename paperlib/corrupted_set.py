@@ -52,10 +52,8 @@ class CorruptedSet:
         folder: of the set itself.
         dataset: name of the clean data.
         clean: test images uint8 (N, 3, H, W) and their labels, on the device that corrupts them.
-        table: one of `TABLES`.
-        seed: of the random draws.
+        table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
         severities: ascending, as they follow in the files.
-        textures: folder of the frost images, see `paperlib.degrade.corruptions.corrupt`.
     Raises:
         UserError: the layout cannot hold such labels or severities, or the table is unknown.
     """

@@ -29,7 +29,7 @@ MARKERS = "osD^vPX<>*"  # one per colour, where colours are many
 
 
 class Interval(Protocol):
-    """What a curve is made of, such as `Estimate`: a mean and its interval."""
+    """What a curve is made of, such as `Estimate`."""
 
     @property
     def mean(self) -> float:

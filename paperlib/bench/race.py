@@ -1,7 +1,6 @@
-"""Contestants that train, step by step, in one process: how fast they are.
+"""How fast contestants train, step by step, in one process.
 
-They take turns, so that whatever else the machine does hits all of them. Written to
-`data/results/bench/`.
+They take turns, so that whatever else the machine does hits all of them.
 """
 
 import json
@@ -54,14 +53,7 @@ def our_steps(trainer: Trainer) -> Steps:
 def race(
     contestants: dict[str, Steps], device: str, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Images/s of every contestant in every round, after one step of warm-up each.
-
-    Args:
-        contestants: their steps, by name.
-        device: where they train.
-        rounds: turns that each contestant has.
-        seconds: length of a turn.
-    """
+    """Images/s of every contestant in every round of `seconds`, after one step of warm-up each."""
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     for steps in contestants.values():
         next(steps)

@@ -75,9 +75,8 @@ def is_available(name: str, root: Path) -> bool:
 
 def _part_folders(folder: Path) -> tuple[Path | None, Path | None]:
     """The folders of the training and the test part, None for one that is not there."""
-    train, *others = (
-        path if (path := folder / part).is_dir() else None for part in ("train", *TEST_PARTS)
-    )
+    paths = (folder / part for part in ("train", *TEST_PARTS))
+    train, *others = (path if path.is_dir() else None for path in paths)
     return train, next(filter(None, others), None)
 
 
@@ -85,12 +84,10 @@ def load(name: str, root: Path) -> Dataset:
     """The data set "FOLDER@PIXELS" from `root`, decoded unless the cache has it as it is there now.
 
     Returns:
-        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by the sorted names
-        of the classes.
+        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by sorted classes.
     Raises:
         UserError: the name is not of this form; the folder, a part, a class or its images are
-            missing; an image cannot be read (the line names it); the images would not fit into the
-            memory that is available.
+            missing; an image cannot be read; the images do not fit into the available memory.
     """
     folder, pixels = parse(name)
     try:
@@ -125,9 +122,8 @@ def _parts(name: str, root: Path) -> tuple[Part, Part]:
     if not folder.is_dir():
         there = [path.name for path in sorted(root.glob("*")) if all(_part_folders(path))]
         choice = f"choose from: {_some(there)}" if there else "no folder there holds train and val"
-        raise UserError(
-            f"{name}: no folder {folder.name} in {printable(root)}; {choice}, or set DATA_ROOT=..."
-        )
+        lack = f"{name}: no folder {folder.name} in {printable(root)}"
+        raise UserError(f"{lack}; {choice}, or set DATA_ROOT=...")
     if None in folders:
         missing = " or ".join(("train",) if folders[0] is None else TEST_PARTS)
         raise UserError(f"{name}: no folder {missing} in {printable(folder)}")
@@ -181,11 +177,9 @@ def _check_memory(name: str, count: int) -> None:
     if available is not None and needed > available:
         fits = math.isqrt(available // (3 * count))
         advice = f"fewer pixels ({folder}@{fits} fits) or " if fits >= SMALLEST else ""
-        raise UserError(
-            f"{name}: {count} images take {needed / 1e9:.2f} GB of memory, and "
-            f"{available / 1e9:.2f} GB are available; "
-            f"take {advice}a folder with fewer images or classes"
-        )
+        what = f"{count} images take {needed / 1e9:.2f} GB of memory, and {available / 1e9:.2f} GB"
+        advice = f"take {advice}a folder with fewer images or classes"
+        raise UserError(f"{name}: {what} are available; {advice}")
 
 
 def available_memory() -> int | None:

@@ -18,8 +18,7 @@ def elastic_transform(
     Args:
         images: (B, C, H, W) uint8.
         draws: of these images.
-        alpha: amplitude of the displacement: what the blurred noise, uniform in [-1, 1), is
-            multiplied by, in pixels.
+        alpha: the blurred noise, uniform in [-1, 1), times this is the displacement, in pixels.
         sigma: of the blur that makes the displacement smooth, in pixels.
         affine: how far each coordinate of the three points may move, in pixels; 0 for no affine map
             and no draws for it.

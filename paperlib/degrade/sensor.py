@@ -4,10 +4,6 @@ Images are uint8 levels; results are float levels, not clipped unless the model 
 that noise below black and above white survives until the caller makes 8 bits of it (round, do not
 cut: cutting darkens by half a level).
 
-Noise depends on the keys of its `Draws` alone. Keys without the epoch give one fixed draw per
-image, and no training ever sees more of the clean image; keys with the epoch give fresh draws,
-which average to it.
-
 All tables are computed on the CPU in float64, and all else is products and sums of two numbers at a
 time, so a CPU and a GPU give the same bits.
 """

@@ -36,9 +36,8 @@ def snow(
         sigma: of the motion blur, in pixels.
         keep: share of the image that does not turn whiter.
         centre: if true, as hendrycks/robustness: the enlarged noise is cut to size about its
-            middle, and to whole levels before the blur and, by ImageMagick, after it. If false, as
-            the package imagecorruptions: it stays float and keeps its surplus of a pixel or two
-            until the blur is done; then it is rounded, and cut at the right and the bottom.
+            middle, and to whole levels before and after the blur. If false, as the package
+            imagecorruptions: it stays float, and is rounded and cut to size after the blur.
     """
     height, width = images.shape[-2:]
     field = draws.normal(1, height, width).mul_(sd).add_(mean)

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
 BUILD = ROOT / "build"  # what is rendered
-# committed records by paper, and in "cost" what whole reproductions cost
-RESULTS = DATA / "results"
+RESULTS = DATA / "results"  # committed records by paper, and in "cost" what reproductions cost
 # the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
 PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
 PICTURES = BOOK / "_static"

@@ -6,8 +6,7 @@ parts of which files are there, with their SHA-256.
 
 A file grows under a hidden name, severity by severity, and gets its final name when it is whole.
 Killed at any moment, the same call resumes after the last severity that was finished. The file is
-written, not mapped into memory: a full disk is then an error, and not the signal that kills a
-process which touches a page of a mapped file that the disk has no room for.
+written, not mapped into memory: a full disk is then an error, and not a signal that kills.
 """
 
 import errno

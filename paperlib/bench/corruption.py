@@ -1,4 +1,4 @@
-"""What corruption costs in the training loop, and for a whole CIFAR-10-C. Part of `make bench`.
+"""What corruption costs in the training loop, and for a whole CIFAR-10-C.
 
 The race against the reference package needs its own environment and is in `tests/reference/`.
 """

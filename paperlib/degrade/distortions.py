@@ -133,12 +133,8 @@ def targeted_occlusion(images: Tensor, draws: Draws, strength: float) -> Tensor:
     the image, where CIFAR and ImageNet mostly have it. Pixels at the edges are covered in part.
     """
     side = strength * min(images.shape[-2:])
-    rows, columns = (
-        ((side + 1) / 2 - (torch.arange(n, device=images.device) - (n - 1) / 2).abs()).clamp(
-            0, min(side, 1)
-        )
-        for n in images.shape[-2:]
-    )
+    away = [(torch.arange(n, device=images.device) - (n - 1) / 2).abs() for n in images.shape[-2:]]
+    rows, columns = (((side + 1) / 2 - each).clamp(0, min(side, 1)) for each in away)
     return images + rows[:, None] * columns * (GREY - images.float())
 
 

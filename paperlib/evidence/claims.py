@@ -54,8 +54,5 @@ def read_claims(slug: str) -> list[Claim]:
 
 def read_numbers(slug: str, *tables: str) -> dict[tuple[str, str], float]:
     """The paper's top-1 accuracies in per cent by (data set, cell)."""
-    return {
-        (row["dataset"], row["cell"]): float(row["top1"])
-        for table in tables
-        for row in read_csv(slug, table)
-    }
+    rows = [row for table in tables for row in read_csv(slug, table)]
+    return {(row["dataset"], row["cell"]): float(row["top1"]) for row in rows}

@@ -94,6 +94,8 @@ def calibrate(
 
 def _bisect(accuracy: Callable[[float], float], target: float, tolerance: float) -> float:
     """The strength in [0, 1] whose accuracy came nearest to a target below that of strength 0."""
+    if accuracy(0.0) <= target + tolerance:
+        return 0.0
     if accuracy(1.0) > target + tolerance:
         return 1.0
     low, high = 0.0, 1.0

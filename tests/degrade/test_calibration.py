@@ -51,6 +51,8 @@ def test_the_target_is_found_on_a_smooth_curve(target):
 
 
 def test_it_stops_as_soon_as_it_may():
+    found, tried = on_curve(falling, 0.999)  # clean is within the tolerance
+    assert (found.strength, tried) == (0, [0])
     half = on_curve(lambda s: 0.5 if s else 1.0, 0.5)[0].accuracy
     for strength, steps in ((1.0, 2), (0.5, 3), (0.25, 4)):
         _, tried = on_curve(

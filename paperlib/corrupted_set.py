@@ -6,8 +6,7 @@ parts of which files are there, with their SHA-256.
 
 A file grows under a hidden name, severity by severity, and gets its final name when it is whole.
 Killed at any moment, the same call resumes after the last severity that was finished. The file is
-written, not mapped into memory: a full disk is then an error, and not the signal that kills a
-process which touches a page of a mapped file that the disk has no room for.
+written, not mapped into memory: a full disk is then an error, and not a signal that kills.
 """
 
 import errno
@@ -19,7 +18,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ import torch
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
-from paperlib import datasets
+from paperlib import __version__, datasets
 from paperlib.datasets import Split
 from paperlib.datasets.corrupted import LABELS, MANIFEST, read_manifest
 from paperlib.degrade.corruptions import corrupt
@@ -53,10 +51,8 @@ class CorruptedSet:
         folder: of the set itself.
         dataset: name of the clean data.
         clean: test images uint8 (N, 3, H, W) and their labels, on the device that corrupts them.
-        table: one of `TABLES`.
-        seed: of the random draws.
+        table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
         severities: ascending, as they follow in the files.
-        textures: folder of the frost images, see `paperlib.degrade.corruptions.corrupt`.
     Raises:
         UserError: the layout cannot hold such labels or severities, or the table is unknown.
     """
@@ -72,20 +68,18 @@ class CorruptedSet:
         textures: Path | None = None,
     ) -> None:
         if not len(clean) or not 0 <= int(clean.labels.min()) <= int(clean.labels.max()) <= 255:
-            raise UserError(
-                f"{dataset}: there must be test images, "
-                "with labels 0 to 255: the layout keeps bytes"
-            )
+            wanted = "there must be test images, with labels 0 to 255: the layout keeps bytes"
+            raise UserError(f"{dataset}: {wanted}")
         if not severities or list(severities) != [s for s in SEVERITIES if s in severities]:
-            raise UserError(
-                f"severities are {list(severities)}; they must be some of 1 to 5, in rising order"
-            )
+            wanted = "some of 1 to 5, in rising order"
+            raise UserError(f"severities are {list(severities)}; they must be {wanted}")
         count, channels, height, width = clean.images.shape
+        choose("severity table", table, TABLES)
         self.folder, self.clean, self.textures = folder, clean, textures
-        self.table, self.seed = choose("severity table", table, TABLES), seed
         self.severities = list(severities)
+        self._options: dict[str, Any] = {"table": table, "seed": seed, "textures": textures}
         shape = (len(self.severities) * count, height, width, channels)
-        header = io.BytesIO()
+        pixels, header = clean.images.cpu().contiguous().numpy(), io.BytesIO()
         form = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, form)
         self._header = header.getvalue()
@@ -96,9 +90,7 @@ class CorruptedSet:
             "seed": seed,
             "severities": self.severities,
             "clean_images": [count, channels, height, width],
-            "clean_sha256": hashlib.sha256(
-                clean.images.cpu().contiguous().numpy().data
-            ).hexdigest(),
+            "clean_sha256": hashlib.sha256(pixels.data).hexdigest(),
         }
         self._manifest: dict[str, Any] = {}
 
@@ -140,15 +132,13 @@ class CorruptedSet:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 message = f"{error.filename or self.folder}: {error.strerror or error}"
                 raise UserError(message) from error
-            needed = self._bytes_needed(names)
-            raise UserError(
-                f"{self.folder}: no space left, {needed:,} more bytes are needed; "
-                "the same command resumes from here"
-            ) from error
+            lack = f"no space left, {self._bytes_needed(names):,} more bytes are needed"
+            message = f"{self.folder}: {lack}; the same command resumes from here"
+            raise UserError(message) from error
 
     def _make(self, name: str, tick: Callable[[int], Any]) -> None:
         """Write one file, after the severities of it that are there."""
-        made = {"paperlib": _version(), "commit": COMMIT, "torch": torch.__version__}
+        made = {"paperlib": __version__, "commit": COMMIT, "torch": torch.__version__}
         made["device"] = self.clean.images.device.type
         if name == "frost":
             textures = find_textures(self.textures)
@@ -177,15 +167,8 @@ class CorruptedSet:
         """Write one severity to the disk, uint8 (N, H, W, 3); returns the SHA-256 of its bytes."""
         digest, step = hashlib.sha256(), AT_ONCE.get(self.clean.images.device.type, 1000)
         for start in range(0, len(self.clean), step):
-            images = corrupt(
-                self.clean.images[start : start + step],
-                name,
-                severity,
-                table=self.table,
-                seed=self.seed,
-                index=start,
-                textures=self.textures,
-            )
+            part = self.clean.images[start : start + step]
+            images = corrupt(part, name, severity, index=start, **self._options)
             data = images.permute(0, 2, 3, 1).contiguous().cpu().numpy().data
             digest.update(data)
             _write(file, data)
@@ -230,19 +213,17 @@ class CorruptedSet:
         manifest = read_manifest(self.folder)
         there = self._made_of if manifest is None else manifest["set"]
         if there != self._made_of:
-            other = [
-                f"{key} {value}" for key, value in there.items() if self._made_of.get(key) != value
-            ]
-            raise UserError(
-                f"{self.folder} holds another set, with {', '.join(other)}; choose another folder"
+            own = self._made_of
+            other = ", ".join(
+                f"{key} {what}" for key, what in there.items() if own.get(key) != what
             )
+            raise UserError(f"{self.folder} holds another set, with {other}; choose another folder")
         self._manifest = manifest or {"set": self._made_of, "files": {}}
         self._files: dict[str, Any] = self._manifest["files"]
         for path in (self.folder / file for file in (LABELS, *(f"{name}.npy" for name in names))):
             if path.exists() and "sha256" not in self._files.get(path.name, {}):
-                raise UserError(
-                    f"{path} is there and no manifest says what it is; choose another folder"
-                )
+                what = "is there and no manifest says what it is"
+                raise UserError(f"{path} {what}; choose another folder")
 
     def _note(self, name: str, entry: dict[str, Any]) -> None:
         """Keep in the manifest what is known about `<name>.npy`."""
@@ -286,13 +267,6 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _version() -> str:
-    try:
-        return version("paperlib")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def corrupt_dataset(
     dataset: str,
     out: Path,
@@ -326,10 +300,9 @@ def corrupt_dataset(
             `CorruptedSet.write` raises.
     """
     started = time.perf_counter()
-    if datasets.known(dataset) in datasets.DETECTION:
-        raise UserError(
-            f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes"
-        )
+    if datasets.check_name(dataset) in datasets.DETECTION:
+        layout = "the layout of CIFAR-10-C holds a label for every image, and no boxes"
+        raise UserError(f"{dataset}: {layout}")
     names, severity_list = parse_corruptions(corruptions), parse_severities(severities)
     choose("severity table", table or "cifar-c", TABLES)
     try:
@@ -371,10 +344,8 @@ def set_folder(out: Path, dataset: str) -> Path:
 def default_table(height: int, width: int) -> str:
     """The severity table made for images of this size. Raises `UserError` if there is none."""
     if (height, width) not in TABLE_OF_SIZE:
-        raise UserError(
-            f"no severity table was made for {height}x{width} images; "
-            f"choose one of: {', '.join(TABLES)}"
-        )
+        lack = f"no severity table was made for {height}x{width} images"
+        raise UserError(f"{lack}; choose one of: {', '.join(TABLES)}")
     return TABLE_OF_SIZE[height, width]
 
 

@@ -26,7 +26,7 @@ class Run:
 
     Attributes:
         method: a name that `paperlib.methods.known` gives.
-        dataset: a name that `paperlib.datasets.known` takes.
+        dataset: a name that `paperlib.datasets.check_name` takes.
         network: name of the network that is trained.
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.
         width: factor on every channel count of the network; 1 is the published network.

@@ -15,12 +15,8 @@ from paperlib.errors import Corrupt
 from paperlib.files import set_aside, sha256, unpack, write_atomically, write_tensors
 from paperlib.runs import Record, Run
 
-RECORD, WEIGHTS, SAMPLES, CHECKPOINT = (
-    "record.json",
-    "weights.safetensors",
-    "samples.safetensors",
-    "checkpoint.safetensors",
-)
+RECORD, CHECKPOINT = "record.json", "checkpoint.safetensors"
+WEIGHTS, SAMPLES = "weights.safetensors", "samples.safetensors"
 
 
 class Store:

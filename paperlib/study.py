@@ -165,7 +165,7 @@ def select(
     """
     settings = profiles[choose("profile", profile, profiles)]
     if names is not None:
-        names = tuple(map(datasets.known, names))
+        names = tuple(map(datasets.check_name, names))
         for name in names:
             if name in datasets.DETECTION and not settings.detection:
                 raise UserError(

@@ -16,8 +16,7 @@ from paperlib.store import Store
 from paperlib.study import Results
 from paperlib.sweep import Sweep
 
-# the small tensors that were kept beside a run's record
-Samples = Callable[[Run], dict[str, Tensor]]
+Samples = Callable[[Run], dict[str, Tensor]]  # the small tensors kept beside a run's record
 
 
 def measurements(

@@ -105,9 +105,8 @@ def _chroma(sheet: Tensor, high: int) -> Tensor:
 def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tensor) -> None:
     """Writes a weighted sum of the three channels, rounded down."""
     torch.mul(levels[:, 0], weights[0] * _UNIT, out=out).add_(bias)
-    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(
-        levels[:, 2], alpha=weights[2] * _UNIT
-    ).floor_()
+    out.add_(levels[:, 1], alpha=weights[1] * _UNIT)
+    out.add_(levels[:, 2], alpha=weights[2] * _UNIT).floor_()
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:
@@ -162,11 +161,8 @@ def _to_uint8(values: Tensor) -> Tensor:
 def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
     """Transform the 8 x 8 blocks, quantise, and transform back; may overwrite `sheet`.
 
-    Args:
-        sheet: (B, H, W) float32, whole numbers in [-128, 127], in whole blocks.
-        steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for
-            those below.
-        high: rows of Y.
+    `sheet` is (B, H, W) float32, whole numbers in [-128, 127]; `steps` (B or 1, P, 8, 8) are for
+    its upper `high` rows and, where P is 2, for those below.
     """
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.
@@ -254,8 +250,6 @@ def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     fits = wanted.shape in ((), (count,))
     if not whole or not fits or not bool(((wanted >= 1) & (wanted <= 100)).all()):
         given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
-        raise UserError(
-            f"quality is {given}; it must be an integer from 1 to 100, "
-            f"or one for each of {count} images"
-        )
+        what = f"an integer from 1 to 100, or one for each of {count} images"
+        raise UserError(f"quality is {given}; it must be {what}")
     return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

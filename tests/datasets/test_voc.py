@@ -91,10 +91,10 @@ def test_decoded_once_and_again_when_a_file_changes(root, monkeypatch):
 
 
 def test_found(root, tmp_path):
-    assert datasets.found("voc2007", root)
-    assert not datasets.found("voc2007", tmp_path)
+    assert datasets.is_available("voc2007", root)
+    assert not datasets.is_available("voc2007", tmp_path)
     (root / voc.FOLDER / "ImageSets/Main/test.txt").unlink()
-    assert not datasets.found("voc2007", root)
+    assert not datasets.is_available("voc2007", root)
 
 
 def test_an_entity_bomb_is_refused(root):
@@ -158,7 +158,7 @@ def test_the_real_files_where_they_are(monkeypatch, tmp_path):
     """Five images with their annotations; the second has one object, a train at 139, 200, 207,
     301."""
     real = Path(os.environ.get("DATA_ROOT") or "~/paperlib-data").expanduser()
-    if not voc.found(real):
+    if not voc.is_available(real):
         pytest.skip(f"no VOC 2007 in {real}")
     found = voc.read_annotation(real / voc.FOLDER / "Annotations" / "000002.xml")
     assert [voc.CLASSES[label] for label in found.classes] == ["train"]

@@ -131,7 +131,7 @@ class Study(BaseStudy[Settings]):
         """Cells "<network>/ten" (images of another data set) and, as a control, "<network>/ten-own"
         (of this one)."""
         cells: RunCells = {}
-        there = self.dataset in ELSEWHERE or datasets.found(CUB, None)
+        there = self.dataset in ELSEWHERE or datasets.is_available(CUB, None)
         for network in self.settings.networks:
             seeds = self.seeds if there else ()
             cells[f"{network}/ten"] = [self.from_ten(network, seed) for seed in seeds]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from paperlib.degrade.calibration import keeps
+from paperlib.degrade.calibration import calibrate
 from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
@@ -83,10 +83,7 @@ class Calibration(Method):
         images, labels = (torch.cat(part) for part in zip(*levels, strict=True))
         metrics: dict[str, float] = {}
         for name, share in self.options.shares.items():
-            distort = DISTORTIONS[name]
-            found = keeps(
-                self._logits, images, labels, distort, share, chance=self.chance, strict=False
-            )
+            found = calibrate(self._logits, images, labels, DISTORTIONS[name], share, self.chance)
             # one image, where a network sees nothing
             seen = max(found.clean - self.chance, 1 / len(labels))
             metrics |= {"top1": 100 * found.clean, f"strength@{name}": found.strength}

@@ -84,7 +84,7 @@ class Settings:
         """Names of the networks that the tables compare; figures show the first."""
         return tuple(self.recipes)
 
-    def narrowed(
+    def width_text(
         self, names: Mapping[str, str], networks: Iterable[str] | None = None
     ) -> list[str]:
         """Each network, or each of `networks`, as `names` says it, with its share of the width."""
@@ -103,7 +103,7 @@ class Settings:
     def _or_first(self, recipe: Recipe | None) -> Recipe:
         return recipe or self.recipes[self.networks[0]]
 
-    def described(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
+    def caption(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
         """The setting in words, for titles: what a profile below "paper" reduces, and what numbers
         are."""
         return (

@@ -154,7 +154,7 @@ class Study(BaseStudy[Settings]):
             for name in seen(self.dataset)
         }
 
-    def silences(self) -> RunCells:
+    def ablations(self) -> RunCells:
         """Cells "<network>/blind/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
@@ -175,6 +175,6 @@ def study(settings: Settings, dataset: str, results: Results) -> Collected:
         "ten": runs.ten(),
         "jpeg": runs.jpegs(),
         "drift": runs.drifts(),
-        "silences": runs.silences(),
+        "ablations": runs.ablations(),
     }
     return collect(results, items)

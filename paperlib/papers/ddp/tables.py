@@ -25,7 +25,7 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     modules = f"modules {settings.images(settings.module)}"
     images = f"{settings.images()} training images"
-    return settings.described([images, modules, *settings.narrowed(NAMES)])
+    return settings.caption([images, modules, *settings.width_text(NAMES)])
 
 
 def scores(dataset: str, items: Items) -> Scores:

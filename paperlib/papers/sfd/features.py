@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
@@ -29,6 +28,7 @@ from paperlib.papers.sfd.feature_statistics import (
 )
 from paperlib.runs import Run
 
+CLASSES, PER_CLASS = 5, 40  # whose points are kept for t-SNE: the first classes, as many each
 DIMENSIONS = 64  # of the kept points: t-SNE is usually given 30 to 50 principal components anyway
 EDGE = 96  # pixels: kept pictures of larger images are averaged down
 
@@ -72,26 +72,13 @@ class FeaturesOptions(Options):
     """Options of the measurement.
 
     Attributes:
-        classes: labels of the classes whose points are kept for t-SNE, with commas between; the
-            poster shows 5.
-        per_class: points of each, from the first test images.
         layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by
             default the last feature maps behind their ReLU, those that are pooled (z on the
             poster). The poster's feature maps of a bus are of some earlier layer, which is not
             named. Theta is measured of the last features only.
-        bins: of theta's histogram, of equal width from 0 to `limit`, and one for all above.
-        limit: upper end of the histogram, above 0.
     """
 
-    classes: str = "0,1,2,3,4"
-    per_class: int = 40
     layer: str = ""
-    bins: int = 200
-    limit: float = 2.0
-
-    def __post_init__(self) -> None:
-        if min(self.per_class, self.bins) < 1 or self.limit <= 0:
-            raise UserError("per_class and bins are at least 1, limit is above 0")
 
 
 class Features(Method):
@@ -121,9 +108,6 @@ class Features(Method):
                 "no evaluate, no holdout"
             )
         super().__init__(run, task, parents, options)
-        valid = [str(label) for label in range(task.classes)]
-        names = options.classes.split(",")
-        self.classes = [int(choose("class", name.strip(), valid)) for name in names]
         network = parents["network"]
         if "plug" in parents:
             self.parents["network"] = Plugged(network, parents["plug"], run.uses["plug"])
@@ -148,15 +132,14 @@ class Features(Method):
         """Means over the test images, and what the pictures of `samples` need of all of them.
 
         "top1", "top5", "cross_entropy": of the degraded images. "mse": the mean over all elements
-        of (z - z^)^2; "relative_mse": the same over the mean of z^2; "cosine": between z and z^, a
-        mean over images. "scatter_ratio" and "clean_scatter_ratio": see `scatter_ratio`, of the
-        features' means over positions; "at_own": percentage of degraded ones whose nearest mean of
-        clean ones is that of their class; "clean_at_own": of clean ones. From a network that
-        predicts uncertainty also the numbers of `Uncertainty.metrics`.
+        of (z - z^)^2; "relative_mse": the same over the mean of z^2. "scatter_ratio": see there, of
+        the degraded features' means over positions; "at_own": percentage of them whose nearest mean
+        of clean ones is that of their class. From a network that predicts uncertainty also the
+        numbers of `Uncertainty.metrics`.
         """
         sums: dict[str, Tensor] = {}
         pooled: list[tuple[Tensor, Tensor, Tensor]] = []
-        theta = Uncertainty(self.options.bins, self.options.limit)
+        theta = Uncertainty()
         for batch in batches:
             seen = self.see(batch)
             for name, score in self._scores(seen, batch.labels).items():
@@ -168,10 +151,8 @@ class Features(Method):
         clean, degraded, labels = (torch.cat(parts).cpu() for parts in zip(*pooled, strict=True))
         means = {name: float(value) / len(labels) for name, value in sums.items()}
         means["relative_mse"] = means["mse"] / max(means.pop("power"), 1e-12)
-        target = centroids(clean, labels)
-        for name, points in (("", degraded), ("clean_", clean)):
-            means[f"{name}scatter_ratio"] = scatter_ratio(points, labels)
-            means[f"{name}at_own"] = at_own_centroid(points, labels, target)
+        means["scatter_ratio"] = scatter_ratio(degraded, labels)
+        means["at_own"] = at_own_centroid(degraded, labels, centroids(clean, labels))
         self.kept = self._points(clean, degraded, labels) | theta.histogram()
         return means | theta.metrics()
 
@@ -183,13 +164,12 @@ class Features(Method):
             **classification(seen.logits, labels),
             "mse": (clean - degraded).square().mean(1),
             "power": clean.square().mean(1),
-            "cosine": F.cosine_similarity(clean, degraded, dim=1),
         }
 
     def _points(self, clean: Tensor, degraded: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The samples "points.*" of the features' means (N, C) over positions."""
-        count = self.options.per_class
-        chosen = torch.cat([(labels == label).nonzero()[:count, 0] for label in self.classes])
+        own = [(labels == label).nonzero()[:PER_CLASS, 0] for label in range(CLASSES)]
+        chosen = torch.cat(own)
         both = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
         ours, theirs = both.half().chunk(2)
         return {

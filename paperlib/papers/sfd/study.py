@@ -126,7 +126,7 @@ class Study(BaseStudy[Settings]):
             for value in LAMBDAS
         }
 
-    def silences(self) -> RunCells:
+    def ablations(self) -> RunCells:
         """Cells "<network>/sfd/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
@@ -158,7 +158,7 @@ def study(settings: Settings, dataset: str, results: Results) -> Collected:
     items = {
         "main": runs.main(),
         "lambdas": runs.lambdas(),
-        "silences": runs.silences(),
+        "ablations": runs.ablations(),
         "features": runs.pictures(),
         "maps": runs.maps(),
     }

@@ -25,7 +25,7 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     corrupted = f"{settings.images(settings.adapted)} corrupted ones"
     images = [f"{settings.images()} clean images", corrupted]
-    return settings.described([*images, *settings.narrowed(NAMES)])
+    return settings.caption([*images, *settings.width_text(NAMES)])
 
 
 def scores(dataset: str, items: Items) -> Scores:

@@ -150,11 +150,7 @@ def by_compute(settings: Settings, found: Scores) -> dict[str, dict[float, str]]
             PAIR: f"noisy-long/{level}",
             PAIR**2: f"noisy/{PAIR**2:.2g}",
         },
-        STUDENT: {
-            1: f"ssdl/{1 / PAIR:.2g}",
-            PAIR: f"ssdl/{level}",
-            PAIR**2: f"ssdl/{PAIR:.2g}",
-        },
+        STUDENT: {1: f"ssdl/{1 / PAIR:.2g}", PAIR: f"ssdl/{level}", PAIR**2: f"ssdl/{PAIR:.2g}"},
     }
     return {
         line: {round(at, 2): cell for at, cell in own.items() if found.values(cell)}

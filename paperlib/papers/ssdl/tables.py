@@ -27,7 +27,7 @@ from paperlib.report import NOTHING, Table, gain_text, text
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     images = f"{settings.images()} training images"
-    return settings.described([images, settings.schedule(), *settings.narrowed(NAMES)])
+    return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:

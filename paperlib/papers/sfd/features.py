@@ -39,8 +39,7 @@ class Seen(NamedTuple):
     clean: Tensor  # z, (B, C, h, w)
     degraded: Tensor  # z^, the same shape, as used at test time
     logits: Tensor  # (B, classes), of the degraded images
-    # s, the shape of z, where the network predicts it; theta = exp(s / 2)
-    log_variance: Tensor | None
+    log_variance: Tensor | None  # s as z, where the network predicts it; theta = exp(s / 2)
 
 
 class Plugged(nn.Module):

@@ -39,8 +39,7 @@ SAMPLES = 8
 
 
 class Coupling(nn.Module):
-    """(a, b) -> (b, a + f(b)) for the two halves of the channels: its inverse needs f, and no
-    inverse of f.
+    """(a, b) -> (b, a + f(b)) for the two halves of the channels: its inverse needs f alone.
 
     f is three 3x3 convolutions, channels/2 -> hidden -> hidden -> channels/2, with batch norm and
     ReLU in front of each. `first` leaves those in front of the first one out: it reads pixels, of
@@ -183,12 +182,9 @@ class QualNetOptions(SupervisedOptions):
 
     Attributes:
         lambda_: weight of the reconstruction. The port has 0.1 or 1, without effect on the encoder.
-        clean: train on clean and degraded images, half and half, as the abstract has it; that
-            doubles the cost of a step. False: on the degraded images alone.
     """
 
     lambda_: float = 1.0
-    clean: bool = True
 
 
 class QualNet(Supervised):
@@ -223,25 +219,22 @@ class QualNet(Supervised):
         """What the decoder makes of the encoder's last maps (B, C, h, w): (B, 3, size, size)."""
         projected, side = self.projection(maps), size // self.stride
         if projected.shape[-1] != side:
-            projected = F.interpolate(
-                projected, size=(side, side), mode="bilinear", align_corners=False
-            )
+            projected = F.interpolate(projected, size=(side, side), mode="bilinear")
         return self.parents["decoder"].inverse(projected)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy plus lambda times the reconstruction loss, and the two.
 
+        Degraded and clean images are half and half, as the abstract has it.
+
         Raises:
-            UserError: degraded images of another size than the clean ones, unless clean is False.
+            UserError: degraded images of another size than the clean ones.
         """
-        images, targets, labels = batch.degraded, batch.clean_images, batch.labels
-        if self.options.clean:
-            if images.shape != targets.shape:
-                raise UserError(
-                    "qualnet: degraded images of another size than the clean ones need clean=False"
-                )
-            images = torch.cat([images, targets])
-            targets, labels = targets.repeat(2, 1, 1, 1), labels.repeat(2)
+        clean = batch.clean_images
+        if batch.degraded.shape != clean.shape:
+            raise UserError("qualnet: degraded images must have the size of the clean ones")
+        images = torch.cat([batch.degraded, clean])
+        targets, labels = clean.repeat(2, 1, 1, 1), batch.labels.repeat(2)
         maps = self.network.maps(images)
         recognition = F.cross_entropy(self.network.classify(maps).logits.float(), labels)
         reconstruction = reconstruction_loss(self.reconstruct(maps, targets.shape[-1]), targets)

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.networks.classifier import Classifier, map_shape
@@ -29,6 +28,9 @@ from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
 LEAST_VARIANCE = 1e-5
+# Of every channel. The likelihood's gradient is a mean over channels: with SGD thousands of steps
+# pass before this has become a variance that fits small features.
+INITIAL_VARIANCE = 5.0
 
 
 def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
@@ -54,20 +56,9 @@ class VIDOptions(SupervisedOptions):
             it with; as a mean over elements it is of the order of the cross-entropy there, and the
             learned variance keeps it so whatever the scale of the teacher's features. SFD's
             released code gives a loss of this kind, without the factor 1/2, a weight of 0.01.
-        initial: variance of every channel at the start, more than 1e-5. The likelihood's gradient
-            is a mean over channels: with SGD thousands of steps pass before 5 has become a variance
-            that fits small features.
     """
 
     lambda_: float = 1.0
-    initial: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.initial <= LEAST_VARIANCE:
-            raise UserError(
-                f"the initial variance is {self.initial}; it must be more than {LEAST_VARIANCE}"
-            )
 
 
 class VID(Supervised):
@@ -98,7 +89,7 @@ class VID(Supervised):
             nn.ReLU(),
             nn.Conv2d(targets, targets, 1, bias=False),
         )
-        start = math.log(math.expm1(options.initial - LEAST_VARIANCE))  # the inverse of softplus
+        start = math.log(math.expm1(INITIAL_VARIANCE - LEAST_VARIANCE))  # softplus's inverse
         self.scale = nn.Parameter(torch.full((targets,), start))
 
     @property

@@ -72,7 +72,7 @@ def explained(drift: Tensor, prediction: Tensor) -> float:
 
 
 def concentration(drift: Tensor, groups: Tensor) -> float:
-    """The mean cosine of pairs of different drifts (n, C) of a group, weighted by the groups' sizes.
+    """The mean cosine of pairs of drifts (n, C) of one group, weighted by the groups' sizes.
 
     With the mean resultant length R = |mean of d / |d|| of the n drifts of a group that are not 0,
     it is (n R^2 - 1) / (n - 1), which is 0 on average for directions without any order. Groups with

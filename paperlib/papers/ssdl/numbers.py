@@ -1,5 +1,6 @@
 """What the tables and figures of simple self-distillation are made of: scores, curves, tests."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
@@ -36,7 +37,7 @@ def noises(settings: Settings) -> dict[str, str]:
 
 def scores(settings: Settings, items: Items) -> Scores:
     """All numbers; "<method>/mean" is a method's mean top-1 over the noise levels."""
-    found = Scores.of({cell: own for cells in items.values() for cell, own in cells.items()})
+    found = Scores.of(*items.values())
     return found.plus(_means(settings, found))
 
 
@@ -50,13 +51,11 @@ def _means(settings: Settings, found: Scores) -> Iterator[Score]:
 
 
 def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
-    """Method -> strength of the Gaussian noise (levels of 255) -> top-1; and the gains.
+    """Method -> sigma of the Gaussian noise (of 255) -> top-1; and gains over the noisy baseline.
 
-    They are over the noisy baseline. The floor has none here: it loses so much that nothing else
-    could be seen.
+    The floor has no gain here: it loses so much that nothing else could be seen.
     """
-    levels = [level for level in settings.levels if "-" in level]
-    sigmas = {float(level.partition("-")[2]): level for level in levels}
+    sigmas = {float(level.partition("-")[2]): level for level in settings.levels if "-" in level}
     accuracy: Curves = {}
     gains: Curves = {}
     for name, text in METHODS.items():
@@ -71,15 +70,11 @@ def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
 
 def tuned(found: Scores) -> dict[str, Curves]:
     """Taps -> method -> lambda -> held-out accuracy, where it is at least half of the best."""
-    cells = {
-        (name, taps, value): found.estimate(f"{name}/{taps}/{value:g}", "validation_top1")
-        for name in TUNED
-        for taps in TAPS
-        for value in LAMBDAS
-    }
-    least = 0.5 * max((value.mean for value in cells.values() if value), default=0.0)
+    cells = list(itertools.product(TUNED, TAPS, LAMBDAS))
+    values = [found.estimate(f"{n}/{taps}/{v:g}", "validation_top1") for n, taps, v in cells]
+    least = 0.5 * max((value.mean for value in values if value), default=0.0)
     out: dict[str, Curves] = {}
-    for (name, taps, lambda_), value in cells.items():
+    for (name, taps, lambda_), value in zip(cells, values, strict=True):
         if value and value.mean >= least:
             lines = out.setdefault(f"λ, taps: {taps}", {})
             lines.setdefault(METHODS[name], {})[lambda_] = value
@@ -94,12 +89,10 @@ def restoring(found: Scores, level: str) -> dict[str, tuple[Estimate, Estimate]]
     """Method that makes images -> PSNR in dB of what is classified, and top-1."""
     out = {}
     for name, denoiser in RESTORING.items():
-        made, value = (
-            found.estimate(f"{denoiser}/{level}", "psnr"),
-            found.estimate(f"{name}/{level}"),
-        )
-        if made and value:
-            out[METHODS[name]] = made, value
+        quality = found.estimate(f"{denoiser}/{level}", "psnr")
+        accuracy = found.estimate(f"{name}/{level}")
+        if quality and accuracy:
+            out[METHODS[name]] = quality, accuracy
     return out
 
 
@@ -138,10 +131,7 @@ BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"
 
 
 def by_compute(settings: Settings, found: Scores) -> dict[str, dict[float, str]]:
-    """Cells of baseline and student that were measured, by compute.
-
-    Its unit is a training of the baseline under the recipe.
-    """
+    """Measured cells of baseline and student by compute, in trainings of the baseline."""
     level = main_level(settings)
     cells = {
         BASELINE: {
@@ -169,10 +159,7 @@ def by_strength(settings: Settings) -> dict[str, dict[float, str]]:
 
 
 def knobs(settings: Settings, found: Scores) -> dict[str, Curves]:
-    """Knob -> line -> value -> top-1: teachers of other strengths with their students; compute.
-
-    Without schedules other than the recipe's there is no curve over compute.
-    """
+    """Knob -> line -> value -> top-1. There is compute only where there are further schedules."""
     panels = {"teacher's epochs, times the student's": by_strength(settings)}
     compute = by_compute(settings, found)
     if len(compute[STUDENT]) > 1:

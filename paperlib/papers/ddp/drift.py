@@ -1,12 +1,11 @@
 """The observation behind *Deep degradation prior* (Wang et al., CVPR 2020), measured.
 
-The abstract: "structurally similar patches" of clean images have in feature space a uniform
-distribution, and the distributions of corresponding patches of degraded and clean images have
-"uniform margins under the same degradation condition". Here: features f of a frozen network at a
-plug point, at sampled positions of many images, grouped into clusters of similar clean patches; the
-drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine concentration) and
-one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
-to take for that, and the controls, are ours; the paper's text was unavailable.
+The abstract: the distributions of "structurally similar patches" of degraded and clean images have
+in feature space "uniform margins under the same degradation condition". Here: features f of a
+frozen network at its plug point, at sampled positions of many images, in clusters of similar clean
+patches; the drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine
+concentration) and one margin (their mean explains them), more so than drifts of mismatched
+conditions. The numbers and the controls are ours; the paper's text was unavailable.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,14 +44,9 @@ class DriftOptions(Options):
 
     def degradation(self) -> Degradation:
         """The control condition. Raises `UserError` for an unknown corruption or table."""
-        return degrade.build(
-            {
-                "name": "random_corruption",
-                "corruptions": self.control,
-                "severities": self.control_severity,
-                "table": self.control_table,
-            }
-        )
+        corruptions = {"corruptions": self.control, "severities": self.control_severity}
+        table = self.control_table
+        return degrade.build({"name": "random_corruption", **corruptions, "table": table})
 
 
 class Drift(Method):
@@ -117,10 +111,8 @@ class Drift(Method):
         control = to_float(self.control(to_levels(images), key))
         clean, degraded, other = (self._maps(x) for x in (images, batch.degraded, control))
         if clean.shape != degraded.shape:
-            raise UserError(
-                "drift compares features position by position: "
-                "the degradation must keep the image's size"
-            )
+            what = "the degradation must keep the image's size"
+            raise UserError(f"drift compares features position by position: {what}")
         count = clean[0, 0].numel()
         where = (Draws(index, "drift", self.seed).uniform(POSITIONS) * count).long()
         start, end, control_end = (_columns(maps, where) for maps in (clean, degraded, other))

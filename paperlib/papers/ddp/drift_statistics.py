@@ -107,19 +107,15 @@ def summary(
     """The numbers of `drift.Drift`, and each position's cluster (n,)."""
     learn, test = vectors.image % 2 == 0, vectors.image % 2 == 1
     if not (learn.any() and test.any()):
-        raise UserError(
-            "drift learns margins from half of the images and tests them on the others: "
-            "test_size >= 2"
-        )
+        halves = "margins from half of the images and tests them on the others"
+        raise UserError(f"drift learns {halves}: test_size >= 2")
     centres = kmeans(vectors.clean[learn], clusters, seed)
     group = nearest(vectors.clean, centres)
     wrong, all_alike = shuffled(vectors, group, seed), torch.zeros_like(group)
     norm = vectors.drift.square().sum()
     if not norm > 0:
-        raise UserError(
-            "drift measures what a degradation does to features; "
-            "under this one they stay as they are"
-        )
+        what = "what a degradation does to features"
+        raise UserError(f"drift measures {what}; under this one they stay as they are")
     out = {"size": float((norm / vectors.clean.square().sum()).sqrt())}
 
     def margins(values: Tensor, groups: Tensor) -> Tensor:

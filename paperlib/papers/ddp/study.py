@@ -110,7 +110,7 @@ class Study(BaseStudy[Settings]):
         }
 
     def ten(self) -> RunCells:
-        """Cells "<network>/ten", images of another data set, and the control "<network>/ten-own"."""
+        """Cells "<network>/ten" (images of another data set) and "<network>/ten-own" (control)."""
         cells: RunCells = {}
         there = self.dataset in ELSEWHERE or datasets.found(CUB, None)
         for network in self.settings.networks:

@@ -1,9 +1,8 @@
 """A network's features under a corruption, and how uncertain it says they are.
 
 The poster of SFD (Yang et al., ECCV 2022) shows t-SNE of clean and degraded features, feature maps
-with error maps, and histograms of theta, the learned deviation of a feature, by severity. Each
-picture is drawn from the samples of a run of this method, and what is claimed with a picture has a
-number here. The numbers are ours: the poster has none for its pictures.
+with error maps, and histograms of theta, the learned deviation of a feature, by severity. Here are
+the samples that such pictures are drawn from, and numbers for them, which are ours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,13 +42,7 @@ class Seen(NamedTuple):
 
 
 class Plugged(nn.Module):
-    """A frozen classifier with a module of DDP in it, as `ddp` tests it, used as a `Classifier`.
-
-    Args:
-        classifier: the frozen network.
-        module: what the run of DDP has trained.
-        run: that run.
-    """
+    """A frozen classifier with the module in it that a run of DDP has trained."""
 
     def __init__(self, classifier: Any, module: nn.Module, run: Run) -> None:
         super().__init__()
@@ -83,12 +76,10 @@ class FeaturesOptions(Options):
 class Features(Method):
     """Measures a trained network's features; trains nothing.
 
-    Needs epochs=0 and uses={"network": Run(...)}. The network is that of the run "network": a
-    `Classifier`, a `SelfFeature`, or any network with their `maps` and `classify`; or, beside the
-    run "plug" of DDP, the frozen classifier with DDP's module in it. The corruption is the run's
-    `degrade`; one run is one corruption and severity. The clean feature z is that of the classifier
-    in question, without FE_Net or the module, as in the losses of the methods. All is computed in
-    float32.
+    Needs epochs=0 and uses={"network": Run(...)}: a `Classifier`, a `SelfFeature`, or any network
+    with their `maps` and `classify`; beside the run "plug" of DDP it is the frozen classifier with
+    DDP's module in it. The corruption is the run's `degrade`. The clean feature z is that of the
+    classifier, without FE_Net or the module, as in the methods' losses. All is computed in float32.
     """
 
     options_type = FeaturesOptions
@@ -97,21 +88,18 @@ class Features(Method):
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: FeaturesOptions
     ) -> None:
-        if run.epochs or "network" not in parents:
+        if run.epochs or run.evaluate or run.holdout or "network" not in parents:
             raise UserError(
-                "features trains nothing: it needs epochs=0 and uses={'network': Run(...)}"
-            )
-        if run.evaluate or run.holdout:
-            raise UserError(
-                "features takes one corruption, as degrade=..., and test images: "
-                "no evaluate, no holdout"
+                "features trains nothing and takes one corruption, as degrade=..., and test images:"
+                " epochs=0, uses={'network': Run(...)}, no evaluate, no holdout"
             )
         super().__init__(run, task, parents, options)
         network = parents["network"]
         if "plug" in parents:
             self.parents["network"] = Plugged(network, parents["plug"], run.uses["plug"])
         if options.layer:
-            choose("layer", options.layer, _layers(_classifier(network)))
+            names = [name for name, _ in _classifier(network).named_modules()]
+            choose("layer", options.layer, (n for n in names if n and n.count(".") <= 2))
         self.kept: dict[str, Tensor] = {}
 
     @staticmethod
@@ -167,15 +155,13 @@ class Features(Method):
 
     def _points(self, clean: Tensor, degraded: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The samples "points.*" of the features' means (N, C) over positions."""
-        own = [(labels == label).nonzero()[:PER_CLASS, 0] for label in range(CLASSES)]
-        chosen = torch.cat(own)
+        first = [(labels == label).nonzero()[:PER_CLASS, 0] for label in range(CLASSES)]
+        chosen = torch.cat(first)
         both = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
-        ours, theirs = both.half().chunk(2)
-        return {
-            "points.clean": ours.clone(),
-            "points.degraded": theirs.clone(),
-            "points.labels": labels[chosen].short(),
-        }
+        points = {"points.labels": labels[chosen].short()}
+        for name, part in zip(("clean", "degraded"), both.half().chunk(2), strict=True):
+            points[f"points.{name}"] = part.clone()
+        return points
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """What the pictures are drawn from, as `measure` has left it, and the first test images.
@@ -211,11 +197,6 @@ class Features(Method):
 def _classifier(network: Any) -> Any:
     """The classifier around which a network is built, or the network itself."""
     return getattr(network, "classifier", network)
-
-
-def _layers(classifier: nn.Module) -> list[str]:
-    """The names of its modules, down to three levels."""
-    return [name for name, _ in classifier.named_modules() if name and name.count(".") <= 2]
 
 
 def _look(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -49,10 +49,9 @@ class Residual(nn.Module):
 class FENet(nn.Module):
     """FE_Net of the released code, without its uncertainty head.
 
-    47,995,904 parameters at 2048 channels. A transposed convolution to twice the height and width,
-    ReLU, six residual blocks, average pooling back, plus the input; from this trunk the head `mu`
-    estimates z^. Initial weights are PyTorch's, as the code sets none: small, so that z^ starts
-    close to the input.
+    A transposed convolution to twice the height and width, ReLU, six residual blocks, average
+    pooling back, plus the input; from this trunk the head `mu` estimates z^. Initial weights are
+    PyTorch's, as the code sets none: small, so that z^ starts close to the input.
     """
 
     def __init__(self, channels: int, blocks: int = BLOCKS) -> None:
@@ -71,9 +70,8 @@ class FENet(nn.Module):
 class FreeLogVariance(nn.Module):
     """The UEM of "poster", inferred: the code's head without the ReLU, so that s has both signs.
 
-    Last weights and gain of the shortcut start at zero, and so s at 0. A hyperbolic tangent keeps s
-    in (-7, 3), since that of elements that are 0 in both features would fall for ever; unlike
-    behind a hard limit, it can come back.
+    s starts at 0. A hyperbolic tangent keeps it in (-7, 3), since that of elements that are 0 in
+    both features would fall for ever; unlike behind a hard limit, it can come back.
     """
 
     def __init__(self, channels: int) -> None:
@@ -95,8 +93,8 @@ class NegatedLogVariance(Residual):
     """The UEM of "code": s = -t, t >= 0, so that theta^2 is in (0, 1]; s has no lower bound.
 
     By the shortcut t is at least the feature itself: strong features count as certain, whatever
-    their residual. From random weights the loss starts in the thousands, and SGD easily diverges;
-    the code starts from a trained classifier.
+    their residual. From random weights the loss starts in the thousands; the code starts from a
+    trained classifier.
     """
 
     def forward(self, trunk: Tensor) -> Tensor:
@@ -105,10 +103,7 @@ class NegatedLogVariance(Residual):
 
 
 class ChannelLogVariance(nn.Module):
-    """One learned variance per channel, for all images: softplus(a) + 1e-5, as in VID.
-
-    It starts at 1, where the other forms start; VID's code starts at 5.
-    """
+    """One learned variance per channel, for all images: softplus(a) + 1e-5, as in VID, from 1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -138,7 +133,7 @@ class SelfFeature(nn.Module):
     of which it uses 47,995,904.
 
     Args:
-        classifier: what both variants are built around.
+        classifier: which is kept as `classifier`.
         variant: "poster" or "code", see above.
         uncertainty: "element": s has the shape of the feature maps. "image": its mean, one per
             image, of the same parameters (the code has one in a comment, from a convolution to one

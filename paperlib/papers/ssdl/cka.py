@@ -1,13 +1,12 @@
 """How similar two sets of features are, and where in an image the evidence for a class lies.
 
 Linear centred kernel alignment, CKA (Kornblith, Norouzi, Lee & Hinton, ICML 2019) compares the
-inner products that features give pairs of images, not the features: it does not change with a
-rotation or permutation of channels, with their scale or with their mean, so that it may compare two
-networks that were trained apart. With more dimensions than images, as feature maps have, the plain
-estimate is close to 1 for any two features. Here the Hilbert-Schmidt independence criterion (HSIC)
-inside it has the unbiased estimator of Song et al. (JMLR 2012), with which independent features
-have 0 on average. As it is unbiased for any number of images, its means over small batches may take
-the place of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
+inner products that features give pairs of images, which rotation, permutation, scale and mean of
+channels do not change: it may compare two networks that were trained apart. With more dimensions
+than images, as feature maps have, the plain estimate is close to 1 for any two features. Here the
+Hilbert-Schmidt independence criterion (HSIC) inside it has the unbiased estimator of Song et al.
+(JMLR 2012): independent features have 0 on average, and means over small batches may take the place
+of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
 
 CKA is one number about a whole layer, and a few outlying images may decide it (Davari et al., ICLR
 2023): it says that two layers are similar only beside controls that are not.

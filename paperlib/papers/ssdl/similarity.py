@@ -1,9 +1,8 @@
 """Are a noisy teacher's features like a clean teacher's?
 
-The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al.,
-ICIP 2023) answer with pictures: "Quality of noisy teacher is comparable to that of clean teacher".
-What they show and how it was made is not known. A run of this method keeps such pictures, and
-beside them a number for every layer, with controls; numbers and controls are ours.
+The slides of SSDL answer with pictures: "Quality of noisy teacher is comparable to that of clean
+teacher"; how they were made is not known. A run of this method keeps such pictures, and beside them
+a number for every layer, with controls, which are ours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,18 +45,16 @@ class Similarity(Method):
     - "untrained_clean": "other" as it was before training. Layers that are similar here are so
       without learning.
 
-    Two networks that start from the same random weights are similar for that reason already. For
-    the others to differ from "network" in the same way, "other" and "again" should have one seed,
-    and not that of "network".
+    Networks that start from the same random weights are similar for that reason already: "other"
+    and "again" should have one seed, and not that of "network".
     """
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Options
     ) -> None:
         if run.epochs or run.evaluate or run.holdout:
-            raise UserError(
-                "similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout"
-            )
+            wanted = "epochs=0, no evaluate, no holdout"
+            raise UserError(f"similarity trains nothing and takes one noise: {wanted}")
         roles = ("network", "other", "again")
         networks = {role: classifier_of(run, parents, role) for role in roles}
         if any(network.head.out_features != task.classes for network in networks.values()):
@@ -107,10 +104,8 @@ class Similarity(Method):
     def _grams(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """Gram matrices by layer and view."""
         if batch.clean_images.shape != batch.degraded.shape:
-            raise UserError(
-                "similarity compares layers of one shape: "
-                "the degradation must keep the image's size"
-            )
+            what = "the degradation must keep the image's size"
+            raise UserError(f"similarity compares layers of one shape: {what}")
         grams: dict[str, dict[str, Tensor]] = {layer: {} for layer in self.layers}
         for view in (REFERENCE, *COMPARED):  # one at a time: maps are large, Gram matrices are not
             for layer, features in self.look(view, batch).items():

@@ -10,7 +10,7 @@ from paperlib import methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Task, build_network
-from paperlib.papers.sfd.baselines.qualnet import Coupling, reconstruction_loss
+from paperlib.papers.sfd.baselines.qualnet import Coupling
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 
@@ -38,12 +38,6 @@ def double(method, batch):
     return method.double().eval(), batch._replace(
         clean=batch.clean.double(), degraded=batch.degraded.double()
     )
-
-
-def test_the_reconstruction_by_hand():
-    images, targets = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
-    images[0, 0, 0, 0], targets[0, 1, 1, 1] = 0.5, 0.25
-    assert reconstruction_loss(images, targets).item() == pytest.approx(0.75 / 12)
 
 
 def test_the_loss_is_the_sum_of_its_terms(make, batch):

@@ -7,8 +7,8 @@ image: the encoder's last maps go through the inverse of stage 1's network, froz
 that decoder can make the clean image are maps that the clean image has, which is what makes the
 encoder's features "clean-like".
 
-Printed in the abstract: the two stages, their objectives, and that stage 2 sees both clean and
-corrupted images. The paper's text was unavailable. Inferred: i-RevNet (Jacobsen, Smeulders &
+Printed in the abstract: the two stages, their objectives, and that stage 2 sees both kinds of
+images. The paper's text was unavailable. Inferred: i-RevNet (Jacobsen, Smeulders &
 Oyallon, ICLR 2018) as the architecture and the mean absolute error of pixels, from the unofficial
 port (github.com/tjdhg456/QualNet-Pytorch); the projection from the encoder's maps to the decoder's,
 which must have as many numbers as the image; lambda. From i-RevNet we take additive coupling of
@@ -69,28 +69,19 @@ class Coupling(nn.Module):
         return torch.cat([c - self.last(self.inner(b)), b], dim=1)
 
 
-class SpaceToDepth(nn.Module):
-    """Squares of `factor` x `factor` pixels become channels: nothing is lost or computed."""
-
-    def __init__(self, factor: int) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C factor^2, H/factor, W/factor)."""
-        return F.pixel_unshuffle(x, self.factor)
+class SpaceToDepth(nn.PixelUnshuffle):
+    """(N, C, H, W) -> (N, C f^2, H/f, W/f): squares of f x f pixels become channels."""
 
     def inverse(self, y: Tensor) -> Tensor:
         """The inverse of `forward`."""
-        return F.pixel_shuffle(y, self.factor)
+        return F.pixel_shuffle(y, self.downscale_factor)
 
 
 class Standardise(nn.BatchNorm2d):
     """Batch norm without weight and bias, which in eval mode is an affine map that can be undone.
 
-    It gives every channel of the last maps mean 0 and variance 1 over the training images. That is
-    the scale on which the classifier's ReLU and an encoder that has to produce such maps (QualNet's
-    stage 2) start; a learned weight could come near 0, and its inverse near infinity.
+    It gives every channel of the last maps mean 0 and variance 1 over the training images, the
+    scale on which stage 2's encoder starts. A learned weight could come near 0.
     """
 
     def __init__(self, channels: int) -> None:
@@ -149,11 +140,9 @@ class Invertible(Classifier):
             UserError: height or width is no multiple of the stride.
         """
         if images.shape[-1] % self.stride or images.shape[-2] % self.stride:
-            height, width = images.shape[-2:]
-            raise UserError(
-                f"the invertible network takes multiples of {self.stride} pixels, "
-                f"not {height}x{width}"
-            )
+            multiples = f"multiples of {self.stride} pixels"
+            size = "x".join(map(str, images.shape[-2:]))
+            raise UserError(f"the invertible network takes {multiples}, not {size}")
         return super().maps(images)
 
     def inverse(self, maps: Tensor) -> Tensor:
@@ -169,11 +158,6 @@ class Invertible(Classifier):
                 if isinstance(module, Coupling | SpaceToDepth | Standardise):
                     x = module.inverse(x)
             return x * self.std.view(3, 1, 1) + self.mean.view(3, 1, 1)
-
-
-def reconstruction_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """The mean absolute difference of images (N, 3, H, W) in [0, 1]; a float32 scalar."""
-    return F.l1_loss(images.float(), targets.float())
 
 
 @dataclass(frozen=True)
@@ -206,10 +190,8 @@ class QualNet(Supervised):
         super().__init__(run, task, parents, options)
         decoder = parents.get("decoder")
         if not isinstance(decoder, Invertible):
-            raise UserError(
-                "qualnet needs an invertible decoder: "
-                "uses={'decoder': Run(..., network='invertible')}"
-            )
+            wanted = "uses={'decoder': Run(..., network='invertible')}"
+            raise UserError(f"qualnet needs an invertible decoder: {wanted}")
         # Behind the network, so that an encoder starts as the baseline of its seed does.
         channels = map_shape(self.network, task.size)[0]
         self.projection = nn.Conv2d(channels, map_shape(decoder, task.size)[0], 1)
@@ -237,7 +219,8 @@ class QualNet(Supervised):
         targets, labels = clean.repeat(2, 1, 1, 1), batch.labels.repeat(2)
         maps = self.network.maps(images)
         recognition = F.cross_entropy(self.network.classify(maps).logits.float(), labels)
-        reconstruction = reconstruction_loss(self.reconstruct(maps, targets.shape[-1]), targets)
+        decoded = self.reconstruct(maps, targets.shape[-1])
+        reconstruction = F.l1_loss(decoded.float(), targets.float())
         loss = recognition + self.options.lambda_ * reconstruction
         return {"loss": loss, "recognition": recognition, "reconstruction": reconstruction}
 

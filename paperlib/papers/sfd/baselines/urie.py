@@ -3,14 +3,12 @@
 Son et al., "URIE: Universal Image Enhancement for Visual Recognition in the Wild", ECCV 2020.
 
 The enhancer, a shallow U-Net of selective enhancement modules, stands before a classifier trained
-on clean images, in eval mode, and learns from the cross-entropy behind it alone; no clean image is
-compared with (the released code computes the mean squared error and only logs it). As released:
-Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of 60 epochs; every image has one of 15
-corruptions or none, of severity 1 to 5.
+on clean images and learns from the cross-entropy behind it alone (the released code computes the
+mean squared error and only logs it). As released: Adam, lr 1e-4, weight decay 1e-3, lr / 10 every
+10 of 60 epochs; every image has one of 15 corruptions or none, of severity 1 to 5.
 
-Of the paper only abstract and figures were available; layers, widths and order below are those of
-the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What differs here is said
-where it does.
+Of the paper only abstract and figures were available; layers, widths and order are those of the
+released code (github.com/taeyoungson/urie, `models/skunet_*.py`) where nothing else is said.
 """
 
 import torch
@@ -29,15 +27,15 @@ SAMPLES = 8
 class Attention(nn.Module):
     """How much of each of two branches a channel takes, in each cell of a 4x4 grid.
 
-    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores
-    per channel and cell, and these through a softmax over the two: weights that sum to 1.
+    The means over the cells go through one hidden layer, 16 times narrower, to two scores per
+    channel and cell, and these through a softmax over the two: weights that sum to 1.
     """
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         cells = channels * GRID**2
-        self.squeeze = nn.Linear(cells, cells // reduction, bias=False)
-        self.score = nn.Linear(cells // reduction, 2 * cells)
+        self.squeeze = nn.Linear(cells, cells // 16, bias=False)
+        self.score = nn.Linear(cells // 16, 2 * cells)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> (2, N, C, H, W), every cell's weights repeated over its pixels."""
@@ -52,9 +50,8 @@ class Attention(nn.Module):
 class SelectiveEnhancement(nn.Module):
     """A branch behind batch norm and one behind instance norm, mixed by `Attention` on their sum.
 
-    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch
-    norm keeps what tells one image from another, instance norm takes contrast and brightness out of
-    it.
+    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Instance
+    norm takes contrast and brightness out of an image, batch norm keeps them.
     """
 
     def __init__(self, channels: int, out: int) -> None:

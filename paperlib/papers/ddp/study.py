@@ -17,7 +17,7 @@ QUALITIES = {1: 25, 2: 18, 3: 15, 4: 10, 5: 7}  # ImageNet-C's severities of JPE
 COMPRESSED = {"table": "imagenet-c", "corruption": "jpeg_compression", "severity": "1,2,3,4,5"}
 JPEG = {"name": "corruption", **COMPRESSED}
 
-# Where the ten images of "another data set" come from; other data sets are taken for themselves.
+# where the ten images of "another data set" come from
 ELSEWHERE = {"synthdigits": "scenes", "cifar10": "cifar100", "cifar100": "cifar10"}
 CUB = "cub@224"  # for folders of photographs, where it is available: the paper's own choice
 

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# A theta below it is drawn at 0: that of elements that never differ, whose log-variance falls for
-# ever.
+# A theta below it is drawn at 0: that of elements that never differ falls for ever.
 ZERO = 0.05
 WINDOW = 5  # bins of a histogram over which its mode is sought
 SAMPLED = 64  # elements per image, for ranks
@@ -50,9 +49,8 @@ def principal(points: Tensor, count: int) -> Tensor:
 def mode(counts: Tensor, edges: Tensor) -> float:
     """The middle of the fullest `WINDOW` neighbouring bins above `ZERO`; 0 if all are empty.
 
-    The poster's histograms have a spike at 0 beside the hump whose place they are about; this is
-    the hump's. Of single bins, which differ little around the top, the fullest would be an accident
-    of the sample.
+    The poster's histograms have a spike at 0 beside the hump whose place this is. Of single bins,
+    which differ little around the top, the fullest would be an accident of the sample.
 
     Args:
         counts: (n,).

@@ -98,7 +98,8 @@ def theta_histograms(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]) 
         top = 0.0
         looks = zip(colors, itertools.cycle(STYLES), strict=False)
         for (label, (counts, edges)), (color, style) in zip(lines.items(), looks, strict=False):
-            shares, ends = _shares(counts), edges[:-1].double().numpy()
+            shares = (100 * counts.double() / counts.sum().clamp_min(1)).numpy()
+            ends = edges[:-1].double().numpy()
             ax.step(ends, shares, where="post", color=color, linestyle=style, linewidth=1.3)
             where, hump = mode(counts, edges), float(shares[ends >= ZERO - 1e-6].max(initial=0.0))
             spike = shares[ends < ZERO - 1e-6].sum()
@@ -226,11 +227,6 @@ def theta_modes(curves: Mapping[str, Mapping[float, Interval]]) -> Figure:
     axis_labels(ax, "severity", "mode of θ")
     legend(fig, ax.get_legend_handles_labels()[0], 4)
     return fig
-
-
-def _shares(counts: Tensor) -> np.ndarray:
-    """Percentages of counts (n,)."""
-    return (100 * counts.double() / counts.sum().clamp_min(1)).numpy()
 
 
 def _reach(counts: Tensor, edges: Tensor) -> float:

@@ -1,27 +1,25 @@
 """What the tables and figures of simple self-distillation are made of: scores, curves, tests."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from statistics import fmean
 
 from paperlib.evidence.equivalence import Equivalence, tost
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Score, Scores
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
-from paperlib.runs import Record
 
-Items = Mapping[str, Mapping[str, Sequence[Record]]]
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
 # points within which two methods are called equivalent; a choice of ours, stated with every verdict
 MARGIN = 1.0
-LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
 MEAN = "mean"  # over the noise levels, in the place of a level
 
 
 def label(level: str) -> str:
     """A noise level in words."""
-    return LABELS.get(level) or f"Gaussian, σ = {level.partition('-')[2]}"
+    kind, _, sigma = level.partition("-")
+    return f"Gaussian, σ = {sigma}" if kind == "gaussian" else "Poisson–Gaussian"
 
 
 def main_level(settings: Settings) -> str:
@@ -118,13 +116,13 @@ COMPARED = {  # what `similarity` compares with the clean teacher's features of 
 
 def layers(found: Scores, level: str) -> dict[str, dict[str, Estimate]]:
     """Comparison -> layer, in order of depth -> linear CKA, under the noise of this level."""
-    out: dict[str, dict[str, Estimate]] = {text: {} for text in COMPARED.values()}
-    for metric in found.metrics(level):
-        layer, _, compared = metric.removeprefix("cka@").partition("/")
-        value = found.estimate(level, metric)
-        if value and metric.startswith("cka@"):
-            out[COMPARED[compared]][layer] = value
-    return {text: own for text, own in out.items() if own}
+    ckas = [metric for metric in found.metrics(level) if metric.startswith("cka@")]
+    out: dict[str, dict[str, Estimate]] = {}
+    for view, text in COMPARED.items():
+        for metric in (metric for metric in ckas if metric.endswith(f"/{view}")):
+            if value := found.estimate(level, metric):
+                out.setdefault(text, {})[metric.removeprefix("cka@").partition("/")[0]] = value
+    return out
 
 
 BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"

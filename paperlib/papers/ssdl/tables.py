@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from paperlib.evidence.claims import read_claims
-from paperlib.evidence.scores import Scores
+from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge
 from paperlib.papers.ssdl.numbers import (
     BASELINE,
     MARGIN,
     RESTORING,
     STUDENT,
-    Items,
     by_compute,
     by_strength,
     label,

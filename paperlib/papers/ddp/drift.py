@@ -53,10 +53,10 @@ class Drift(Method):
     """Measures the drifts of early features under the run's degradation; trains nothing.
 
     Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. The degradations of
-    `evaluate` are measured in the same way. Even images learn clusters and margins, odd ones test
-    them. Computed in float32, whatever the precision of the execution.
+    `evaluate` are measured in the same way. All is computed in float32.
 
-    Metrics, all over the odd images; c(i) is the cluster of the clean patch i:
+    Even images learn clusters and margins, odd ones test them. Metrics; c(i) is the cluster of the
+    clean patch i:
 
     - "size": the root of sum |d|^2 / sum |f(clean)|^2, over all images;
     - "cosine_clusters": how far drifts of a cluster have one direction,

@@ -32,9 +32,8 @@ def scores(dataset: str, items: Items) -> Scores:
     """All numbers, the summaries of those tested under all corruptions, and further rows.
 
     "q25" to "q7": top-1 by JPEG quality. "drift_left_share": the squared distance to the clean
-    features behind a module, as a share of that without. Cell "<network>/condition": what modules
-    for one corruption each have under their own, with the frozen network's metrics
-    ("top1@fog-3"). "condition": the mean over those.
+    features behind a module over that without. Cell "<network>/condition": each module for one
+    corruption under its own, named as the frozen network's metrics; "condition": their mean.
     """
     found = with_summaries(Scores.of(*items.values()), "frozen", dataset)
     return found.plus([*_qualities(found), *_drift_left(found), *_conditions(dataset, found)])

@@ -18,13 +18,7 @@ from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Options, Task, shrunk
 from paperlib.networks import Output
 from paperlib.networks.frozen_parts import FrozenParts
-from paperlib.papers.sfd.feature_statistics import (
-    Uncertainty,
-    at_own_centroid,
-    centroids,
-    principal,
-    scatter_ratio,
-)
+from paperlib.papers.sfd import feature_statistics as statistics
 from paperlib.runs import Run
 
 CLASSES, PER_CLASS = 5, 40  # whose points are kept for t-SNE: the first classes, as many each
@@ -65,9 +59,8 @@ class FeaturesOptions(Options):
 
     Attributes:
         layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by
-            default the last feature maps behind their ReLU, those that are pooled (z on the
-            poster). The poster's feature maps of a bus are of some earlier layer, which is not
-            named. Theta is measured of the last features only.
+            default the last feature maps behind their ReLU (z on the poster), the only ones with
+            theta. The poster's feature maps of a bus are of some earlier layer, not named.
     """
 
     layer: str = ""
@@ -126,7 +119,7 @@ class Features(Method):
         """
         sums: dict[str, Tensor] = {}
         pooled: list[tuple[Tensor, Tensor, Tensor]] = []
-        theta = Uncertainty()
+        theta = statistics.Uncertainty()
         for batch in batches:
             seen = self.see(batch)
             for name, score in self._scores(seen, batch.labels).items():
@@ -138,8 +131,10 @@ class Features(Method):
         clean, degraded, labels = (torch.cat(parts).cpu() for parts in zip(*pooled, strict=True))
         means = {name: float(value) / len(labels) for name, value in sums.items()}
         means["relative_mse"] = means["mse"] / max(means.pop("power"), 1e-12)
-        means["scatter_ratio"] = scatter_ratio(degraded, labels)
-        means["at_own"] = at_own_centroid(degraded, labels, centroids(clean, labels))
+        means["scatter_ratio"] = statistics.scatter_ratio(degraded, labels)
+        means["at_own"] = statistics.at_own_centroid(
+            degraded, labels, statistics.centroids(clean, labels)
+        )
         self.kept = self._points(clean, degraded, labels) | theta.histogram()
         return means | theta.metrics()
 
@@ -157,7 +152,7 @@ class Features(Method):
         """The samples "points.*" of the features' means (N, C) over positions."""
         first = [(labels == label).nonzero()[:PER_CLASS, 0] for label in range(CLASSES)]
         chosen = torch.cat(first)
-        both = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
+        both = statistics.principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
         points = {"points.labels": labels[chosen].short()}
         for name, part in zip(("clean", "degraded"), both.half().chunk(2), strict=True):
             points[f"points.{name}"] = part.clone()
@@ -167,12 +162,11 @@ class Features(Method):
         """What the pictures are drawn from, as `measure` has left it, and the first test images.
 
         "points.clean", "points.degraded" (n, d) float16: means over positions of the features of
-        the chosen classes, on their first principal axes where they have more than 64 channels;
-        "points.labels" (n,) int16. "theta.counts" and "theta.edges": see `Uncertainty.histogram`.
-        Of the first 8 test images, or 4 of more than 48 pixels, "images.clean" and
-        "images.degraded" (n, 3, H, W) uint8, and means over channels (n, h, w) float16:
-        "maps.clean" of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean
-        of z^2, "maps.theta".
+        the first classes, on at most 64 principal axes; "points.labels" (n,) int16. "theta.counts"
+        and "theta.edges": see `Uncertainty.histogram`. Of the first 8 test images, or 4 of more
+        than 48 pixels, "images.clean" and "images.degraded" (n, 3, H, W) uint8, and means over
+        channels (n, h, w) float16: "maps.clean" of z, "maps.degraded" of z^, "maps.error" of
+        (z - z^)^2 over the image's mean of z^2, "maps.theta".
         """
         batch = batch.part(slice(8 if batch.clean_images.shape[-1] <= 48 else 4))
         seen = self.see(batch)

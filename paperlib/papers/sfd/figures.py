@@ -37,9 +37,8 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 def embed(clean: Tensor, degraded: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """t-SNE of both sets of points together: (n, d) and (n, d) float -> (n, 2) and (n, 2).
 
-    scikit-learn's, started from the first two principal components, with a perplexity of 30 or a
-    third of the points where they are few. Equal points give equal pictures. Distances between
-    clusters and their sizes mean nothing.
+    Started from the first two principal components, with a perplexity of 30, or a third of the
+    points where they are few. Distances between clusters and their sizes mean nothing.
     """
     from sklearn.manifold import TSNE  # takes a second to import
 
@@ -149,9 +148,9 @@ def feature_maps(
 ) -> Figure:
     """The poster's bus: one image's feature maps, clean and degraded, and under them the errors.
 
-    There is one column per method. A method's two maps have one grey scale, from the least to the
-    largest value of its clean one: features of different networks have different units. All errors
-    have one scale, as they are relative; it ends at their 99th percentile.
+    There is one column per method. A method's two maps have one grey scale, that of the clean one:
+    features of different networks have different units. The errors, which are relative, have one
+    scale, up to their 99th percentile.
 
     Args:
         images: the clean and the degraded image, (3, H, W) uint8.

@@ -129,15 +129,13 @@ class SelfFeature(nn.Module):
     """A classifier that estimates clean features and their uncertainty.
 
     In evaluation it is used as a `Classifier`. At 2048 channels (ResNet-50) the UEM of "poster" has
-    4,461,568 parameters, which the test does not use; FE_Net and the UEM of "code" have 52,455,424,
-    of which it uses 47,995,904.
+    4,461,568 parameters, which the test does not use; in "code" it uses FE_Net's 47,995,904.
 
     Args:
         classifier: which is kept as `classifier`.
         variant: "poster" or "code", see above.
         uncertainty: "element": s has the shape of the feature maps. "image": its mean, one per
-            image, of the same parameters (the code has one in a comment, from a convolution to one
-            channel). "channel": see `ChannelLogVariance`. "none": no UEM.
+            image. "channel": see `ChannelLogVariance`. "none": no UEM.
 
     Raises:
         UserError: an unknown variant or uncertainty.

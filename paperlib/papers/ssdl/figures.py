@@ -75,10 +75,8 @@ def teacher_pictures(samples: Mapping[str, Tensor]) -> Figure:
 
     There is one row per image. The feature maps are means over the channels of an early layer, each
     with a grey scale of its own: units of two networks differ. Class-activation maps lie over the
-    image that the network has seen, red where there is evidence for the true class and blue where
-    there is some against it, again each on its own scale, symmetric around 0. The columns "clean
-    teacher, noisy image" are the control: what the noise alone does. Networks without
-    class-activation maps have no such columns.
+    image that the network has seen, red for the true class and blue against it, each on its own
+    scale, symmetric around 0. The columns "clean teacher, noisy image" are the control.
 
     Args:
         samples: those of `similarity.Similarity`.
@@ -189,8 +187,7 @@ def equivalences(rows: Mapping[str, Equivalence]) -> Figure:
 
     The thick bar is the 90 % interval, which has to be within the margin (shaded) in the test of
     equivalence; the thin one the 95 % interval, which says whether there is a difference. Colour
-    and marker are the verdict. Rows may have margins of their own. A row without intervals, of one
-    seed, is a hollow mark.
+    and marker are the verdict. A row of one seed, without intervals, is a hollow mark.
 
     Args:
         rows: comparison -> what `equivalence.tost` says.

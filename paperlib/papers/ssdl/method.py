@@ -101,7 +101,7 @@ class STL(Supervised):
         super().__init__(run, task, parents, options)
         # The teacher was built by its own run, which knows nothing of this option.
         self.parents["teacher"].feature = options.feature
-        self.taps: tuple[Taps, Taps] | None = None
+        self.taps: tuple[Taps, ...] = ()
         if options.taps == "stages":
             self.taps = Taps(self.network), Taps(parents["teacher"])
 
@@ -115,8 +115,7 @@ class STL(Supervised):
         Raises:
             UserError: teacher and student have maps of different shapes.
         """
-        compared = self._stages(batch, *self.taps) if self.taps else self._last(batch)
-        logits, distillation = compared
+        logits, distillation = self._stages(batch, *self.taps) if self.taps else self._last(batch)
         recognition = F.cross_entropy(logits.float(), batch.labels)
         loss = recognition + self.options.lambda_ * distillation
         return {"loss": loss, "recognition": recognition, "distillation": distillation}

@@ -3,9 +3,8 @@
 Stage 1 trains "an invertible network with only clean images under the recognition objective" (the
 abstract): method "supervised", network "invertible". Stage 2, the method here, trains an ordinary
 encoder on clean and degraded images with the cross-entropy and the reconstruction of the clean
-image: the encoder's last maps go through the inverse of stage 1's network, frozen. Maps from which
-that decoder can make the clean image are maps that the clean image has, which is what makes the
-encoder's features "clean-like".
+image by the inverse of stage 1's network, frozen: maps from which that decoder can make the clean
+image are "clean-like".
 
 Printed in the abstract: the two stages, their objectives, and that stage 2 sees both kinds of
 images. The paper's text was unavailable. Inferred: i-RevNet (Jacobsen, Smeulders &
@@ -16,8 +15,7 @@ three 3x3 convolutions with batch norm and ReLU in front of them, space-to-depth
 reduce maps, and no padding with zero channels (its bijective form); depth and channels are ours.
 
 The port runs the decoder without gradients in stage 2, so that its reconstruction loss trains
-nothing. Here the decoder's parameters are constants, but the gradient passes through it into
-projection and encoder.
+nothing. Here the gradient passes through it into projection and encoder.
 """
 
 from collections.abc import Mapping
@@ -174,9 +172,8 @@ class QualNetOptions(SupervisedOptions):
 class QualNet(Supervised):
     """Stage 2: the encoder `Run.network`, and the parent "decoder", an `Invertible` network.
 
-    The projection, one 1x1 convolution, belongs to the method: what the run hands on, and what is
-    tested, is the encoder alone. It reads the maps before their ReLU, as the decoder's own are;
-    they are bilinearly resampled where their size is another.
+    The projection, one 1x1 convolution, belongs to the method: what the run hands on is the encoder
+    alone. It reads the maps before their ReLU, as the decoder's own are, resampled to their size.
     """
 
     options_type = QualNetOptions

@@ -110,7 +110,10 @@ def test_lambda_is_tuned_on_images_that_no_network_behind_it_has_seen(profile):
     tuned = [run for runs in cells.values() for run in runs]
     assert {run.holdout for run in in_order(tuned)} == {settings.holdout} != {0}
     shown = [
-        run for cells in (study.main(), study.silences()) for runs in cells.values() for run in runs
+        run
+        for cells in (study.main(), study.ablations())
+        for runs in cells.values()
+        for run in runs
     ]
     assert {run.holdout for run in in_order(shown)} == {0}
 

@@ -14,8 +14,8 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     main = settings.recipes[MAIN]
     images = f"{settings.images(main)} training images"
-    widths = settings.narrowed(NAMES, [MAIN])
-    return settings.described([images, settings.schedule(main), *widths])
+    widths = settings.width_text(NAMES, [MAIN])
+    return settings.caption([images, settings.schedule(main), *widths])
 
 
 def scores(items: Items) -> Scores:

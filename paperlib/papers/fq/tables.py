@@ -40,10 +40,10 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
         interval: what follows each mean; "" if nothing does.
     """
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
-    narrow = settings.narrowed(NAMES, [network for network in chosen if network in NAMES])
+    narrow = settings.width_text(NAMES, [network for network in chosen if network in NAMES])
     recipe = settings.recipe(chosen[0])
     images = f"{settings.images(recipe)} training images"
-    return settings.described([images, settings.schedule(recipe), *narrow], means)
+    return settings.caption([images, settings.schedule(recipe), *narrow], means)
 
 
 def scores(items: Items) -> Scores:

@@ -90,6 +90,13 @@ def test_a_wrong_option_is_said_before_anything_trains(
     assert trained == []
 
 
+def test_two_metrics_of_one_name_are_said_before_anything_trains(store, cpu, tiny, trained):
+    wrong = tiny(evaluate=({"name": "lowres", "factor": 2}, {"name": "lowres", "factor": 4}))
+    with pytest.raises(UserError, match=r"'factor': 2.*'factor': 4.*'lowres'"):
+        Sweep(store, None, cpu)([tiny(), wrong])
+    assert trained == []
+
+
 def test_each_record_is_verified_once(store, cpu, tiny, tiny_student, monkeypatch):
     read, record = [], store.record
     Sweep(store, None, cpu)([tiny_student()])
@@ -153,10 +160,7 @@ def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
     runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
         Sweep(store, None, cpu, workers=2)(runs)
-    # the other run does not keep the program from ending
-    for worker in multiprocessing.active_children():
-        worker.join(10)
-    assert not multiprocessing.active_children()
+    assert not multiprocessing.active_children()  # the other run keeps no process from ending
 
 
 CHILD = """

@@ -135,6 +135,40 @@ def test_ticks_count_the_images(tiny, cpu):
     assert ticks == [40, 40]
 
 
+class Shown:
+    """A degradation that darkens images, and keeps the draws that it is asked for."""
+
+    def __init__(self, fixed):
+        self.fixed, self.draws = fixed, []
+
+    def __call__(self, images, key=None):
+        self.draws.append(key.draw)
+        return images // 2
+
+
+def draws(run, cpu, fixed):
+    """For which draws a training asks, each once, in order."""
+    degradation = Shown(fixed)
+    method = cpu.place(methods.build(run, TASK, {}))
+    trainer = Trainer(run, method, make_split(), degradation, cpu)
+    while not trainer.done:
+        trainer.epoch()
+    return list(dict.fromkeys(degradation.draws))
+
+
+def test_every_epoch_and_every_seed_draw_anew(tiny, cpu):
+    drawn = [draws(tiny(epochs=3, seed=seed), cpu, fixed=False) for seed in (0, 1)]
+    assert drawn == [[("train", seed, epoch) for epoch in range(3)] for seed in (0, 1)]
+
+
+def test_a_fixed_degradation_is_drawn_once_for_all_epochs_and_seeds(tiny, cpu):
+    assert draws(tiny(epochs=3, seed=1), cpu, fixed=True) == [("train",)]
+
+
+def test_a_run_that_only_tests_degrades_no_training_images(tiny, cpu):
+    assert draws(tiny(epochs=0), cpu, fixed=True) == []
+
+
 # Evaluation
 
 

@@ -20,7 +20,7 @@ from paperlib.errors import UserError
 from paperlib.files import pack, unpack
 from paperlib.methods import Task
 from paperlib.store import CHECKPOINT, Store
-from paperlib.training import Trainer, evaluate, learning_rate
+from paperlib.training import Trainer, evaluate, learning_rate, make_optimizer
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -135,38 +135,27 @@ def test_ticks_count_the_images(tiny, cpu):
     assert ticks == [40, 40]
 
 
-class Shown:
-    """A degradation that darkens images, and keeps the draws that it is asked for."""
-
-    def __init__(self, fixed):
-        self.fixed, self.draws = fixed, []
-
-    def __call__(self, images, key=None):
-        self.draws.append(key.draw)
-        return images // 2
-
-
-def draws(run, cpu, fixed):
-    """For which draws a training asks, each once, in order."""
-    degradation = Shown(fixed)
-    method = cpu.place(methods.build(run, TASK, {}))
-    trainer = Trainer(run, method, make_split(), degradation, cpu)
-    while not trainer.done:
-        trainer.epoch()
-    return list(dict.fromkeys(degradation.draws))
-
-
-def test_every_epoch_and_every_seed_draw_anew(tiny, cpu):
-    drawn = [draws(tiny(epochs=3, seed=seed), cpu, fixed=False) for seed in (0, 1)]
-    assert drawn == [[("train", seed, epoch) for epoch in range(3)] for seed in (0, 1)]
-
-
-def test_a_fixed_degradation_is_drawn_once_for_all_epochs_and_seeds(tiny, cpu):
-    assert draws(tiny(epochs=3, seed=1), cpu, fixed=True) == [("train",)]
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_two_steps_of_sgd_by_hand(tiny, momentum):
+    run = tiny(momentum=momentum, weight_decay=0.1, lr=0.2)
+    decayed, plain = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    optimizer = make_optimizer(run, [decayed], [plain])
+    for gradient in (2.0, -1.0):
+        decayed.grad, plain.grad = torch.tensor([gradient]), torch.tensor([gradient])
+        optimizer.step()
+    after = 1 - 0.2 * 2.1  # velocity 2 + 0.1 * 1
+    assert decayed.item() == pytest.approx(after - 0.2 * (2.1 * momentum - 1 + 0.1 * after))
+    assert plain.item() == pytest.approx(1 - 0.2 * 2 - 0.2 * (2 * momentum - 1))
 
 
 def test_a_run_that_only_tests_degrades_no_training_images(tiny, cpu):
-    assert draws(tiny(epochs=0), cpu, fixed=True) == []
+    class Fixed:
+        fixed = True
+
+        def __call__(self, images, key=None):
+            pytest.fail("nothing is trained on these images")
+
+    Trainer(tiny(epochs=0), methods.build(tiny(), TASK, {}), make_split(), Fixed(), cpu)
 
 
 # Evaluation
@@ -197,6 +186,19 @@ def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     )
     # convolutions may sum in another order for other batch sizes
     assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_test_images_and_validation_images_have_draws_of_their_own(tiny, cpu, store):
+    drawn = []
+
+    def seen(images, key):
+        drawn.append(key.draw)
+        return images
+
+    prepared = running.prepare(tiny(holdout=32, epochs=0), store, None, cpu)
+    prepared = dataclasses.replace(prepared, degradation=seen, others={"other": seen})
+    running.evaluate(prepared)
+    assert drawn == [("test",), ("validation",), ("test",)]
 
 
 # Resume
@@ -383,6 +385,7 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
     data = datasets.load(run.dataset)
     _, validation, test = data.split(run.train_size, run.holdout, run.test_size)
     network, lowres = running.load_network(run, store, data, cpu), degrade.build({"name": "lowres"})
+    assert not any(p.requires_grad for p in network.parameters())
     for name, part, degradation in (
         ("cross_entropy", test, lambda images: images),
         ("cross_entropy@lowres", test, lowres),

@@ -101,7 +101,7 @@ def test_an_entity_bomb_is_refused(root):
     path.write_text(bomb + annotation(("&b;", (1, 1, 10, 10), 0)))
     with pytest.raises(
         UserError,
-        match=r"000001.xml cannot be read as an annotation: a document type is not allowed",
+        match=r"000001.xml .*document type",
     ):
         voc.load(root)
 
@@ -141,7 +141,7 @@ def test_a_broken_image_is_named(root):
 def test_what_is_missing_is_named(root, tmp_path):
     with pytest.raises(
         UserError,
-        match=r"no trainval part in .*; set DATA_ROOT=.* or use the embedded data set scenes",
+        match=r"no trainval part in .*DATA_ROOT.* scenes",
     ):
         voc.load(tmp_path / "nothing")
     (root / voc.FOLDER / "Annotations" / "000003.xml").unlink()

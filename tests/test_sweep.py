@@ -49,7 +49,7 @@ def test_a_sweep_does_not_call_its_own_runs_reused(store, cpu, tiny):
     assert (sweeping.trained, sweeping.reused) == ({tiny(), tiny(seed=1)}, set())
 
 
-def test_an_interrupted_sweep_goes_on_where_it_stopped(store, cpu, tiny, trained):
+def test_an_interrupted_sweep_resumes_where_it_stopped(store, cpu, tiny, trained):
     diverges = tiny(seed=1, lr=1e30)
     with pytest.raises(UserError, match="the loss is not finite"):
         Sweep(store, None, cpu)([tiny(), diverges, tiny(seed=2)])

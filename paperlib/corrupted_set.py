@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import AcquireReturnProxy, FileLock, Timeout
-from tqdm import tqdm
 
 from paperlib import __version__, datasets
 from paperlib.datasets import Split
@@ -36,12 +35,12 @@ from paperlib.degrade.tables import SEVERITIES, TABLES
 from paperlib.errors import UserError, choose
 from paperlib.execution import COMMIT, Execution
 from paperlib.files import set_aside, sha256, write_atomically
+from paperlib.progress import progress_bar
 
 OFFICIAL = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
 TABLE_OF_SIZE = {(32, 32): "cifar-c", (224, 224): "imagenet-c"}
 AT_ONCE = {"cpu": 500, "cuda": 10_000}  # images between two looks at the progress bar
 SLACK = 1 << 20  # bytes for labels, manifest and folders
-BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"
 
 
 class CorruptedSet:
@@ -122,8 +121,7 @@ class CorruptedSet:
                 self._write_labels()
                 missing = [name for name in names if not self._finished(name)]
                 images = len(missing) * len(self.severities) * len(self.clean)
-                hidden = None if bar is None else not bar
-                with tqdm(total=images, disable=hidden, bar_format=BAR) as progress:
+                with progress_bar(images, bar) as progress:
                     for i, name in enumerate(missing):
                         progress.set_description(f"{i + 1}/{len(missing)}: {name}")
                         self._make(name, progress.update)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from paperlib import datasets, methods
+from paperlib import datasets, degrade, methods
 from paperlib.execution import Execution
 from paperlib.methods import Task
 from paperlib.progress import progress_bar
@@ -59,12 +59,14 @@ class Sweep:
         others have been stopped.
 
         Raises:
-            UserError: a wrong method, option or other value of a run, or a training that diverges.
+            UserError: a wrong method, option or other value of a run, two degradations of its
+                `evaluate` with one label, or a training that diverges.
         """
         runs = list(runs)
         ordered = in_order(runs)
         for run in ordered:
             methods.parse(run)
+            degrade.labelled(run.evaluate)
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
         missing = [run for run in ordered if run not in records]
@@ -128,13 +130,12 @@ class Sweep:
     def _stop(self) -> None:
         """End the worker processes now: a pool that is shut down still finishes what it began."""
         pool, _ = self._pool
-        pool.shutdown(wait=False, cancel_futures=True)
         del self._pool
-        workers = multiprocessing.active_children()
-        for worker in workers:
+        for worker in multiprocessing.active_children():
             worker.terminate()
-        for worker in workers:
-            worker.join()
+        # The pool's own thread waits for its workers. To wait for them here as well would be a
+        # race: of two threads only one hears of the end of a process.
+        pool.shutdown(cancel_futures=True)
 
     @cached_property
     def _pool(self) -> tuple[ProcessPoolExecutor, Any]:

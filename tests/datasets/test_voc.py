@@ -78,16 +78,14 @@ def test_images_are_letterboxed_and_boxes_go_with_them(root):
     assert data.test.labels[0, 0].tolist() == [19, 0, 0, 320, 320, 0]
 
 
-def test_decoded_once_and_again_when_a_file_changes(root, monkeypatch):
-    make, calls = voc._make, []
-    monkeypatch.setattr(voc, "_make", lambda files: calls.append(1) or make(files))
+def test_decoded_once_and_again_when_a_file_changes(root, decoded):
     first = voc.load(root)
     assert torch.equal(voc.load(root).train.images, first.train.images)
-    assert len(calls) == 1
+    assert len(decoded) == 3
     path = root / voc.FOLDER / "Annotations" / "000001.xml"
     path.write_text(annotation(("bird", (1, 1, 10, 10), 0)))
     assert voc.load(root).train.labels[0, 0, 0] == voc.CLASSES.index("bird")
-    assert len(calls) == 2
+    assert len(decoded) == 6
 
 
 def test_found(root, tmp_path):
@@ -103,7 +101,7 @@ def test_an_entity_bomb_is_refused(root):
     path.write_text(bomb + annotation(("&b;", (1, 1, 10, 10), 0)))
     with pytest.raises(
         UserError,
-        match=r"000001.xml cannot be read as an annotation: a document type is not allowed",
+        match=r"000001.xml .*document type",
     ):
         voc.load(root)
 
@@ -143,7 +141,7 @@ def test_a_broken_image_is_named(root):
 def test_what_is_missing_is_named(root, tmp_path):
     with pytest.raises(
         UserError,
-        match=r"no trainval part in .*; set DATA_ROOT=.* or use the embedded data set scenes",
+        match=r"no trainval part in .*DATA_ROOT.* scenes",
     ):
         voc.load(tmp_path / "nothing")
     (root / voc.FOLDER / "Annotations" / "000003.xml").unlink()

@@ -227,6 +227,7 @@ def test_cub_is_asked_for_where_a_user_has_it(monkeypatch, tmp_path):
 def test_tables_are_whole(slug, profile):
     settings, found = studies(slug, profile)
     tables = papers.tables(slug).tables(settings, found)
+    assert tables
     for table in tables:
         assert table.rows, table.title
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
@@ -237,7 +238,9 @@ def test_tables_are_whole(slug, profile):
 @ALL
 def test_tables_without_records_say_so(slug, profile):
     settings, found = studies(slug, profile, lambda runs: [])
-    for table in papers.tables(slug).tables(settings, found):
+    tables = papers.tables(slug).tables(settings, found)
+    assert tables
+    for table in tables:
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
 
 

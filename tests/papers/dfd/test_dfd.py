@@ -197,7 +197,7 @@ def test_a_student_needs_a_teacher(tiny):
 def test_unknown_method(tiny):
     with pytest.raises(
         UserError,
-        match="unknown method 'sgd'; choose from: supervised, dfd, super_resolution, srgan, fq",
+        match=r"unknown method 'sgd'; choose from: .*\bdfd\b",
     ):
         build(tiny(method="sgd"), TASK, {})
 

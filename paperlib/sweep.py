@@ -17,7 +17,7 @@ from paperlib.execution import Execution
 from paperlib.methods import Task
 from paperlib.progress import progress_bar
 from paperlib.running import flops, task, train
-from paperlib.runs import Record, Run, in_order
+from paperlib.runs import Record, Run, digest, in_order
 from paperlib.store import Store
 
 
@@ -55,21 +55,21 @@ class Sweep:
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order.
 
-        Options are checked before anything trains. What a training raises is raised here, after the
-        others have been stopped.
+        Methods, options, parents and degradations are checked before anything trains. What a
+        training raises is raised here, after the others have been stopped.
 
         Raises:
-            UserError: a wrong method, option or other value of a run, two degradations of its
-                `evaluate` with one label, or a training that diverges.
+            UserError: a wrong method, option, degradation or other value of a run, two degradations
+                of its `evaluate` with one label, or a training that diverges.
         """
         runs = list(runs)
         ordered = in_order(runs)
         for run in ordered:
-            methods.parse(run)
-            degrade.labelled(run.evaluate)
+            methods.check(run)
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
         missing = [run for run in ordered if run not in records]
+        _check_degradations(missing)
         self.reused |= records.keys() - self.trained
         self.trained |= set(missing)
         if missing:
@@ -144,6 +144,16 @@ class Sweep:
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
+
+
+def _check_degradations(runs: Iterable[Run]) -> None:
+    """Build each degradation once. Raises `UserError` for a wrong one, or two with one label."""
+    specs = {}
+    for run in runs:
+        for spec in (run.degrade, *degrade.labelled(run.evaluate).values()):
+            specs[digest(dict(spec))] = spec
+    for spec in specs.values():
+        degrade.build(spec)
 
 
 def _forward(run: Run, seen: Task) -> int:

@@ -90,6 +90,28 @@ def test_a_wrong_option_is_said_before_anything_trains(
     assert trained == []
 
 
+def test_a_missing_parent_is_said_before_anything_trains(store, cpu, tiny, tiny_student, trained):
+    with pytest.raises(UserError, match="dfd needs a parent 'teacher'"):
+        Sweep(store, None, cpu)([tiny(), tiny_student(uses={})])
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"degrade": {"name": "lowres", "facter": 4}}, "facter"),
+        ({"degrade": {"name": "lowers"}}, "unknown degradation 'lowers'; choose from: none"),
+        ({"evaluate": ({"name": "corruption", "corruption": "fgo", "severity": 1},)}, "fgo"),
+    ],
+)
+def test_a_wrong_degradation_is_said_before_anything_trains(
+    store, cpu, tiny, tiny_student, trained, fields, message
+):
+    with pytest.raises(UserError, match=message):
+        Sweep(store, None, cpu)([tiny(), tiny_student(**fields)])
+    assert trained == []
+
+
 def test_two_metrics_of_one_name_are_said_before_anything_trains(store, cpu, tiny, trained):
     wrong = tiny(evaluate=({"name": "lowres", "factor": 2}, {"name": "lowres", "factor": 4}))
     with pytest.raises(UserError, match=r"'factor': 2.*'factor': 4.*'lowres'"):

@@ -146,7 +146,7 @@ class SRGAN(SuperResolution):
     """
 
     options_type = SRGANOptions
-    required_parents = (("content", "a classifier to compare contents"),)
+    required_parents = ("content",)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any

@@ -116,7 +116,7 @@ class Moments(Method):
 
     options_type = MomentsOptions
     options: MomentsOptions
-    required_parents = (("init", "a trained network"),)
+    required_parents = ("init",)
     reads_clean = False  # there is no loss
 
     def __init__(

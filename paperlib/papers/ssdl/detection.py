@@ -61,7 +61,7 @@ class DetectionSSDL(Detection):
 
     options_type = DetectionSSDLOptions
     options: DetectionSSDLOptions
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DetectionSSDLOptions

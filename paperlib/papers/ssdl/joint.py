@@ -51,7 +51,7 @@ class Joint(DenoiserMethod):
 
     options_type = JointOptions
     options: JointOptions
-    required_parents = (("frozen", "a trained classifier"),)
+    required_parents = ("frozen",)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: JointOptions

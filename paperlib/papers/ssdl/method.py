@@ -92,7 +92,7 @@ class STL(Supervised):
     options_type = STLOptions
     options: STLOptions
     network: Classifier
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
     reads_clean = True
 
     def __init__(

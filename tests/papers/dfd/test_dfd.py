@@ -190,7 +190,7 @@ def test_wrong_options(make, options, message):
 
 
 def test_a_student_needs_a_teacher(tiny):
-    with pytest.raises(UserError, match="dfd needs a teacher"):
+    with pytest.raises(UserError, match="dfd needs a parent 'teacher'"):
         build(tiny(method="dfd"), TASK, {})
 
 

@@ -158,7 +158,7 @@ def test_mistakes_are_one_line() -> None:
         build("edsr")
     with pytest.raises(UserError, match="depth is 1; it must be at least 2"):
         methods.parse(make_run("vdsr", depth=1))
-    with pytest.raises(UserError, match="srgan needs a classifier"):
+    with pytest.raises(UserError, match="srgan needs a parent 'content'"):
         methods.build(make_run("srresnet", "srgan"), TASK, {})
 
 

@@ -37,7 +37,8 @@ def drawn():
 @pytest.fixture
 def few(drawn, monkeypatch):
     """The data set that runs get by the name "scenes" is the small one."""
-    monkeypatch.setattr(scenes, "load", lambda seed=0: drawn)
+    small = tuple(x for s in (drawn.train, drawn.test) for x in (s.images, s.labels))
+    monkeypatch.setattr(scenes, "load", lambda seed=0: small)
     datasets._load.cache_clear()
     yield drawn
     datasets._load.cache_clear()

@@ -247,7 +247,7 @@ def test_networks_with_power_functions(make, run):
     ("fields", "message"),
     [
         ({"epochs": 3}, "epochs=0, not 3"),
-        ({"uses": {}}, "needs a trained network"),
+        ({"uses": {}}, "needs a parent 'init'"),
         ({"holdout": 8}, "no holdout"),
         ({"evaluate": ({"name": "none"},)}, "no evaluate"),
         ({"width": 0.125}, "init is a vgg16 of width 0.0625"),

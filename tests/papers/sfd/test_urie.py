@@ -159,7 +159,7 @@ def test_the_clean_image_plays_no_part(make, batch):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"uses": {}}, "urie needs a trained classifier"),
+        ({"uses": {}}, "urie needs a parent 'frozen'"),
         ({"network": "resnet18"}, "unknown enhancer 'resnet18'; choose from: urie"),
         ({"options": {"gamma": 1}}, "gamma"),
     ],

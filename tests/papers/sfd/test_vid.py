@@ -168,7 +168,9 @@ def test_map_shape_gathers_no_statistics():
 
 
 def test_without_a_teacher(tiny):
-    with pytest.raises(UserError, match=r"vid needs a teacher: uses=\{'teacher': Run\(...\)\}"):
+    with pytest.raises(
+        UserError, match=r"vid needs a parent 'teacher': uses=\{'teacher': Run\(...\)\}"
+    ):
         methods.build(tiny(method="vid"), TASK, {})
 
 

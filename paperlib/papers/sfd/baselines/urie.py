@@ -135,7 +135,7 @@ class URIE(Method):
     """
 
     network: Enhancer
-    required_parents = (("frozen", "a trained classifier"),)
+    required_parents = ("frozen",)
 
     @staticmethod
     def build(run: Run, task: Task, options: Options) -> Enhancer:

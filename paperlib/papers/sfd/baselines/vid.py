@@ -68,7 +68,7 @@ class VID(Supervised):
     options_type = VIDOptions
     options: VIDOptions
     network: Classifier
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
     reads_clean = True
 
     def __init__(

@@ -10,7 +10,7 @@
 # # Deep feature distillation for low resolution (dfd)
 #
 # *Low-resolution visual recognition via deep feature distillation.* M. Zhu, K. Han, C. Zhang, J.
-# Lin, Y. Wang. ICASSP 2019.
+# Lin, Y. Wang. ICASSP 2019. At hand was the **whole paper**.
 #
 # ## The problem
 #

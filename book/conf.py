@@ -10,7 +10,8 @@ copyright = author
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
 exclude_patterns = ["_build", "LICENSE", "**.ipynb_checkpoints"]
 
-# The notebooks come executed: `paperlib.book.notebooks` runs them, nbval checks them, Sphinx only shows them.
+# The notebooks come executed: `paperlib.book.notebooks` runs them, nbval checks them, and Sphinx
+# only shows them.
 nb_execution_mode = "off"
 nb_render_markdown_format = (
     "myst"  # the tables' Markdown may hold mathematics, as the chapters' own does

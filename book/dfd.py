@@ -10,7 +10,7 @@
 # # Deep feature distillation for low resolution (dfd)
 #
 # *Low-resolution visual recognition via deep feature distillation.* M. Zhu, K. Han, C. Zhang, J.
-# Lin, Y. Wang. ICASSP 2019.
+# Lin, Y. Wang. ICASSP 2019. At hand was the **whole paper**.
 #
 # ## The problem
 #
@@ -53,7 +53,7 @@ root = Path(data_root) if data_root else None
 results, samples = measurements("dfd", mode, runs, root)
 
 studies = {name: dfd.study(settings, name, results) for name in names}
-measured = {name: dfd_tables.scores(name, items) for name, items in studies.items()}
+measured = {name: dfd_tables.scores(items) for name, items in studies.items()}
 
 Markdown(f"*This page shows the setting `{settings.profile}`, on {', '.join(names)}.*")
 

@@ -11,9 +11,7 @@ from paperlib.files import unpack, write_atomically
 from paperlib.runs import Record, Run
 from paperlib.store import SAMPLES, Store
 
-# characters of a label in a file's name: file systems take 255 bytes, and the hash tells records
-# apart
-LONGEST = 120
+LONGEST = 120  # characters of a label in a file's name, which may have 255 bytes
 
 
 class Archive:
@@ -49,11 +47,10 @@ class Archive:
         path = self._paths.get(run.hash, self.folder / f"{name}-{run.hash}.json")
         if path.exists() and not replace and path.read_bytes() != record.to_json().encode():
             raise UserError(f"{path} exists; a record is replaced only with --replace")
-        path.with_suffix(".safetensors").unlink(missing_ok=True)
+        samples = path.with_suffix(".safetensors")
+        samples.unlink(missing_ok=True)
         if SAMPLES in record.files:
-            write_atomically(
-                path.with_suffix(".safetensors"), (store.folder(run) / SAMPLES).read_bytes()
-            )
+            write_atomically(samples, (store.folder(run) / SAMPLES).read_bytes())
         write_atomically(path, record.to_json().encode())
         self._paths[run.hash] = path
         return path

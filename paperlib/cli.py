@@ -1,5 +1,4 @@
-"""The command line, which the Makefile calls: each command imports what it needs, and puts it
-together."""
+"""The command line, which the Makefile calls: each command imports what it needs."""
 
 import argparse
 import json
@@ -8,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
 BUILD = ROOT / "build"  # what is rendered
-# committed records by paper, and in "cost" what whole reproductions cost
-RESULTS = DATA / "results"
+RESULTS = DATA / "results"  # committed records by paper, and in "cost" what reproductions cost
 # the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
 PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
 PICTURES = BOOK / "_static"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. A mistake that the user can mend is one line on standard error and exit
-    status 2."""
+    """Run one command; a mistake that the user can mend is one line on standard error, status 2."""
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0
@@ -39,10 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"paperlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\npaperlib: interrupted; the same command resumes where this one stopped",
-            file=sys.stderr,
-        )
+        message = "interrupted; the same command resumes where this one stopped"
+        print(f"\npaperlib: {message}", file=sys.stderr)
         return 130
 
 
@@ -59,70 +55,48 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    what = argparse.ArgumentParser(add_help=False)
+    device, root, what = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    device.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is"
+    )
+    root.add_argument(
+        "--data-root", type=Path, help="folder of data sets; default: $DATA_ROOT or a cache folder"
+    )
     what.add_argument("paper", help="; ".join(_listed()))
     what.add_argument(
         "--profile",
         help="smoke, demo, paper, of some also cpu; default: paper with a GPU and data, else demo",
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
-    what.add_argument(
-        "--data-root",
-        type=Path,
-        help="folder of the data sets; default: $DATA_ROOT or a cache folder",
-    )
     what.add_argument("--seeds", help="number of seeds; default: the profile's")
     what.add_argument(
         "--runs", type=Path, default=ROOT / "runs", help="folder of the runs (default: runs)"
     )
 
-    sub = add(
-        _reproduce, "reproduce", "train what is missing, print the tables, render the chapter", what
-    )
-    sub.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is"
-    )
-    sub.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        help="runs trained at once; default: 1 on a GPU, else one per core",
-    )
+    about = "train what is missing, print the tables, render the chapter"
+    sub = add(_reproduce, "reproduce", about, what, root, device)
+    about = "runs trained at once; default: 1 on a GPU, else one per core"
+    sub.add_argument("--workers", type=int, default=0, help=about)
     sub.add_argument(
         "--no-chapter", action="store_true", help="stop after the tables (needs no jupyter)"
     )
 
-    sub = add(
-        _record,
-        "record",
-        "copy finished runs into data/results/, from which the book is drawn",
-        what,
-    )
-    sub.add_argument(
-        "--run",
-        nargs="*",
-        default=[],
-        help="first digits of hashes; default: the whole reproduction's runs",
-    )
+    about = "copy finished runs into data/results/, from which the book is drawn"
+    sub = add(_record, "record", about, what, root)
+    about = "first digits of hashes; default: the whole reproduction's runs"
+    sub.add_argument("--run", nargs="*", default=[], help=about)
     sub.add_argument(
         "--cost", action="store_true", help="only what the whole reproduction cost, for the README"
     )
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
 
-    sub = add(
-        _corrupt,
-        "corrupt",
-        "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C",
-    )
+    about = "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C"
+    sub = add(_corrupt, "corrupt", about, root, device)
     sub.add_argument(
         "--dataset", required=True, help="synthdigits, cifar10, cifar100, svhn or FOLDER@PIXELS"
     )
-    sub.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="where the folder CIFAR-10-C or the like is, or is made",
-    )
+    about = "where the folder CIFAR-10-C or the like is, or is made"
+    sub.add_argument("--out", type=Path, required=True, help=about)
     sub.add_argument(
         "--corruptions", default="all", help="standard (15), extra (4), all, or names, with commas"
     )
@@ -134,14 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         help="whose severities: cifar-c, imagenet-c, imagecorruptions; default: by image size",
     )
     sub.add_argument("--seed", default="0", help="of the random draws (default: 0)")
-    sub.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1, ...; default: the fastest there is"
-    )
-    sub.add_argument(
-        "--data-root",
-        type=Path,
-        help="folder of the data sets; default: $DATA_ROOT or a cache folder",
-    )
     sub.add_argument("--frost", type=Path, help="folder of the frost textures")
 
     add(_book, "book", "execute the chapters from the records and build the HTML site")
@@ -169,9 +135,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
     try:
         seeds = int(options.seeds) if options.seeds else None
     except ValueError:
-        raise UserError(
-            f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
-        ) from None
+        message = f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
+        raise UserError(message) from None
     return select(profiles, profile, names, seeds)
 
 
@@ -180,11 +145,8 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 
     from paperlib import datasets
 
-    return (
-        "paper"
-        if torch.cuda.is_available() and all(datasets.found(name, root) for name in names)
-        else "demo"
-    )
+    there = torch.cuda.is_available() and all(datasets.is_available(name, root) for name in names)
+    return "paper" if there else "demo"
 
 
 def _reproduce(options: argparse.Namespace) -> None:
@@ -203,9 +165,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     # missing data is said before the first training, not after it
     data = [datasets.load(name, options.data_root) for name in settings.datasets]
     if options.workers < 0:
-        raise UserError(
-            f"workers is {options.workers}; it must be at least 1, or 0 for the default"
-        )
+        message = f"workers is {options.workers}; it must be at least 1, or 0 for the default"
+        raise UserError(message)
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
     print(
@@ -223,14 +184,12 @@ def _reproduce(options: argparse.Namespace) -> None:
     if not options.no_chapter:
         _chapter(options, settings, data, out)
     seconds = time.perf_counter() - started
-    print(
-        f"{len(sweep.trained)} run(s) trained, {len(sweep.reused)} reused, {seconds:.0f} s in all"
-    )
-    if not sweep.reused:  # only a reproduction from nothing tells what the profile costs
+    trained, reused = len(sweep.trained), len(sweep.reused)
+    print(f"{trained} run(s) trained, {reused} reused, {seconds:.0f} s in all")
+    if not reused:  # only a reproduction from nothing tells what the profile costs
         cost = {"seconds": round(seconds), "workers": workers, **_peak_memory(execution.device)}
-        write_atomically(
-            out / "cost.json", json.dumps({**cost, **execution.provenance()}, indent=1).encode()
-        )
+        cost |= execution.provenance()
+        write_atomically(out / "cost.json", json.dumps(cost, indent=1).encode())
 
 
 def _built(paper: str, settings: "Settings") -> Path:
@@ -264,15 +223,9 @@ def _chapter(
         "data_root": str(options.data_root.resolve()) if options.data_root else "",
     }
     source, executed = BOOK / f"{paper}.py", out / f"{paper}.ipynb"
-    made_of = fresh.fingerprint(
-        json.dumps(parameters),
-        fresh.installed(),
-        source,
-        CODE,
-        DATA,
-        *sorted(options.runs.glob("*/record.json")),
-        *_pictures(data),
-    )
+    records = sorted(options.runs.glob("*/record.json"))
+    inputs = (json.dumps(parameters), fresh.installed(), source, CODE, DATA)
+    made_of = fresh.fingerprint(*inputs, *records, *_pictures(data))
     if not fresh.unchanged(out / "chapter.stamp", made_of, [executed]):
         from paperlib.book import notebooks
 
@@ -324,13 +277,10 @@ def _record(options: argparse.Namespace) -> None:
         return
     study = papers.study(options.paper).study
     studies = [study(settings, name, _finished(store)) for name in settings.datasets]
-    found = {
-        record.run.hash: record.run
-        for items in studies
-        for cells in items.values()
-        for records in cells.values()
-        for record in records
-    }
+    records = chain.from_iterable(
+        records for items in studies for cells in items.values() for records in cells.values()
+    )
+    found = {record.run.hash: record.run for record in records}
     wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
     archive = Archive(RESULTS / options.paper)
     kept = [archive.promote(found[run], store, options.replace) for run in wanted]
@@ -408,13 +358,8 @@ def _test(options: argparse.Namespace) -> int:
     pytest = ["pytest", "-q", f"--numprocesses={cores}", *(["-m", "not slow"] * options.quick)]
     # as many processes as cores: more threads would only take turns, and change the sums' order
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for command in (
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy"],
-        ["lint-imports"],
-        pytest,
-    ):
+    lint = (["ruff", "check", "."], ["ruff", "format", "--check", "."])
+    for command in (*lint, ["mypy"], ["lint-imports"], pytest):
         print("$", *command, flush=True)
         program = [str(scripts / command[0]), *command[1:]]
         if status := subprocess.run(program, cwd=ROOT, env=env).returncode:

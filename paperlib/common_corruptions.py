@@ -6,6 +6,7 @@ everywhere else it is the published one.
 """
 
 from collections.abc import Mapping
+from itertools import product
 from statistics import fmean
 from typing import Any
 
@@ -20,9 +21,8 @@ SUMMARIES = {"hq": "HQ", "seen": "seen", "unseen": "unseen", "mce": "mCE"}  # th
 
 def seen(dataset: str) -> tuple[str, ...]:
     """The corruptions that training may show, on a data set."""
-    return tuple(
-        "procedural_frost" if name == "frost" and dataset in EMBEDDED else name for name in STANDARD
-    )
+    frost = "procedural_frost" if dataset in EMBEDDED else "frost"
+    return tuple(frost if name == "frost" else name for name in STANDARD)
 
 
 def severity_table(dataset: str) -> str:
@@ -32,12 +32,8 @@ def severity_table(dataset: str) -> str:
 
 def condition(dataset: str, corruption: str, severity: int) -> dict[str, Any]:
     """One corruption at one severity."""
-    return {
-        "name": "corruption",
-        "corruption": corruption,
-        "severity": severity,
-        "table": severity_table(dataset),
-    }
+    what = {"corruption": corruption, "severity": severity, "table": severity_table(dataset)}
+    return {"name": "corruption", **what}
 
 
 def trained_on(dataset: str) -> dict[str, Any]:
@@ -70,11 +66,8 @@ def with_summaries(scores: Scores, clean_trained: str, dataset: str) -> Scores:
         clean_trained: names the cell "<network>/<clean_trained>" that mCE is relative to.
         dataset: that all was measured on.
     """
-    table = {
-        (name, severity): metric(dataset, name, severity)
-        for name in (*seen(dataset), *EXTRA)
-        for severity in SEVERITIES
-    }
+    keys = product((*seen(dataset), *EXTRA), SEVERITIES)
+    table = {key: metric(dataset, *key) for key in keys}
     baselines: dict[str, Baseline | None] = {}
     rows: list[Score] = []
     for cell in scores.cells:

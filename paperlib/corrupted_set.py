@@ -6,8 +6,7 @@ parts of which files are there, with their SHA-256.
 
 A file grows under a hidden name, severity by severity, and gets its final name when it is whole.
 Killed at any moment, the same call resumes after the last severity that was finished. The file is
-written, not mapped into memory: a full disk is then an error, and not the signal that kills a
-process which touches a page of a mapped file that the disk has no room for.
+written, not mapped into memory: a full disk is then an error, and not a signal that kills.
 """
 
 import errno
@@ -19,16 +18,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from filelock import AcquireReturnProxy, FileLock, Timeout
-from tqdm import tqdm
 
-from paperlib import datasets
+from paperlib import __version__, datasets
 from paperlib.datasets import Split
 from paperlib.datasets.corrupted import LABELS, MANIFEST, read_manifest
 from paperlib.degrade.corruptions import corrupt
@@ -38,12 +35,12 @@ from paperlib.degrade.tables import SEVERITIES, TABLES
 from paperlib.errors import UserError, choose
 from paperlib.execution import COMMIT, Execution
 from paperlib.files import set_aside, sha256, write_atomically
+from paperlib.progress import progress_bar
 
 OFFICIAL = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
 TABLE_OF_SIZE = {(32, 32): "cifar-c", (224, 224): "imagenet-c"}
 AT_ONCE = {"cpu": 500, "cuda": 10_000}  # images between two looks at the progress bar
 SLACK = 1 << 20  # bytes for labels, manifest and folders
-BAR = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} done, {remaining} left"
 
 
 class CorruptedSet:
@@ -53,10 +50,8 @@ class CorruptedSet:
         folder: of the set itself.
         dataset: name of the clean data.
         clean: test images uint8 (N, 3, H, W) and their labels, on the device that corrupts them.
-        table: one of `TABLES`.
-        seed: of the random draws.
+        table, seed, textures: see `paperlib.degrade.corruptions.corrupt`.
         severities: ascending, as they follow in the files.
-        textures: folder of the frost images, see `paperlib.degrade.corruptions.corrupt`.
     Raises:
         UserError: the layout cannot hold such labels or severities, or the table is unknown.
     """
@@ -72,20 +67,18 @@ class CorruptedSet:
         textures: Path | None = None,
     ) -> None:
         if not len(clean) or not 0 <= int(clean.labels.min()) <= int(clean.labels.max()) <= 255:
-            raise UserError(
-                f"{dataset}: there must be test images, "
-                "with labels 0 to 255: the layout keeps bytes"
-            )
+            wanted = "there must be test images, with labels 0 to 255: the layout keeps bytes"
+            raise UserError(f"{dataset}: {wanted}")
         if not severities or list(severities) != [s for s in SEVERITIES if s in severities]:
-            raise UserError(
-                f"severities are {list(severities)}; they must be some of 1 to 5, in rising order"
-            )
+            wanted = "some of 1 to 5, in rising order"
+            raise UserError(f"severities are {list(severities)}; they must be {wanted}")
         count, channels, height, width = clean.images.shape
+        choose("severity table", table, TABLES)
         self.folder, self.clean, self.textures = folder, clean, textures
-        self.table, self.seed = choose("severity table", table, TABLES), seed
         self.severities = list(severities)
+        self._options: dict[str, Any] = {"table": table, "seed": seed, "textures": textures}
         shape = (len(self.severities) * count, height, width, channels)
-        header = io.BytesIO()
+        pixels, header = clean.images.cpu().contiguous().numpy(), io.BytesIO()
         form = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, form)
         self._header = header.getvalue()
@@ -96,9 +89,7 @@ class CorruptedSet:
             "seed": seed,
             "severities": self.severities,
             "clean_images": [count, channels, height, width],
-            "clean_sha256": hashlib.sha256(
-                clean.images.cpu().contiguous().numpy().data
-            ).hexdigest(),
+            "clean_sha256": hashlib.sha256(pixels.data).hexdigest(),
         }
         self._manifest: dict[str, Any] = {}
 
@@ -130,8 +121,7 @@ class CorruptedSet:
                 self._write_labels()
                 missing = [name for name in names if not self._finished(name)]
                 images = len(missing) * len(self.severities) * len(self.clean)
-                hidden = None if bar is None else not bar
-                with tqdm(total=images, disable=hidden, bar_format=BAR) as progress:
+                with progress_bar(images, bar) as progress:
                     for i, name in enumerate(missing):
                         progress.set_description(f"{i + 1}/{len(missing)}: {name}")
                         self._make(name, progress.update)
@@ -140,15 +130,13 @@ class CorruptedSet:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 message = f"{error.filename or self.folder}: {error.strerror or error}"
                 raise UserError(message) from error
-            needed = self._bytes_needed(names)
-            raise UserError(
-                f"{self.folder}: no space left, {needed:,} more bytes are needed; "
-                "the same command resumes from here"
-            ) from error
+            lack = f"no space left, {self._bytes_needed(names):,} more bytes are needed"
+            message = f"{self.folder}: {lack}; the same command resumes from here"
+            raise UserError(message) from error
 
     def _make(self, name: str, tick: Callable[[int], Any]) -> None:
         """Write one file, after the severities of it that are there."""
-        made = {"paperlib": _version(), "commit": COMMIT, "torch": torch.__version__}
+        made = {"paperlib": __version__, "commit": COMMIT, "torch": torch.__version__}
         made["device"] = self.clean.images.device.type
         if name == "frost":
             textures = find_textures(self.textures)
@@ -177,15 +165,8 @@ class CorruptedSet:
         """Write one severity to the disk, uint8 (N, H, W, 3); returns the SHA-256 of its bytes."""
         digest, step = hashlib.sha256(), AT_ONCE.get(self.clean.images.device.type, 1000)
         for start in range(0, len(self.clean), step):
-            images = corrupt(
-                self.clean.images[start : start + step],
-                name,
-                severity,
-                table=self.table,
-                seed=self.seed,
-                index=start,
-                textures=self.textures,
-            )
+            part = self.clean.images[start : start + step]
+            images = corrupt(part, name, severity, index=start, **self._options)
             data = images.permute(0, 2, 3, 1).contiguous().cpu().numpy().data
             digest.update(data)
             _write(file, data)
@@ -230,19 +211,17 @@ class CorruptedSet:
         manifest = read_manifest(self.folder)
         there = self._made_of if manifest is None else manifest["set"]
         if there != self._made_of:
-            other = [
-                f"{key} {value}" for key, value in there.items() if self._made_of.get(key) != value
-            ]
-            raise UserError(
-                f"{self.folder} holds another set, with {', '.join(other)}; choose another folder"
+            own = self._made_of
+            other = ", ".join(
+                f"{key} {what}" for key, what in there.items() if own.get(key) != what
             )
+            raise UserError(f"{self.folder} holds another set, with {other}; choose another folder")
         self._manifest = manifest or {"set": self._made_of, "files": {}}
         self._files: dict[str, Any] = self._manifest["files"]
         for path in (self.folder / file for file in (LABELS, *(f"{name}.npy" for name in names))):
             if path.exists() and "sha256" not in self._files.get(path.name, {}):
-                raise UserError(
-                    f"{path} is there and no manifest says what it is; choose another folder"
-                )
+                what = "is there and no manifest says what it is"
+                raise UserError(f"{path} {what}; choose another folder")
 
     def _note(self, name: str, entry: dict[str, Any]) -> None:
         """Keep in the manifest what is known about `<name>.npy`."""
@@ -286,13 +265,6 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _version() -> str:
-    try:
-        return version("paperlib")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def corrupt_dataset(
     dataset: str,
     out: Path,
@@ -326,10 +298,9 @@ def corrupt_dataset(
             `CorruptedSet.write` raises.
     """
     started = time.perf_counter()
-    if datasets.known(dataset) in datasets.DETECTION:
-        raise UserError(
-            f"{dataset}: the layout of CIFAR-10-C holds a label for every image, and no boxes"
-        )
+    if datasets.check_name(dataset) in datasets.DETECTION:
+        layout = "the layout of CIFAR-10-C holds a label for every image, and no boxes"
+        raise UserError(f"{dataset}: {layout}")
     names, severity_list = parse_corruptions(corruptions), parse_severities(severities)
     choose("severity table", table or "cifar-c", TABLES)
     try:
@@ -371,10 +342,8 @@ def set_folder(out: Path, dataset: str) -> Path:
 def default_table(height: int, width: int) -> str:
     """The severity table made for images of this size. Raises `UserError` if there is none."""
     if (height, width) not in TABLE_OF_SIZE:
-        raise UserError(
-            f"no severity table was made for {height}x{width} images; "
-            f"choose one of: {', '.join(TABLES)}"
-        )
+        lack = f"no severity table was made for {height}x{width} images"
+        raise UserError(f"{lack}; choose one of: {', '.join(TABLES)}")
     return TABLE_OF_SIZE[height, width]
 
 

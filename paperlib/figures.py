@@ -5,7 +5,7 @@ Each drawing takes plain numbers or tensors and returns a figure.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,16 +23,13 @@ TEACHER, STUDENT, LOSS = sns.color_palette("deep")[:3]
 DPI = 110  # committed notebooks hold the pictures: large enough to read, small enough to keep
 PAGE = 7.5  # inches, the width of the book's figures
 _SAFE = sns.color_palette("colorblind")  # ten, distinct for those who see no red or no green, too
-COLORS = [  # without its pale yellow
-    *(_SAFE[i] for i in (0, 1, 2, 3, 4, 5, 9)),
-    (0.15, 0.15, 0.15),
-    *(_SAFE[i] for i in (7, 6)),
-]
+# without its pale yellow
+COLORS = [*(_SAFE[i] for i in (0, 1, 2, 3, 4, 5, 9)), (0.15, 0.15, 0.15), _SAFE[7], _SAFE[6]]
 MARKERS = "osD^vPX<>*"  # one per colour, where colours are many
 
 
 class Interval(Protocol):
-    """What a curve is made of, such as `Estimate`: a mean and its interval."""
+    """What a curve is made of, such as `Estimate`."""
 
     @property
     def mean(self) -> float:
@@ -67,11 +64,8 @@ def photograph(size: int) -> Tensor:
     from PIL import Image
 
     with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as file:
-        square = (
-            file.convert("RGB")
-            .crop((64, 8, 464, 408))
-            .resize((size, size), Image.Resampling.LANCZOS)
-        )
+        face = file.convert("RGB").crop((64, 8, 464, 408))
+        square = face.resize((size, size), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
 
@@ -89,13 +83,8 @@ def gallery(rows: Mapping[str, Tensor], size: int) -> Figure:
     canvas = torch.full((height, width, 3), 255, dtype=torch.uint8)
     for row, images in enumerate(rows.values()):
         mode = "area" if images.shape[-1] > size else "nearest"
-        resized = (
-            F.interpolate(images.float(), (size, size), mode=mode)
-            .round()
-            .to(torch.uint8)
-            .permute(0, 2, 3, 1)
-        )
-        for column, image in enumerate(resized):
+        resized = F.interpolate(images.float(), (size, size), mode=mode).round().to(torch.uint8)
+        for column, image in enumerate(resized.permute(0, 2, 3, 1)):
             top, left = row * (size + gap), label + column * (size + gap)
             canvas[top : top + size, left : left + size] = image
     fig = plt.figure(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -126,17 +115,17 @@ def gains(
     for i, (label, row) in enumerate(series.items()):
         offset = 0.16 * (i - (len(series) - 1) / 2)
         x = np.array([names.index(name) for name in row]) + offset
-        means, halves = (
-            np.array([getattr(e, kind) for e in row.values()]) for kind in ("mean", "half")
-        )
+        means, halves = np.array([(gain.mean, gain.half) for gain in row.values()]).reshape(-1, 2).T
         known = np.isfinite(halves)
-        ax.errorbar(
-            x[known], means[known], halves[known], fmt="o", markersize=4, capsize=2, color=colors[i]
-        )
-        ax.plot(
-            x[~known], means[~known], "o", markersize=4, markerfacecolor="none", color=colors[i]
-        )
-        ax.plot([], [], "o", markersize=4, color=colors[i], label=label)
+        dot: dict[str, Any] = {
+            "marker": "o",
+            "markersize": 4,
+            "color": colors[i],
+            "linestyle": "none",
+        }
+        ax.errorbar(x[known], means[known], halves[known], capsize=2, **dot)
+        ax.plot(x[~known], means[~known], markerfacecolor="none", **dot)
+        ax.plot([], [], label=label, **dot)
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, len(names) - 0.4)
@@ -144,13 +133,8 @@ def gains(
     ax.tick_params(labelsize=7.5, pad=1)
     ax.set_ylabel(ylabel, fontsize=8)
     if len(series) > 1:
-        ax.legend(
-            fontsize=7.5,
-            frameon=False,
-            ncols=len(series),
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-        )
+        place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        ax.legend(fontsize=7.5, frameon=False, ncols=len(series), **place)
     fig.tight_layout(pad=0.4)
     return fig
 
@@ -167,17 +151,10 @@ def legend(
         between: space between axes, in font sizes.
     """
     rows = math.ceil(len(handles) / columns)
-    fig.legend(
-        handles=list(handles),
-        loc="upper center",
-        ncols=columns,
-        fontsize=8,
-        frameon=False,
-        columnspacing=1.2,
-    )
-    fig.tight_layout(
-        pad=0.4, w_pad=between, rect=(0, 0, 1, 1 - (0.12 + 0.16 * rows) / fig.get_figheight())
-    )
+    style: dict[str, Any] = {"fontsize": 8, "frameon": False, "columnspacing": 1.2}
+    fig.legend(handles=list(handles), loc="upper center", ncols=columns, **style)
+    top = 1 - (0.12 + 0.16 * rows) / fig.get_figheight()
+    fig.tight_layout(pad=0.4, w_pad=between, rect=(0, 0, 1, top))
 
 
 def bar(estimate: Interval) -> float:
@@ -206,21 +183,13 @@ def estimates(
         horizontal: `places` are on the vertical axis, and the values on the horizontal one.
     """
     means, bars = [value.mean for value in values], [bar(value) for value in values]
-    x, y = (means, places) if horizontal else (places, means)
-    ax.errorbar(
-        x,
-        y,
-        xerr=bars if horizontal else None,
-        yerr=None if horizontal else bars,
-        label=label,
-        color=COLORS[number % len(COLORS)],
-        marker=MARKERS[number % len(MARKERS)],
-        markersize=4.5,
-        markeredgewidth=0,
-        linestyle=style,
-        linewidth=1.2,
-        elinewidth=1.1,
-    )
+    look: dict[str, Any] = {"markersize": 4.5, "markeredgewidth": 0, "linewidth": 1.2}
+    look |= {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
+    look |= {"label": label, "linestyle": style, "elinewidth": 1.1}
+    if horizontal:
+        ax.errorbar(means, places, xerr=bars, **look)
+    else:
+        ax.errorbar(places, means, yerr=bars, **look)
 
 
 def axis_labels(ax: Axes, xlabel: str = "", ylabel: str = "") -> None:

@@ -96,9 +96,9 @@ def claims_table(
     Args:
         verdicts: what came of the claims.
         dataset: that they were measured on.
-        paper_setting: whether the recipe is the paper's; the title says if not.
-        title: how it starts.
-        names: of networks, for the title: it says which stand in for the claims' own.
+        paper_setting: whether the recipe is the paper's.
+        title: how it starts; networks that stand in and the setting follow.
+        names: of networks, for the title.
     """
     known = names or {}
     for theirs, ours in {v.claim.network: v.network for v in verdicts if v.network}.items():

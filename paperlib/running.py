@@ -91,7 +91,8 @@ def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> 
         return make_degradation(spec, parents, execution)
 
     seen = degradation(run.degrade)
-    others = {degrade.label(spec): degradation(spec) for spec in degrade.each(run.evaluate)}
+    labelled = degrade.labelled(run.evaluate)
+    others = {label: degradation(spec) for label, spec in labelled.items()}
     # after the parents: runs of one seed start alike, whatever they use
     torch.manual_seed(run.seed)
     method = execution.place(methods.build(run, task(dataset), parents))

@@ -26,7 +26,7 @@ class Run:
 
     Attributes:
         method: a name that `paperlib.methods.known` gives.
-        dataset: a name that `paperlib.datasets.known` takes.
+        dataset: a name that `paperlib.datasets.check_name` takes.
         network: name of the network that is trained.
         seed: fixes initial weights, shuffles, augmentation, dropout and random degradations.
         width: factor on every channel count of the network; 1 is the published network.
@@ -147,7 +147,7 @@ class Record:
         metrics: final numbers by name; accuracies are percentages, from the weights after the last
             epoch. Validation metrics start with `validation_`; metrics under a further degradation
             end with `@name`.
-        history: one mapping an epoch: mean training losses, learning rate.
+        history: one mapping per epoch: mean training losses, learning rate.
         provenance: device, precision, versions, commit, date, seconds, images/s, peak memory.
         files: SHA-256 of the files beside the record in the run's folder.
     """
@@ -157,10 +157,6 @@ class Record:
     history: tuple[Mapping[str, float], ...]
     provenance: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
-
-    def with_files(self, files: Mapping[str, str]) -> "Record":
-        """The same record with the checksums of its files."""
-        return dataclasses.replace(self, files=dict(files))
 
     def to_json(self) -> str:
         """The record as JSON text that ends with the SHA-256 of its content."""

@@ -4,6 +4,7 @@ A record is written last and holds the SHA-256 of the files beside it, so a fold
 record is complete.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,8 @@ from paperlib.errors import Corrupt
 from paperlib.files import set_aside, sha256, unpack, write_atomically, write_tensors
 from paperlib.runs import Record, Run
 
-RECORD, WEIGHTS, SAMPLES, CHECKPOINT = (
-    "record.json",
-    "weights.safetensors",
-    "samples.safetensors",
-    "checkpoint.safetensors",
-)
+RECORD, CHECKPOINT = "record.json", "checkpoint.safetensors"
+WEIGHTS, SAMPLES = "weights.safetensors", "samples.safetensors"
 
 
 class Store:
@@ -79,7 +76,8 @@ class Store:
         contents = {WEIGHTS: weights} | ({SAMPLES: samples} if samples else {})
         for name, tensors in contents.items():
             write_tensors(folder / name, tensors)
-        record = record.with_files({name: sha256(folder / name) for name in contents})
+        files = {name: sha256(folder / name) for name in contents}
+        record = dataclasses.replace(record, files=files)
         write_atomically(folder / RECORD, record.to_json().encode())
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return record

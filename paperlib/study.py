@@ -68,8 +68,7 @@ class Settings:
         datasets: data sets by name; tables have a column for each, figures show the first.
         seeds: how many; they count from 0.
         recipes: how each network that the tables compare is trained, by name.
-        holdout: training images kept out while a hyper-parameter is tuned; the final runs train on
-            all.
+        holdout: training images kept out while a hyper-parameter is tuned, and only then.
     """
 
     detection: ClassVar[bool] = False
@@ -84,7 +83,7 @@ class Settings:
         """Names of the networks that the tables compare; figures show the first."""
         return tuple(self.recipes)
 
-    def narrowed(
+    def width_text(
         self, names: Mapping[str, str], networks: Iterable[str] | None = None
     ) -> list[str]:
         """Each network, or each of `networks`, as `names` says it, with its share of the width."""
@@ -103,14 +102,11 @@ class Settings:
     def _or_first(self, recipe: Recipe | None) -> Recipe:
         return recipe or self.recipes[self.networks[0]]
 
-    def described(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
-        """The setting in words, for titles: what a profile below "paper" reduces, and what numbers
-        are."""
-        return (
-            means
-            if self.profile == "paper"
-            else f"REDUCED setting `{self.profile}`: {', '.join(reduced)}; {means}"
-        )
+    def caption(self, reduced: Iterable[str], means: str = "mean ± 95 % interval (seeds)") -> str:
+        """For titles: what a profile below "paper" reduces, and what the numbers are."""
+        if self.profile == "paper":
+            return means
+        return f"REDUCED setting `{self.profile}`: {', '.join(reduced)}; {means}"
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -165,12 +161,11 @@ def select(
     """
     settings = profiles[choose("profile", profile, profiles)]
     if names is not None:
-        names = tuple(map(datasets.known, names))
-        for name in names:
-            if name in datasets.DETECTION and not settings.detection:
-                raise UserError(
-                    f"{name} is a data set for detection, and this paper has no detector"
-                )
+        names = tuple(map(datasets.check_name, names))
+        boxes = [name for name in names if name in datasets.DETECTION]
+        if boxes and not settings.detection:
+            what = "is a data set for detection, and this paper has no detector"
+            raise UserError(f"{boxes[0]} {what}")
         settings = dataclasses.replace(settings, datasets=names)
     if seeds is not None:
         if seeds < 1:
@@ -186,9 +181,9 @@ def collect(results: Results, items: Mapping[str, RunCells]) -> Collected:
     """
     wanted = [run for cells in items.values() for runs in cells.values() for run in runs]
     records = {record.run: record for record in results(wanted)}
-    return {
-        item: {
-            cell: [records[run] for run in runs if run in records] for cell, runs in cells.items()
+    out: Collected = {}
+    for item, cells in items.items():
+        out[item] = {
+            cell: [records[r] for r in runs if r in records] for cell, runs in cells.items()
         }
-        for item, cells in items.items()
-    }
+    return out

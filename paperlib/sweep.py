@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from paperlib import datasets, methods
+from paperlib import datasets, degrade, methods
 from paperlib.execution import Execution
 from paperlib.methods import Task
 from paperlib.progress import progress_bar
 from paperlib.running import flops, task, train
-from paperlib.runs import Record, Run, in_order
+from paperlib.runs import Record, Run, digest, in_order
 from paperlib.store import Store
 
 
@@ -55,19 +55,21 @@ class Sweep:
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order.
 
-        Options are checked before anything trains. What a training raises is raised here, after the
-        others have been stopped.
+        Methods, options, parents and degradations are checked before anything trains. What a
+        training raises is raised here, after the others have been stopped.
 
         Raises:
-            UserError: a wrong method, option or other value of a run, or a training that diverges.
+            UserError: a wrong method, option, degradation or other value of a run, two degradations
+                of its `evaluate` with one label, or a training that diverges.
         """
         runs = list(runs)
         ordered = in_order(runs)
         for run in ordered:
-            methods.parse(run)
+            methods.check(run)
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
         missing = [run for run in ordered if run not in records]
+        _check_degradations(missing)
         self.reused |= records.keys() - self.trained
         self.trained |= set(missing)
         if missing:
@@ -128,13 +130,12 @@ class Sweep:
     def _stop(self) -> None:
         """End the worker processes now: a pool that is shut down still finishes what it began."""
         pool, _ = self._pool
-        pool.shutdown(wait=False, cancel_futures=True)
         del self._pool
-        workers = multiprocessing.active_children()
-        for worker in workers:
+        for worker in multiprocessing.active_children():
             worker.terminate()
-        for worker in workers:
-            worker.join()
+        # The pool's own thread waits for its workers. To wait for them here as well would be a
+        # race: of two threads only one hears of the end of a process.
+        pool.shutdown(cancel_futures=True)
 
     @cached_property
     def _pool(self) -> tuple[ProcessPoolExecutor, Any]:
@@ -143,6 +144,16 @@ class Sweep:
         ticks = context.Queue()
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
+
+
+def _check_degradations(runs: Iterable[Run]) -> None:
+    """Build each degradation once. Raises `UserError` for a wrong one, or two with one label."""
+    specs = {}
+    for run in runs:
+        for spec in (run.degrade, *degrade.labelled(run.evaluate).values()):
+            specs[digest(dict(spec))] = spec
+    for spec in specs.values():
+        degrade.build(spec)
 
 
 def _forward(run: Run, seen: Task) -> int:

@@ -154,7 +154,7 @@ class Trainer:
         self.run, self.method, self.execution = run, method, execution
         self.degradations = [degradation, *([] if second_draw is None else [second_draw])]
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
-        copies = [degrade_all(one, split) for one in self.degradations if one.fixed]
+        copies = [degrade_all(one, split) for one in self.degradations if one.fixed and run.epochs]
         self.batches = Batches(split, run, self.generator, copies, method.reads_clean)
         no_decay = [p for p in method.no_decay_parameters() if p.requires_grad]
         without = set(map(id, no_decay))

@@ -28,8 +28,10 @@ def numbered(count, size=8):
 
 def test_an_epoch_shows_every_image_at_most_once(tiny):
     split = numbered(20)
-    images, labels = shuffled(tiny(batch_size=6, crop=0, flip=False), split)
+    run = tiny(batch_size=6, crop=0, flip=False)
+    images, labels = shuffled(run, split)
     assert len(labels) == 18  # three whole batches
+    assert Batches(split, run, torch.Generator()).count == 18
     assert len(labels.unique()) == 18
     assert labels.tolist() != sorted(labels.tolist())
     assert torch.equal(images, split.images[labels])  # neither cropped nor flipped

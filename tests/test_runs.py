@@ -153,12 +153,6 @@ def test_a_record_survives_json(record):
     assert again.to_json() == record.to_json()
 
 
-def test_files_are_added_to_a_copy(record):
-    changed = record.with_files({"a": "1"})
-    assert changed.files == {"a": "1"}
-    assert dataclasses.replace(changed, files=record.files) == record
-
-
 @pytest.mark.parametrize(
     ("old", "new"), [("81.26", "91.26"), ('"seed": 1', '"seed": 2'), ("CPU", "GPU"), ("0.1", "1.0")]
 )

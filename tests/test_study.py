@@ -105,14 +105,14 @@ def test_records_are_collected_in_one_go():
 
 def test_a_setting_in_words():
     assert SMALL.networks == ("vgg16", "alexnet")
-    assert SMALL.narrowed({"vgg16": "VGG-16"}, ["vgg16"]) == ["VGG-16 at 0.5 of its width"]
+    assert SMALL.width_text({"vgg16": "VGG-16"}, ["vgg16"]) == ["VGG-16 at 0.5 of its width"]
     assert (SMALL.images(), SMALL.images(SMALL.recipes["alexnet"])) == ("3,000", "all")
     assert (SMALL.schedule(), SMALL.schedule(Recipe(epochs=1))) == ("40 epochs", "1 epoch")
-    assert SMALL.described(["few images", "thin"], "mean") == (
+    assert SMALL.caption(["few images", "thin"], "mean") == (
         "REDUCED setting `small`: few images, thin; mean"
     )
     whole = Settings(profile="paper", datasets=(), seeds=1, recipes={})
-    assert whole.described(["few images"], "mean") == "mean"
+    assert whole.caption(["few images"], "mean") == "mean"
 
 
 def test_a_profile_with_choices_of_ones_own():

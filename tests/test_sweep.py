@@ -49,7 +49,7 @@ def test_a_sweep_does_not_call_its_own_runs_reused(store, cpu, tiny):
     assert (sweeping.trained, sweeping.reused) == ({tiny(), tiny(seed=1)}, set())
 
 
-def test_an_interrupted_sweep_goes_on_where_it_stopped(store, cpu, tiny, trained):
+def test_an_interrupted_sweep_resumes_where_it_stopped(store, cpu, tiny, trained):
     diverges = tiny(seed=1, lr=1e30)
     with pytest.raises(UserError, match="the loss is not finite"):
         Sweep(store, None, cpu)([tiny(), diverges, tiny(seed=2)])
@@ -87,6 +87,35 @@ def test_a_wrong_option_is_said_before_anything_trains(
     for last in (wrong, child):  # of the run itself, and of one that it uses
         with pytest.raises(UserError, match=message):
             Sweep(store, None, cpu)([tiny(), tiny(seed=1), last])
+    assert trained == []
+
+
+def test_a_missing_parent_is_said_before_anything_trains(store, cpu, tiny, tiny_student, trained):
+    with pytest.raises(UserError, match="dfd needs a parent 'teacher'"):
+        Sweep(store, None, cpu)([tiny(), tiny_student(uses={})])
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"degrade": {"name": "lowres", "facter": 4}}, "facter"),
+        ({"degrade": {"name": "lowers"}}, "unknown degradation 'lowers'; choose from: none"),
+        ({"evaluate": ({"name": "corruption", "corruption": "fgo", "severity": 1},)}, "fgo"),
+    ],
+)
+def test_a_wrong_degradation_is_said_before_anything_trains(
+    store, cpu, tiny, tiny_student, trained, fields, message
+):
+    with pytest.raises(UserError, match=message):
+        Sweep(store, None, cpu)([tiny(), tiny_student(**fields)])
+    assert trained == []
+
+
+def test_two_metrics_of_one_name_are_said_before_anything_trains(store, cpu, tiny, trained):
+    wrong = tiny(evaluate=({"name": "lowres", "factor": 2}, {"name": "lowres", "factor": 4}))
+    with pytest.raises(UserError, match=r"'factor': 2.*'factor': 4.*'lowres'"):
+        Sweep(store, None, cpu)([tiny(), wrong])
     assert trained == []
 
 
@@ -153,10 +182,7 @@ def test_a_mistake_in_a_worker_is_the_users_one_line(store, cpu, tiny):
     runs = [tiny(lr=1e30), tiny(seed=1, epochs=1_000_000)]
     with pytest.raises(UserError, match="the loss is not finite in epoch 1; lower lr"):
         Sweep(store, None, cpu, workers=2)(runs)
-    # the other run does not keep the program from ending
-    for worker in multiprocessing.active_children():
-        worker.join(10)
-    assert not multiprocessing.active_children()
+    assert not multiprocessing.active_children()  # the other run keeps no process from ending
 
 
 CHILD = """

@@ -1,4 +1,4 @@
-"""What corruption costs in the training loop, and for a whole CIFAR-10-C. Part of `make bench`.
+"""What corruption costs in the training loop, and for a whole CIFAR-10-C.
 
 The race against the reference package needs its own environment and is in `tests/reference/`.
 """
@@ -76,9 +76,8 @@ def loop(execution: Execution, batch: int, rounds: int, steps: int) -> dict[str,
 
 def whole_set(device: str, count: int, rounds: int) -> dict[str, Any]:
     """Seconds for 19 corruptions at 5 severities of `count` images of 32 pixels; writes nothing."""
-    images = torch.randint(
-        256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
     images, index = images.to(device), torch.arange(count, device=device)
     seconds = []
     for _ in range(rounds + 1):
@@ -103,9 +102,8 @@ def main(device: str = "auto") -> Path:
     """Run both, print them, and write the record. About a minute on two cores."""
     device = Execution.on(device).device
     if device == "cpu":
-        results = [
-            loop(Execution.on("cpu", precision), 64, 3, 20) for precision in ("fp32", "auto")
-        ]
+        executions = [Execution.on("cpu", precision) for precision in ("fp32", "auto")]
+        results = [loop(execution, 64, 3, 20) for execution in executions]
         results.append(whole_set("cpu", 500, 2))
     else:
         results = [loop(Execution.on(device, "bf16"), batch, 3, 50) for batch in (128, 512)]

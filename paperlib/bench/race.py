@@ -1,7 +1,6 @@
-"""Contestants that train, step by step, in one process: how fast they are.
+"""How fast contestants train, step by step, in one process.
 
-They take turns, so that whatever else the machine does hits all of them. Written to
-`data/results/bench/`.
+They take turns, so that whatever else the machine does hits all of them.
 """
 
 import json
@@ -36,12 +35,9 @@ def ours(run: Run, execution: Execution) -> Trainer:
     """The library's own loop on a run; a teacher has random weights, which are as fast as any."""
     dataset = datasets.load(run.dataset, device=execution.device)
     torch.manual_seed(0)
-    teacher = (
-        networks.build(run.network, len(dataset.classes), run.width).eval().requires_grad_(False)
-    )
-    method = execution.place(
-        methods.build(run, task(dataset), {"teacher": execution.place(teacher)})
-    )
+    teacher = networks.build(run.network, len(dataset.classes), run.width)
+    parents = {"teacher": execution.place(teacher.eval().requires_grad_(False))}
+    method = execution.place(methods.build(run, task(dataset), parents))
     return Trainer(run, method, dataset.train, degrade.build(run.degrade), execution)
 
 
@@ -57,22 +53,13 @@ def our_steps(trainer: Trainer) -> Steps:
 def race(
     contestants: dict[str, Steps], device: str, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Images/s of every contestant in every round, after one step of warm-up each.
-
-    Args:
-        contestants: their steps, by name.
-        device: where they train.
-        rounds: turns that each contestant has.
-        seconds: length of a turn.
-    """
+    """Images/s of every contestant in every round of `seconds`, after one step of warm-up each."""
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     for steps in contestants.values():
         next(steps)
     for _ in range(rounds):
         for name, steps in contestants.items():
-            # a DataLoader fills its queue while others run: this step empties some of that head
-            # start
-            next(steps)
+            next(steps)  # a DataLoader fills its queue while others run: this empties some of it
             synchronise(device)
             start, images = time.perf_counter(), 0
             while time.perf_counter() - start < seconds:
@@ -106,10 +93,8 @@ def share_outside(trainer: Trainer, steps: int, device: str) -> float:
     handles = []
     for module in (trainer.method.network, trainer.method.parents["teacher"]):
         handles += [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
-    handles += [
-        trainer.optimizer.register_step_pre_hook(begin),
-        trainer.optimizer.register_step_post_hook(end),
-    ]
+    optimizer = trainer.optimizer
+    handles += [optimizer.register_step_pre_hook(begin), optimizer.register_step_post_hook(end)]
     original, torch.Tensor.backward = torch.Tensor.backward, timed_backward  # type: ignore[assignment]
     try:
         every = our_steps(trainer)
@@ -131,7 +116,6 @@ def write_record(kind: str, device: str, results: list[dict[str, Any]]) -> Path:
     provenance = Execution(device).provenance()
     name = re.sub(r"[^a-z0-9]+", "-", provenance["device"].lower()).strip("-")
     path = FOLDER / f"{kind}-{name}.json"
-    write_atomically(
-        path, (json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n").encode()
-    )
+    text = json.dumps({"provenance": provenance, "results": results}, indent=1)
+    write_atomically(path, f"{text}\n".encode())
     return path

@@ -1,5 +1,4 @@
-"""Blocks of Markdown pages that a program writes from committed records; a test checks that they
-are up to date.
+"""Blocks of Markdown pages that a program writes from committed records, as a test checks.
 
 A block stands between `<!-- name -->` and `<!-- end -->`.
 """
@@ -88,18 +87,11 @@ def corruptions() -> str:
         for size in record["sizes"]:
             total = size["summary"]
             ratios = {row["corruption"]: row["ratio"] for row in size["corruptions"]}
-            rows.append(
-                (
-                    device,
-                    f"{size['size']} × {size['size']}",
-                    f"{total['suite_reference_ms']:.3g} ms",
-                    f"{total['suite_ours_ms']:.3g} ms",
-                    f"{total['suite_ratio']:.0f}×",
-                    f"{total['geometric_mean']:.1f}×",
-                    f"{ratios['glass_blur']:.0f}×",
-                    f"{total['worst']} {total['worst_ratio']:.1f}×",
-                )
-            )
+            times = [f"{total[f'suite_{who}_ms']:.3g} ms" for who in ("reference", "ours")]
+            means = f"{total['suite_ratio']:.0f}×", f"{total['geometric_mean']:.1f}×"
+            least = f"{total['worst']} {total['worst_ratio']:.1f}×"
+            image = f"{size['size']} × {size['size']}"
+            rows.append((device, image, *times, *means, f"{ratios['glass_blur']:.0f}×", least))
     suite = ("imagecorruptions, all 19", "ours", "ratio", "geometric mean", "glass blur", "least")
     return pipe(("device", "image", *suite), rows)
 

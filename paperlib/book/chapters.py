@@ -1,6 +1,7 @@
 """What every chapter starts with: where its numbers come from, and a way to show its code."""
 
 import inspect
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,7 @@ from paperlib.store import Store
 from paperlib.study import Results
 from paperlib.sweep import Sweep
 
-# the small tensors that were kept beside a run's record
-Samples = Callable[[Run], dict[str, Tensor]]
+Samples = Callable[[Run], dict[str, Tensor]]  # the small tensors kept beside a run's record
 
 
 def measurements(
@@ -41,7 +41,7 @@ def measurements(
 
 
 def source(thing: Any) -> Any:
-    """The source of a function or class, as a notebook shows it."""
+    """The source of a function, method or class, as a notebook shows it."""
     from IPython.display import Markdown
 
-    return Markdown(f"```python\n{inspect.getsource(thing)}```")
+    return Markdown(f"```python\n{textwrap.dedent(inspect.getsource(thing))}```")

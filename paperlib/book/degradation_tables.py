@@ -56,9 +56,9 @@ def _rows(rows: Sequence[Sequence[Any]]) -> str:
     return (", " if len(rows[0]) == 1 else "<br>").join(map(_row, rows))
 
 
-def _records(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+def _records(pattern: str) -> list[dict[str, Any]]:
     paths = sorted((DATA / "results").glob(pattern))
-    return [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def series(
@@ -79,28 +79,19 @@ def series(
     )
 
 
-POISSON_GAUSSIAN = (
-    {"peak": 100, "sigma": 5},
-    {"peak": 30, "sigma": 10},
-    {"peak": 10, "sigma": 15},
-    {"peak": 4, "sigma": 20},
+POISSON_GAUSSIAN = tuple(
+    {"peak": peak, "sigma": sigma} for peak, sigma in ((100, 5), (30, 10), (10, 15), (4, 20))
 )
 SENSOR = ({"iso": 400}, {"iso": 1600}, {"iso": 6400}, {"iso": 25600})
 
 
 def parity() -> Table:
     """By table of severities the lowest PSNR, given the reference's random numbers."""
-    records = {
-        record["table"]: record
-        for _, record in _records("parity/*.json")
-        if "corruptions" in record
-    }
+    found = [record for record in _records("parity/*.json") if "corruptions" in record]
+    records = {record["table"]: record for record in found}
     names = [name for name in TABLES if name in records]
-    images = [records[name]["images"] for name in names]
-    headers = [
-        f"{name}, {i['count']} images, {i['size']} px"
-        for name, i in zip(names, images, strict=True)
-    ]
+    images = {name: records[name]["images"] for name in names}
+    headers = [f"{name}, {i['count']} images, {i['size']} px" for name, i in images.items()]
     rows = [
         (corruption, *(_agreement(records[name]["corruptions"].get(corruption)) for name in names))
         for corruption in CORRUPTIONS
@@ -118,7 +109,8 @@ def _agreement(cells: Sequence[Mapping[str, float]] | None) -> str:
 
 def statistics(table: str) -> Table:
     """Own random numbers: largest differences, beside those that 9 of 10 tests would find."""
-    part = next(part for part in _statistics() if part["table"] == table)
+    (record,) = _records("parity/statistics.json")
+    part = next(part for part in record["tables"] if part["table"] == table)
     rows = []
     for wrong in part["wrong_versions"]:
         cells = [cell for cell in part["cells"] if cell["corruption"] == wrong["corruption"]]
@@ -142,27 +134,13 @@ def statistics(table: str) -> Table:
         f"Own random numbers, {table}, {part['size']} px: {part['rejected']} of {part['tests']} "
         f"tests reject (Holm, family-wise error {part['family_wise_error']:g})"
     )
-    headers = (
-        "corruption",
-        "copies a side",
-        "mean, levels",
-        "variance",
-        "spectrum from",
-        "smallest p",
-        "wrong on purpose",
-    )
-    return Table(title, headers, rows)
-
-
-def _statistics() -> list[dict[str, Any]]:
-    return [
-        part for name, record in _records("parity/statistics.json") for part in record["tables"]
-    ]
+    found = ("mean, levels", "variance", "spectrum from", "smallest p", "wrong on purpose")
+    return Table(title, ("corruption", "copies a side", *found), rows)
 
 
 def speed() -> list[Table]:
     """Milliseconds per image beside the package imagecorruptions; one table per device."""
-    return [_speed(record) for _, record in _records("bench/corruptions-*.json")]
+    return [_speed(record) for record in _records("bench/corruptions-*.json")]
 
 
 def _speed(record: Mapping[str, Any]) -> Table:
@@ -170,34 +148,27 @@ def _speed(record: Mapping[str, Any]) -> Table:
     races = [{row["corruption"]: row for row in size["corruptions"]} for size in sizes]
     rows = [(name, *(text for race in races for text in _race(race[name]))) for name in CORRUPTIONS]
     suite, mean = ["**the whole suite**"], ["geometric mean"]
-    for total in (size["summary"] for size in sizes):
-        suite += [f"{total[f'suite_{who}_ms']:.3g}" for who in ("reference", "ours")] + [
-            f"**{total['suite_ratio']:.0f}×**"
-        ]
+    headers = ["corruption"]
+    for size in sizes:
+        headers += [f"{size['size']} px: reference", "ours", "ratio"]
+        total = size["summary"]
+        suite += [f"{total[f'suite_{who}_ms']:.3g}" for who in ("reference", "ours")]
+        suite += [f"**{total['suite_ratio']:.0f}×**"]
         mean += ["", "", f"{total['geometric_mean']:.1f}×"]
-    headers = [
-        text for size in sizes for text in (f"{size['size']} px: reference", "ours", "ratio")
-    ]
     made = record["provenance"]
-    return Table(
-        f"Milliseconds an image, {made['device']}, {made['threads']} threads",
-        ("corruption", *headers),
-        [*rows, tuple(suite), tuple(mean)],
-    )
+    title = f"Milliseconds an image, {made['device']}, {made['threads']} threads"
+    return Table(title, headers, [*rows, tuple(suite), tuple(mean)])
 
 
 def _race(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return (
-        f"{row['reference_ms_median']:.3g}",
-        f"{row['ours_ms_median']:.3g}",
-        f"{row['ratio']:.1f}×",
-    )
+    times = row["reference_ms_median"], row["ours_ms_median"]
+    return f"{times[0]:.3g}", f"{times[1]:.3g}", f"{row['ratio']:.1f}×"
 
 
 def loop() -> Table:
     """What corruption costs inside the training loop, and a whole CIFAR-10-C."""
     rows = []
-    for _, record in _records("bench/corruption-*.json"):
+    for record in _records("bench/corruption-*.json"):
         device = record["provenance"]["device"]
         for r in record["results"]:
             if "share" in r:

@@ -49,12 +49,9 @@ def installed() -> str:
 
 
 def unchanged(stamp: Path, made_of: str, outputs: Iterable[Path]) -> bool:
-    """Whether `outputs` are what was made of the same inputs.
+    """Whether `outputs`, files and folders, are what was made of the inputs as they are now.
 
-    Args:
-        stamp: where `write` left its line.
-        made_of: the `fingerprint` of all inputs, as they are now.
-        outputs: files and folders.
+    `stamp` is where `write` left its line, `made_of` the `fingerprint` of all inputs.
     """
     return stamp.exists() and stamp.read_text(encoding="utf-8") == _line(made_of, outputs)
 

@@ -53,8 +53,7 @@ class _OwnKernel(AsyncKernelManager):
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
-    """Run the chapter `source` in its own folder with `parameters`; write the normalised notebook
-    to `target`.
+    """Run the chapter `source` with `parameters`; write the normalised notebook to `target`.
 
     While the chapter runs, and after a failure, what has been executed lies beside the target as
     `*.partial.ipynb`.
@@ -93,25 +92,17 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> Path:
 def refresh(source: Path) -> Path:
     """Execute a chapter in records mode and replace the committed notebook beside it."""
     built = source.parent.parent / "build" / source.stem / "records" / f"{source.stem}.ipynb"
-    return _write(
-        nbformat.read(execute(source, built, {}), as_version=4), source.with_suffix(".ipynb")
-    )
+    executed = nbformat.read(execute(source, built, {}), as_version=4)
+    return _write(executed, source.with_suffix(".ipynb"))
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """A copy without timings, versions, random ids and metadata: the same run, the same bytes."""
     notebook = copy.deepcopy(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {
-                "file_extension": ".py",
-                "name": "python",
-                "pygments_lexer": "ipython3",
-            },
-        }
-    )
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    language = {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index}"
         cell.source = cell.source.rstrip("\n")
@@ -125,8 +116,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
 def build_site(
     out: Path, chapters: Mapping[str, Path] | None = None, strict: bool = True, book: Path = BOOK
 ) -> Path:
-    """Render the book to HTML in `out` and return its first page; `strict` makes every warning an
-    error.
+    """Render the book to HTML in `out` and return its first page; if `strict`, warnings are errors.
 
     `chapters` maps slugs to executed notebooks that are shown in place of the committed ones.
     """
@@ -140,24 +130,12 @@ def build_site(
         for slug, executed in (chapters or {}).items():
             choose("chapter", slug, sorted(path.stem for path in copied.glob("*.ipynb")))
             shutil.copyfile(executed, copied / f"{slug}.ipynb")
-        command = [
-            sys.executable,
-            "-m",
-            "sphinx",
-            "-q",
-            "-b",
-            "html",
-            "-d",
-            str(Path(folder, "doctrees")),
-        ]
-        command += ["-W", "--keep-going", "-n"] if strict else []
-        done = subprocess.run(
-            [*command, str(copied), str(built)], env=env, capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", f"{folder}/doctrees"]
+        command += [*(["-W", "--keep-going", "-n"] * strict), str(copied), str(built)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
         if done.returncode:
-            raise UserError(
-                f"the book does not build:\n{done.stderr.replace(str(copied), book.name).strip()}"
-            )
+            errors = done.stderr.replace(str(copied), book.name).strip()
+            raise UserError(f"the book does not build:\n{errors}")
         shutil.copytree(built, out, dirs_exist_ok=True)
     return out / "index.html"
 

@@ -13,10 +13,10 @@ NAMES = ("synthdigits", *torchvision_sets.NAMES)
 # their labels are objects with boxes, see `paperlib.datasets.boxes`
 DETECTION = ("scenes", "voc2007")
 
-__all__ = ["DETECTION", "NAMES", "Dataset", "Split", "found", "known", "load"]
+__all__ = ["DETECTION", "NAMES", "Dataset", "Split", "check_name", "is_available", "load"]
 
 
-def known(name: str) -> str:
+def check_name(name: str) -> str:
     """Return `name` if it can be one of a data set; whether the data are there is not asked.
 
     Raises:
@@ -31,8 +31,7 @@ def known(name: str) -> str:
 
 
 def load(name: str, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
-    """A data set on `device`; asked for twice in one process, it is the same object: do not write
-    into its tensors.
+    """A data set on `device`; the same object at every call, so do not write into its tensors.
 
     Args:
         name: one of `NAMES` or `DETECTION`, or "FOLDER@PIXELS", see `paperlib.datasets.folder`.
@@ -46,17 +45,16 @@ def load(name: str, root: Path | None = None, device: torch.device | str = "cpu"
     Raises:
         UserError: `name` is unknown, or the data are missing or damaged and cannot be downloaded.
     """
-    return _load(known(name), torchvision_sets.folder(root), str(device))
+    return _load(check_name(name), torchvision_sets.folder(root), str(device))
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: Path, device: str) -> Dataset:
-    if name == "synthdigits":
-        train_images, train_labels, test_images, test_labels = synthdigits.load()
+    drawn = {"synthdigits": synthdigits.load, "scenes": scenes.load}
+    if name in drawn:
+        train_images, train_labels, test_images, test_labels = drawn[name]()
         train, test = Split(train_images, train_labels), Split(test_images, test_labels)
         return Dataset(name, train, test, tuple("0123456789")).to(device)
-    if name == "scenes":
-        return scenes.load().to(device)
     if name == "voc2007":
         return voc.load(root).to(device)
     if "@" in name:
@@ -64,12 +62,11 @@ def _load(name: str, root: Path, device: str) -> Dataset:
     return torchvision_sets.load(name, root).to(device)
 
 
-def found(name: str, root: Path | None = None) -> bool:
+def is_available(name: str, root: Path | None = None) -> bool:
     """Whether a data set is available without a download; a quick look, no checksum."""
+    place = torchvision_sets.folder(root)
     if "@" in name:
-        return folder.found(name, torchvision_sets.folder(root))
+        return folder.is_available(name, place)
     if name == "voc2007":
-        return voc.found(torchvision_sets.folder(root))
-    return name in ("synthdigits", "scenes") or torchvision_sets.found(
-        name, torchvision_sets.folder(root)
-    )
+        return voc.is_available(place)
+    return name in ("synthdigits", "scenes") or torchvision_sets.is_available(name, place)

@@ -63,19 +63,15 @@ class Dataset:
         """
         train_size = train_size or len(self.train) - holdout
         if train_size <= 0 or holdout < 0 or train_size + holdout > len(self.train):
-            raise UserError(
-                f"{self.name} has {len(self.train)} training images: "
-                f"cannot train on {train_size} and hold out {holdout}"
-            )
+            there = f"{self.name} has {len(self.train)} training images"
+            raise UserError(f"{there}: cannot train on {train_size} and hold out {holdout}")
         if not 0 <= test_size <= len(self.test):
-            raise UserError(
-                f"{self.name} has {len(self.test)} test images: cannot test on {test_size}"
-            )
-        order = _permutation(len(self.train))
+            there = f"{self.name} has {len(self.test)} test images"
+            raise UserError(f"{there}: cannot test on {test_size}")
+        order, test = _permutation(len(self.train)), self.test
+        if test_size:
+            test = test.subset(_permutation(len(test))[:test_size])
         train = self.train.subset(order[holdout : holdout + train_size])
-        test = (
-            self.test.subset(_permutation(len(self.test))[:test_size]) if test_size else self.test
-        )
         return train, self.train.subset(order[:holdout]), test
 
     @property
@@ -90,13 +86,9 @@ class Dataset:
 
     @cached_property
     def _statistics(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        # From a histogram of the 256 values: exact, so the same on every device, and without a
-        # float copy of it all.
-        values = torch.arange(256, dtype=torch.float64) / 255
-        counts = [
-            torch.bincount(channel.flatten(), minlength=256).cpu()
-            for channel in self.train.images.unbind(1)
-        ]
+        # By a histogram of the 256 values: the same on every device, and no float copy of it all.
+        values, channels = torch.arange(256, dtype=torch.float64) / 255, self.train.images.unbind(1)
+        counts = [torch.bincount(channel.flatten(), minlength=256).cpu() for channel in channels]
         shares = torch.stack(counts) / counts[0].sum()
         mean = shares.double() @ values
         std = (shares.double() @ values.square() - mean.square()).sqrt()

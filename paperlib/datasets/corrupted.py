@@ -5,25 +5,24 @@ Nothing in a file is unpickled. `paperlib.corrupted_set` writes the first layout
 
 import json
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from paperlib.datasets.base import Split
+from paperlib.datasets.decoding import one_line, read_jpeg
 from paperlib.errors import UserError
 
 MANIFEST, LABELS = "manifest.json", "labels.npy"
 SEVERITIES = (1, 2, 3, 4, 5)
 # one archive each; unpacked, the folder may remain
 IMAGENET_GROUPS = ("blur", "digital", "extra", "noise", "weather")
-AHEAD = 2  # batches decoded while one is in use
 
 
 def cifar_c(
@@ -34,9 +33,8 @@ def cifar_c(
 ) -> Split:
     """The images of one corruption, from `<folder>/<corruption>.npy` and `<folder>/labels.npy`.
 
-    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then all at
-    severity 2, and so on; the labels of the N images five times over. Only what is asked for is
-    read.
+    The published layout: uint8 (5 N, H, W, 3), all N test images at severity 1, then at 2, and so
+    on; the labels of the N images five times over. Only what is asked for is read.
 
     Args:
         folder: the set itself, e.g. ".../CIFAR-10-C". If it holds our manifest, that says which
@@ -67,16 +65,13 @@ def cifar_c(
     part = slice(None)
     if severity is not None:
         if isinstance(severity, bool) or severity not in there:
-            raise UserError(
-                f"severity is {severity!r}; {folder} holds {', '.join(map(str, there))}"
-            )
+            raise UserError(f"severity is {severity!r}; {folder} holds {_some(there)}")
         count, block = len(images) // len(there), there.index(severity)
         part = slice(block * count, (block + 1) * count)
     # a copy: the file is mapped, and read-only
     pixels = np.array(images[part].transpose(0, 3, 1, 2), order="C")
-    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[part].astype(np.int64))).to(
-        device
-    )
+    part_labels = torch.from_numpy(labels[part].astype(np.int64))
+    return Split(torch.from_numpy(pixels), part_labels).to(device)
 
 
 def severities(folder: Path) -> tuple[int, ...]:
@@ -95,11 +90,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads(path.read_bytes())
         there = manifest["set"]["severities"]
-        right = (
-            isinstance(manifest["files"], dict)
-            and there
-            and there == [s for s in SEVERITIES if s in there]
-        )
+        ordered = there and there == [s for s in SEVERITIES if s in there]
+        right = ordered and isinstance(manifest["files"], dict)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
@@ -122,7 +114,7 @@ def _array(folder: Path, name: str) -> np.ndarray:
         there = ", ".join(sorted(file.stem for file in folder.glob("*.npy"))) or "no .npy file"
         raise UserError(f"{folder}: no {name}; there is: {there}") from error
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not a whole .npy file: {_one_line(error)}") from error
+        raise UserError(f"{path} is not a whole .npy file: {one_line(error)}") from error
 
 
 def imagenet_c(
@@ -169,15 +161,19 @@ def imagenet_c(
     index = {name: i for i, name in enumerate(names if classes is None else classes)}
     if unknown := [name for name in names if name not in index]:
         raise UserError(f"{root} holds classes that the list has not: {_some(unknown)}")
-    files = [
-        (path, index[name])
-        for name in names
-        for path in sorted((root / name).iterdir())
-        if _is_jpeg(path)
-    ]
+    files = [(path, index[name]) for name in names for path in _jpegs(root / name)]
     if not files:
         raise UserError(f"{root} holds no JPEG files in class folders")
-    return _batches(files, size, batch, resize, workers or os.cpu_count() or 1, device)
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        decode = partial(_decode, size=size, resize=resize)
+        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+            for start in range(0, len(files), batch):
+                paths, labels = zip(*files[start : start + batch], strict=True)
+                images = torch.stack(list(pool.map(decode, paths)))
+                yield images.to(device), torch.tensor(labels, device=device)
+
+    return batches()
 
 
 def _imagenet_folder(folder: Path, corruption: str, severity: int) -> Path:
@@ -185,44 +181,15 @@ def _imagenet_folder(folder: Path, corruption: str, severity: int) -> Path:
     found = [path for parent in above if (path := parent / corruption / str(severity)).is_dir()]
     if found:
         return found[0]
-    there = {
-        "/".join(level.parts[-2:])
-        for parent in above
-        for level in parent.glob("*/[1-5]")
-        if level.is_dir()
-    }
-    found_text = _some(sorted(there)) or "nothing of ImageNet-C"
-    raise UserError(f"{folder}: no {corruption}/{severity}; there is: {found_text}")
+    levels = [level for parent in above for level in parent.glob("*/[1-5]") if level.is_dir()]
+    there = sorted({"/".join(level.parts[-2:]) for level in levels})
+    what = _some(there) or "nothing of ImageNet-C"
+    raise UserError(f"{folder}: no {corruption}/{severity}; there is: {what}")
 
 
-def _is_jpeg(path: Path) -> bool:
-    return path.suffix.lower() in (".jpeg", ".jpg") and not path.name.startswith(".")
-
-
-def _batches(
-    files: list[tuple[Path, int]],
-    size: int,
-    batch: int,
-    resize: bool,
-    workers: int,
-    device: torch.device | str,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    parts = [files[start : start + batch] for start in range(0, len(files), batch)]
-    pool = ThreadPoolExecutor(workers)
-
-    def begin(parts: list[list[tuple[Path, int]]]) -> Iterator[list[Future[Tensor]]]:
-        for part in parts:
-            yield [pool.submit(_decode, path, size, resize) for path, _ in part]
-
-    try:
-        decoding = deque(begin(parts[:AHEAD]))
-        for i, part in enumerate(parts):
-            decoding.extend(begin(parts[i + AHEAD : i + AHEAD + 1]))
-            images = torch.stack([image.result() for image in decoding.popleft()])
-            labels = torch.tensor([label for _, label in part], device=device)
-            yield images.to(device), labels
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _jpegs(folder: Path) -> list[Path]:
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in visible if path.suffix.lower() in (".jpeg", ".jpg"))
 
 
 def _decode(path: Path, size: int, resize: bool) -> Tensor:
@@ -230,11 +197,7 @@ def _decode(path: Path, size: int, resize: bool) -> Tensor:
     from torchvision.transforms.functional import center_crop
     from torchvision.transforms.functional import resize as resized
 
-    try:
-        with Image.open(path, formats=["JPEG"]) as file:
-            image = file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a JPEG image: {_one_line(error)}") from error
+    image = read_jpeg(path)
     if image.size != (size, size):
         if not resize:
             found = f"{image.height}x{image.width}"
@@ -247,9 +210,7 @@ def _described(array: np.ndarray) -> str:
     return f"{array.dtype} {array.shape}"
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _some(names: Sequence[object]) -> str:
+    return ", ".join(map(str, names[:20])) + (
+        f" and {len(names) - 20} more" if len(names) > 20 else ""
+    )

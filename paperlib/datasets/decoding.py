@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from paperlib.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # told by content: ImageNet has a PNG named .JPEG
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
@@ -67,7 +71,7 @@ def _decode(path: str, pixels: int) -> np.ndarray:
             turn = UPRIGHT.get(file.getexif().get(ORIENTATION, 1))
     except Exception as error:  # Pillow raises errors of many kinds about broken files
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"it is none of {', '.join(FORMATS)}" if unknown else _one_line(error)
+        reason = f"it is none of {', '.join(FORMATS)}" if unknown else one_line(error)
         raise UserError(f"{printable(path)} cannot be read as an image: {reason}") from error
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
@@ -78,10 +82,22 @@ def _decode(path: str, pixels: int) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
+def read_jpeg(path: Path | str) -> "Image.Image":
+    """A JPEG file in RGB. Raises `UserError` for one that is broken; the line names it."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["JPEG"]) as file:
+            return file.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a JPEG image: {one_line(error)}") from error
+
+
 def printable(name: Path | str) -> str:
     """A name as it can be shown in a line: line breaks and bytes that are no UTF-8 escaped."""
     return str(name) if str(name).isprintable() else repr(str(name))
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, in one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

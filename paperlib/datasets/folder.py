@@ -59,28 +59,24 @@ def parse(name: str) -> tuple[str, int]:
     """
     folder, _, pixels = name.rpartition("@")
     if not re.fullmatch("[1-9][0-9]{1,3}", pixels) or int(pixels) < SMALLEST:
-        raise UserError(
-            f"data set {name!r}: after the @ come the height and width in pixels, "
-            f"one number from {SMALLEST} to 9999, as in imagenet@224"
-        )
+        wanted = f"one number from {SMALLEST} to 9999, as in imagenet@224"
+        what = "after the @ come the height and width in pixels"
+        raise UserError(f"data set {name!r}: {what}, {wanted}")
     if folder in ("", ".", "..") or "/" in folder or "\\" in folder:
-        raise UserError(
-            f"data set {name!r}: before the @ comes the name of a folder in DATA_ROOT, "
-            "without / or \\"
-        )
+        what = "before the @ comes the name of a folder in DATA_ROOT, without / or \\"
+        raise UserError(f"data set {name!r}: {what}")
     return folder, int(pixels)
 
 
-def found(name: str, root: Path) -> bool:
+def is_available(name: str, root: Path) -> bool:
     """Whether `root` holds the folder with both parts; a quick look."""
     return all(_part_folders(root / parse(name)[0]))
 
 
 def _part_folders(folder: Path) -> tuple[Path | None, Path | None]:
     """The folders of the training and the test part, None for one that is not there."""
-    train, *others = (
-        path if (path := folder / part).is_dir() else None for part in ("train", *TEST_PARTS)
-    )
+    paths = (folder / part for part in ("train", *TEST_PARTS))
+    train, *others = (path if path.is_dir() else None for path in paths)
     return train, next(filter(None, others), None)
 
 
@@ -88,21 +84,18 @@ def load(name: str, root: Path) -> Dataset:
     """The data set "FOLDER@PIXELS" from `root`, decoded unless the cache has it as it is there now.
 
     Returns:
-        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by the sorted names
-        of the classes.
+        Images uint8 (N, 3, PIXELS, PIXELS), mapped from the cache file; labels by sorted classes.
     Raises:
         UserError: the name is not of this form; the folder, a part, a class or its images are
-            missing; an image cannot be read (the line names it); the images would not fit into the
-            memory that is available.
+            missing; an image cannot be read; the images do not fit into the available memory.
     """
     folder, pixels = parse(name)
     try:
         parts = dict(zip(ROLES, _parts(name, root), strict=True))
         place = _hash(os.fsencode((root / folder).resolve()))
     except OSError as error:
-        raise UserError(
-            f"{name}: {printable(error.filename)} cannot be read: {error.strerror}"
-        ) from error
+        what = f"{printable(error.filename)} cannot be read: {error.strerror}"
+        raise UserError(f"{name}: {what}") from error
     state = _hash(f"{VERSION} {' '.join(part.digest for part in parts.values())}".encode())
 
     def make() -> dict[str, Tensor]:
@@ -129,9 +122,8 @@ def _parts(name: str, root: Path) -> tuple[Part, Part]:
     if not folder.is_dir():
         there = [path.name for path in sorted(root.glob("*")) if all(_part_folders(path))]
         choice = f"choose from: {_some(there)}" if there else "no folder there holds train and val"
-        raise UserError(
-            f"{name}: no folder {folder.name} in {printable(root)}; {choice}, or set DATA_ROOT=..."
-        )
+        lack = f"{name}: no folder {folder.name} in {printable(root)}"
+        raise UserError(f"{lack}; {choice}, or set DATA_ROOT=...")
     if None in folders:
         missing = " or ".join(("train",) if folders[0] is None else TEST_PARTS)
         raise UserError(f"{name}: no folder {missing} in {printable(folder)}")
@@ -185,16 +177,13 @@ def _check_memory(name: str, count: int) -> None:
     if available is not None and needed > available:
         fits = math.isqrt(available // (3 * count))
         advice = f"fewer pixels ({folder}@{fits} fits) or " if fits >= SMALLEST else ""
-        raise UserError(
-            f"{name}: {count} images take {needed / 1e9:.2f} GB of memory, and "
-            f"{available / 1e9:.2f} GB are available; "
-            f"take {advice}a folder with fewer images or classes"
-        )
+        what = f"{count} images take {needed / 1e9:.2f} GB of memory, and {available / 1e9:.2f} GB"
+        advice = f"take {advice}a folder with fewer images or classes"
+        raise UserError(f"{name}: {what} are available; {advice}")
 
 
 def available_memory() -> int | None:
-    """Bytes that this process can have without swapping, a container's limit included; None if
-    unknown."""
+    """Bytes that this process can have without swapping, in its container; None if unknown."""
     limits = []
     for file in ("/proc/meminfo", *(f"/sys/fs/cgroup/{limit}" for limit in CGROUP_LIMITS)):
         with contextlib.suppress(OSError):

@@ -1,5 +1,4 @@
-"""synthdigits: 32x32 colour pictures of house-number digits that this file draws, so that nothing
-need be downloaded.
+"""synthdigits: 32x32 colour pictures of house-number digits, drawn here: no download.
 
 Made in the manner of SVHN: the digit in the middle is the label; its neighbours on the same house
 number stick in from the left and the right and are cut off by the border. The digits are those of
@@ -11,8 +10,6 @@ rounded to 8 bits. The glyphs themselves come from FreeType through Pillow: anot
 may draw other outlines.
 """
 
-import hashlib
-from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +18,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Generator, Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 
 from paperlib.datasets import cache
+from paperlib.datasets.drawing import draw_chunks, normal, photograph, smooth, uniform
 
 # part of the seed and of the file name: raise it whenever a pixel changes, and remake all records
 VERSION = 3
@@ -35,12 +33,8 @@ GLYPH, CANVAS = 40, 48  # height of a glyph and side of the square it is centred
 
 FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
-    *(
-        "DejaVuSansMono",
-        "DejaVuSansMono-Bold",
-        "DejaVuSansMono-Oblique",
-        "DejaVuSansMono-BoldOblique",
-    ),
+    *("DejaVuSansMono", "DejaVuSansMono-Bold"),
+    *("DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
     *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"),
@@ -67,25 +61,11 @@ def make(seed: int = 0, train: int = TRAIN, test: int = TEST) -> cache.Arrays:
         training images, training labels, test images, test labels: images uint8 (N, 3, 32, 32),
         labels int64 (N,) in 0..9, balanced in every `CHUNK` pictures.
     """
-    glyphs = draw_glyphs()
-    return *_draw_many(glyphs, seed, "train", train), *_draw_many(glyphs, seed, "test", test)
-
-
-def _draw_many(glyphs: Tensor, seed: int, part: str, count: int) -> tuple[Tensor, Tensor]:
-    chunks = [_draw(glyphs, stream) for stream in _streams(seed, part, -(-count // CHUNK))]
-    images = torch.cat(
-        [torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8), *(images for images, _ in chunks)]
+    key = f"synthdigits {VERSION} {seed}"
+    return (
+        *draw_chunks(_draw, f"{key} train", train, CHUNK),
+        *draw_chunks(_draw, f"{key} test", test, CHUNK),
     )
-    labels = torch.cat([torch.empty(0, dtype=torch.int64), *(labels for _, labels in chunks)])
-    return images[:count].clone(), labels[:count].clone()
-
-
-def _streams(seed: int, part: str, count: int) -> Iterator[Generator]:
-    """`count` random generators, with hashed seeds: those of consecutive seeds may be dependent."""
-    for chunk in range(count):
-        digest = hashlib.sha256(f"synthdigits {VERSION} {seed} {part} {chunk}".encode()).digest()
-        # the CPU's generator reads 32 bits
-        yield Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
 @lru_cache(maxsize=1)
@@ -121,49 +101,38 @@ def _glyph(font: ImageFont.FreeTypeFont, text: str) -> Image.Image:
     return square
 
 
-def _uniform(stream: Generator, low: float, high: float, *shape: int) -> Tensor:
-    return low + (high - low) * torch.rand(*shape, generator=stream, dtype=torch.float64)
-
-
-def _normal(stream: Generator, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=stream, dtype=torch.float64)
-
-
-def _draw(glyphs: Tensor, stream: Generator) -> tuple[Tensor, Tensor]:
+def _draw(stream: Generator) -> tuple[Tensor, Tensor]:
     """CHUNK pictures uint8 (CHUNK, 3, 32, 32) and their labels int64 (CHUNK,)."""
     labels = (torch.arange(CHUNK) % 10)[torch.randperm(CHUNK, generator=stream)]
-    ink = _house_numbers(glyphs, labels, stream)
+    ink = _house_numbers(labels, stream)
     wall, paint = _colours(stream)
     scene = torch.lerp(wall + _texture(stream), paint, ink) + _light(stream)
-    scene = _blur(scene, sigma=_uniform(stream, 0.3, 1.1, CHUNK))
-    # the camera's noise
-    scene += _uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * _normal(stream, *scene.shape)
-    return (scene.clamp(0, 1) * 255).round().to(torch.uint8), labels
+    sigma = uniform(stream, 0.3, 1.1, CHUNK)
+    noise = uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * normal(stream, *scene.shape)
+    return photograph(scene, sigma, noise), labels
 
 
-def _house_numbers(glyphs: Tensor, labels: Tensor, stream: Generator) -> Tensor:
-    """How much paint covers each pixel, (CHUNK, 1, 32, 32) in [0, 1]: the label's digit, perhaps
-    with neighbours."""
+def _house_numbers(labels: Tensor, stream: Generator) -> Tensor:
+    """How much paint covers each pixel, (CHUNK, 1, 32, 32): the digit, perhaps with neighbours."""
+    glyphs = draw_glyphs()
     font = torch.randint(len(glyphs), (CHUNK, 1), generator=stream)
     # left neighbour, middle, right neighbour
     digits = torch.randint(10, (CHUNK, 3), generator=stream)
     digits[:, 1] = labels
     masks = glyphs[font, digits]
-    present = _uniform(stream, 0, 1, CHUNK, 3) < torch.tensor([0.3, 1.0, 0.3], dtype=torch.float64)
+    present = uniform(stream, 0, 1, CHUNK, 3) < torch.tensor([0.3, 1.0, 0.3], dtype=torch.float64)
 
     # half the width of each digit, in glyph heights
     half = masks.amax(-2).gt(0.5).double().sum(-1) / (2 * GLYPH)
-    gap = _uniform(stream, 0.05, 0.25, CHUNK)
+    gap = uniform(stream, 0.05, 0.25, CHUNK)
     left, middle, right = half.unbind(1)
-    # digits' centres
-    along = torch.stack(
-        [-(left + gap + middle), torch.zeros_like(gap), middle + gap + right], dim=1
-    )
+    centres = [-(left + gap + middle), torch.zeros_like(gap), middle + gap + right]
+    along = torch.stack(centres, dim=1)
 
     x, y = _number_coordinates(stream)
     # (CHUNK, 3, 32, 32): each digit sees its own centre as 0
     x = x[:, None] - along[:, :, None, None]
-    y = y[:, None] - _uniform(stream, -0.06, 0.06, CHUNK, 3, 1, 1)  # digits are screwed on by hand
+    y = y[:, None] - uniform(stream, -0.06, 0.06, CHUNK, 3, 1, 1)  # digits are screwed on by hand
     # grid_sample's canvas goes from -1 to 1
     grid = torch.stack([x, y], dim=-1) * (2 * GLYPH / CANVAS)
     painted = grid_sample(masks.flatten(0, 1)[:, None], grid.flatten(0, 1), align_corners=False)
@@ -172,20 +141,18 @@ def _house_numbers(glyphs: Tensor, labels: Tensor, stream: Generator) -> Tensor:
 
 
 def _number_coordinates(stream: Generator) -> tuple[Tensor, Tensor]:
-    """Where on the house number each pixel lies: x along the number and y down, (CHUNK, 32, 32), in
-    glyph heights."""
+    """Where each pixel lies on the house number: x along it, y down, (CHUNK, 32, 32), in glyphs."""
     # in picture heights, 0 in the middle
     pixel = (torch.arange(SIZE, dtype=torch.float64) + 0.5) / SIZE - 0.5
-    x = pixel.view(1, 1, SIZE) - _uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
-    y = pixel.view(1, SIZE, 1) - _uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
-    angle = _uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # radians
+    x = pixel.view(1, 1, SIZE) - uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
+    y = pixel.view(1, SIZE, 1) - uniform(stream, -0.04, 0.04, CHUNK, 1, 1)
+    angle = uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # radians
     x, y = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-    x = x + y * _uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # shear
-    height = _uniform(stream, 0.6, 0.75, CHUNK, 1, 1)  # of a digit, in picture heights
-    aspect = _uniform(stream, 0.8, 1.25, CHUNK, 1, 1)
-    bent_x, bent_y = _smooth(
-        _uniform(stream, 0, 0.03, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 2, 5, 5)
-    ).unbind(1)
+    x = x + y * uniform(stream, -0.15, 0.15, CHUNK, 1, 1)  # shear
+    height = uniform(stream, 0.6, 0.75, CHUNK, 1, 1)  # of a digit, in picture heights
+    aspect = uniform(stream, 0.8, 1.25, CHUNK, 1, 1)
+    bends = uniform(stream, 0, 0.03, CHUNK, 1, 1, 1) * normal(stream, CHUNK, 2, 5, 5)
+    bent_x, bent_y = smooth(bends, SIZE).unbind(1)
     return x / (height * aspect) + bent_x, y / height + bent_y
 
 
@@ -196,42 +163,24 @@ def _colours(stream: Generator) -> tuple[Tensor, Tensor]:
     Never darker: with both polarities, small networks learn nothing for many epochs, which a
     demonstration has not.
     """
-    wall = _uniform(stream, 0, 0.4, CHUNK, 1, 1, 1)
-    paint = wall + _uniform(stream, 0.35, 0.55, CHUNK, 1, 1, 1)
+    wall = uniform(stream, 0, 0.4, CHUNK, 1, 1, 1)
+    paint = wall + uniform(stream, 0.35, 0.55, CHUNK, 1, 1, 1)
     grey = 0.1 + 0.8 * torch.cat([wall, paint], dim=1)  # room for what light and shadow add
-    colour = grey[:, :, None] + 0.07 * _normal(stream, CHUNK, 2, 3, 1, 1)
+    colour = grey[:, :, None] + 0.07 * normal(stream, CHUNK, 2, 3, 1, 1)
     return colour[:, 0], colour[:, 1]
 
 
 def _texture(stream: Generator) -> Tensor:
     """Blotches on the wall, (CHUNK, 1, 32, 32), around 0."""
-    return _smooth(_uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * _normal(stream, CHUNK, 1, 6, 6))
+    return smooth(uniform(stream, 0, 0.05, CHUNK, 1, 1, 1) * normal(stream, CHUNK, 1, 6, 6), SIZE)
 
 
 def _light(stream: Generator) -> Tensor:
-    """Brightness that changes from side to side, and perhaps the edge of a shadow, (CHUNK, 1, 32,
-    32), around 0."""
+    """Light from one side, and perhaps the edge of a shadow, (CHUNK, 1, 32, 32), around 0."""
     pixel = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
-    angle = _uniform(stream, 0, 2 * torch.pi, CHUNK, 2, 1, 1)
+    angle = uniform(stream, 0, 2 * torch.pi, CHUNK, 2, 1, 1)
     across = pixel.view(1, 1, 1, SIZE) * angle.cos() + pixel.view(1, 1, SIZE, 1) * angle.sin()
     slope, edge = across.unbind(1)
-    shadow = ((edge - _uniform(stream, 0.2, 1.4, CHUNK, 1, 1)) * 16).sigmoid()
-    light = (
-        _uniform(stream, 0, 0.1, CHUNK, 1, 1) * slope
-        - _uniform(stream, 0, 0.15, CHUNK, 1, 1) * shadow
-    )
-    return light[:, None]
-
-
-def _smooth(coarse: Tensor) -> Tensor:
-    """A coarse grid of values (N, C, h, w) drawn out to (N, C, 32, 32)."""
-    return interpolate(coarse, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
-
-
-def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of images (N, C, 32, 32), each with its own sigma (N,) in pixels; as two
-    products with a matrix."""
-    pixel = torch.arange(SIZE, dtype=torch.float64)
-    weights = (-((pixel[:, None] - pixel) ** 2) / (2 * sigma.view(-1, 1, 1, 1) ** 2)).exp()
-    weights = weights / weights.sum(-1, keepdim=True)  # so that the border does not darken
-    return weights @ images @ weights.mT
+    shadow = ((edge - uniform(stream, 0.2, 1.4, CHUNK, 1, 1)) * 16).sigmoid()
+    lit = uniform(stream, 0, 0.1, CHUNK, 1, 1) * slope
+    return (lit - uniform(stream, 0, 0.15, CHUNK, 1, 1) * shadow)[:, None]

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from paperlib.datasets import cache
 from paperlib.datasets.base import Dataset, Split
+from paperlib.datasets.decoding import one_line
 from paperlib.errors import UserError
 
 NAMES = ("cifar10", "cifar100", "svhn")
@@ -43,14 +44,16 @@ def load(name: str, root: Path) -> Dataset:
             return _read(name, root, download=True)
     except (OSError, RuntimeError, HTTPException) as error:
         state = "incomplete or damaged" if found else "not found"
+        # a plain RuntimeError is torchvision's about what it has just downloaded
+        why = "what came has a wrong MD5" if type(error) is RuntimeError else one_line(error)
         raise UserError(
-            f"{name}: {state} in {root}, and the download failed ({_one_line(error)}); "
+            f"{name}: {state} in {root}, and the download failed ({why}); "
             f"set DATA_ROOT=... to a folder that holds {_files(name, root)[0].name}, "
             "or use the embedded data set synthdigits"
         ) from error
 
 
-def found(name: str, root: Path) -> bool:
+def is_available(name: str, root: Path) -> bool:
     """Whether the files of one of `NAMES` are under `root`, checked or not."""
     return all(file.exists() for file in _files(name, root))
 
@@ -98,10 +101,3 @@ def _impatient() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _one_line(error: Exception) -> str:
-    # torchvision's "File not found or corrupted." about what it has just downloaded
-    if type(error) is RuntimeError:
-        return "what came has a wrong MD5"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,5 +1,4 @@
-"""PASCAL VOC 2007 (Everingham et al., 2010) for detection, from where the user has it; it is not
-downloaded.
+"""PASCAL VOC 2007 (Everingham et al., 2010) for detection; it is not downloaded.
 
 The folder of the data sets (DATA_ROOT) holds what VOCtrainval_06-Nov-2007.tar and
 VOCtest_06-Nov-2007.tar unpack to:
@@ -24,12 +23,14 @@ from torch import Tensor
 from paperlib.datasets import cache
 from paperlib.datasets.base import Dataset, Split
 from paperlib.datasets.boxes import Objects, pack
+from paperlib.datasets.decoding import read_jpeg
 from paperlib.errors import UserError
 
 VERSION = 1  # part of the fingerprint: raise it whenever a pixel or a box changes
 SIZE = 320  # height and width of an image here, pixels
 GREY = 128  # what surrounds an image that is no square, level
 FOLDER = Path("VOCdevkit", "VOC2007")
+LISTS = FOLDER / "ImageSets" / "Main"  # of the images of each part
 PARTS = {"train": "trainval", "test": "test"}
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -40,11 +41,9 @@ CLASSES = (
 Files = tuple[list[str], list[str]]  # images and their annotations
 
 
-def found(root: Path) -> bool:
+def is_available(root: Path) -> bool:
     """Whether the lists of both parts are under `root`; a quick look."""
-    return all(
-        (root / FOLDER / "ImageSets" / "Main" / f"{part}.txt").is_file() for part in PARTS.values()
-    )
+    return all((root / LISTS / f"{part}.txt").is_file() for part in PARTS.values())
 
 
 def load(root: Path) -> Dataset:
@@ -75,9 +74,7 @@ def _files(root: Path, part: str) -> Files:
             "or use the embedded data set scenes"
         ) from error
     if not len(voc):
-        raise UserError(
-            f"voc2007: {part}.txt in {root / FOLDER / 'ImageSets' / 'Main'} names no images"
-        )
+        raise UserError(f"voc2007: {part}.txt in {root / LISTS} names no images")
     for file in (*voc.images, *voc.annotations):
         if not os.path.isfile(file):
             raise UserError(f"voc2007: {file} is missing")
@@ -119,16 +116,12 @@ def _read_image(path: str, square: Tensor) -> tuple[int, int]:
     """Fill `square`, uint8 (3, 320, 320), with an image; returns its own width and height."""
     from PIL import Image
 
-    try:
-        with Image.open(path, formats=("JPEG",)) as file:
-            width, height = file.size
-            w, h, left, top = _fitted(width, height)
-            image = file.convert("RGB").resize((w, h), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"voc2007: {path} cannot be read as a JPEG image") from error
+    image = read_jpeg(path)
+    w, h, left, top = _fitted(*image.size)
+    pixels = np.array(image.resize((w, h), Image.Resampling.BILINEAR))
     square.fill_(GREY)
-    square[:, top : top + h, left : left + w] = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    return width, height
+    square[:, top : top + h, left : left + w] = torch.from_numpy(pixels).permute(2, 0, 1)
+    return image.size
 
 
 def _moved(objects: Objects, width: int, height: int) -> Objects:
@@ -173,8 +166,5 @@ def _object(node: ElementTree.Element) -> tuple[int, list[float], bool]:
     )
     if not (1 <= x0 <= x1 and 1 <= y0 <= y1):
         raise ValueError(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area")
-    return (
-        CLASSES.index(name),
-        [x0 - 1, y0 - 1, x1, y1],
-        node.findtext("difficult", "0").strip() == "1",
-    )
+    difficult = node.findtext("difficult", "0").strip() == "1"
+    return CLASSES.index(name), [x0 - 1, y0 - 1, x1, y1], difficult

@@ -22,7 +22,16 @@ from paperlib.degrade.specs import (
 )
 from paperlib.errors import UserError, choose
 
-__all__ = ["DEGRADATIONS", "Degradation", "ImageKey", "another", "build", "each", "label"]
+__all__ = [
+    "DEGRADATIONS",
+    "Degradation",
+    "ImageKey",
+    "another",
+    "build",
+    "each",
+    "label",
+    "labelled",
+]
 
 
 class Identity:
@@ -90,6 +99,17 @@ def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         severities = parse_severities(spec["severity"])
         for name in parse_corruptions(spec["corruption"]):
             out += [{**spec, "corruption": name, "severity": severity} for severity in severities]
+    return out
+
+
+def labelled(specs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The degradations of `each` by their `label`. Raises `UserError` if two have the same one."""
+    out: dict[str, dict[str, Any]] = {}
+    for spec in each(specs):
+        name = label(spec)
+        if name in out:
+            raise UserError(f"{out[name]} and {spec} would both be measured as {name!r}")
+        out[name] = spec
     return out
 
 

@@ -51,9 +51,8 @@ def glass_blur(images: Tensor, draws: Draws, sigma: float, reach: int, iteration
     """
     blurred = _whole(filters.gaussian_blur(images.float(), sigma))
     height, width = images.shape[-2:]
-    source = torch.arange(height * width, dtype=torch.int32, device=images.device).expand(
-        len(images), -1
-    )
+    source = torch.arange(height * width, dtype=torch.int32, device=images.device)
+    source = source.expand(len(images), -1)
     for _ in range(iterations):
         # One displacement (right, down) per visited pixel, in the order of the visits.
         visited = (height - 2 * reach, width - 2 * reach)
@@ -66,12 +65,8 @@ def glass_blur(images: Tensor, draws: Draws, sigma: float, reach: int, iteration
 def _ends(steps: Tensor, reach: int, height: int, width: int) -> Tensor:
     """(B, H * W) int64: the pixel whose old value each pixel ends with.
 
-    Args:
-        steps: (B, H - 2 reach, W - 2 reach, 2) int32, (right, down) for rows and columns that start
-            at reach + 1.
-        reach: the largest displacement, in pixels.
-        height: of the images.
-        width: of the images.
+    `steps` (B, H - 2 reach, W - 2 reach, 2) int32 holds (right, down), each at most `reach`, for
+    rows and columns that start at reach + 1.
     """
     device = steps.device
     here = torch.arange(height * width, device=device, dtype=torch.int32).view(height, width)

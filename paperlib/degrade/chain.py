@@ -1,5 +1,4 @@
-"""Several distortions of feature quantization in sequence, as in the figure of detections
-(supplement, Fig. 4).
+"""Several distortions of feature quantization in sequence (supplement, Fig. 4: detections).
 
 FOUND in the caption: minor is "Inpainting, Random Noise", heavy is "Inpainting, Random Noise, Salt
 and Pepper noise, Blurring, Jpeg compression". INFERRED: that one image went through all of them, in
@@ -29,8 +28,7 @@ class DistortionChain(RandomDegradation):
     Args:
         order: names separated by commas, in the order of application; all distortions that have a
             strength must be among them.
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
         strengths: distortion and strength, in [0, 1], in any order, e.g. `inpainting=0.2,
             ngrn_noise=0.1`.
 

@@ -21,27 +21,15 @@ from paperlib.degrade.tables import CORRUPTIONS, SEVERITIES, TABLES
 from paperlib.errors import UserError, choose
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "defocus_blur": blur.defocus_blur,
-    "glass_blur": blur.glass_blur,
-    "motion_blur": blur.motion_blur,
-    "zoom_blur": blur.zoom_blur,
-    "snow": weather.snow,
-    "frost": frost.frost,
-    "fog": weather.fog,
-    "brightness": digital.brightness,
-    "contrast": digital.contrast,
-    "elastic_transform": elastic.elastic_transform,
-    "pixelate": digital.pixelate,
-    "jpeg_compression": jpeg.jpeg_compression,
-    "speckle_noise": noise.speckle_noise,
-    "gaussian_blur": blur.gaussian_blur,
-    "spatter": spatter.spatter,
-    "saturate": digital.saturate,
-    # Not one of the 19: our own drawing, for those who have no frost textures.
-    "procedural_frost": frost.procedural_frost,
+    function.__name__: function
+    for function in (
+        *(noise.gaussian_noise, noise.shot_noise, noise.impulse_noise),
+        *(blur.defocus_blur, blur.glass_blur, blur.motion_blur, blur.zoom_blur),
+        *(weather.snow, frost.frost, weather.fog, digital.brightness, digital.contrast),
+        *(elastic.elastic_transform, digital.pixelate, jpeg.jpeg_compression),
+        *(noise.speckle_noise, blur.gaussian_blur, spatter.spatter, digital.saturate),
+        frost.procedural_frost,  # none of the 19: our drawing, for those without frost textures
+    )
 }
 NAMES = (*CORRUPTIONS, "procedural_frost")
 SMALLEST = 16  # pixels
@@ -114,9 +102,8 @@ def apply(
 def _keep_freed_memory() -> None:
     """Make this process keep freed blocks of up to 31 MiB instead of returning them to the system.
 
-    glibc returns a large block at once and gets it back page by page, which takes up to half the
-    time of a corruption. It stops doing so for blocks up to the size of one that it has seen freed.
-    Nothing is written to the block that is freed here, so it costs no memory.
+    glibc stops returning blocks up to the size of one that it has seen freed; to get them back page
+    by page takes up to half the time of a corruption. The block freed here is never written to.
     """
     torch.empty(31 << 20, dtype=torch.uint8)
 
@@ -135,10 +122,8 @@ def corrupt_array(image: np.ndarray, name: str, severity: int, **options: Any) -
         UserError: another type or shape, or as for `corrupt`.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3, 4):
-        raise UserError(
-            f"images are {_describe(image)}; "
-            "they must be uint8 arrays (H, W), (H, W, C) or (N, H, W, C)"
-        )
+        wanted = "uint8 arrays (H, W), (H, W, C) or (N, H, W, C)"
+        raise UserError(f"images are {_describe(image)}; they must be {wanted}")
     batch = image[..., None] if image.ndim == 2 else image
     batch = batch if batch.ndim == 4 else batch[None]
     # A copy, as torch takes no read-only arrays.
@@ -155,9 +140,8 @@ def row(name: str, severity: int, table: str) -> tuple[object, ...]:
     """
     rows = TABLES[choose("severity table", table, TABLES)]
     if isinstance(severity, bool) or severity not in SEVERITIES:
-        raise UserError(
-            f"severity is {severity!r}; it must be one of {', '.join(map(str, SEVERITIES))}"
-        )
+        severities = ", ".join(map(str, SEVERITIES))
+        raise UserError(f"severity is {severity!r}; it must be one of {severities}")
     name = "frost" if name == "procedural_frost" else name
     return rows[choose("corruption", name, rows)][int(severity) - 1]
 
@@ -169,10 +153,8 @@ def as_levels(images: Tensor) -> Tensor:
         UserError: images of another type, shape or range than `corrupt` takes.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise UserError(
-            f"images are {_describe(images)}; "
-            "they must be a tensor (B, C, H, W) with 1 or 3 channels"
-        )
+        wanted = "a tensor (B, C, H, W) with 1 or 3 channels"
+        raise UserError(f"images are {_describe(images)}; they must be {wanted}")
     height, width = images.shape[-2:]
     if min(height, width) < SMALLEST:
         raise UserError(f"images are {height}x{width}; they must be at least {SMALLEST}x{SMALLEST}")
@@ -197,10 +179,8 @@ def _indices(index: Tensor | int, count: int) -> Tensor:
     if indices.ndim == 0:
         indices = indices + torch.arange(count)
     if indices.shape != (count,) or indices.dtype.is_floating_point:
-        raise UserError(
-            f"index has shape {tuple(indices.shape)}; "
-            f"it must hold one integer for each of {count} images"
-        )
+        wanted = f"one integer for each of {count} images"
+        raise UserError(f"index has shape {tuple(indices.shape)}; it must hold {wanted}")
     return indices
 
 

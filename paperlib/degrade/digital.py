@@ -49,12 +49,11 @@ def contrast(images: Tensor, draws: Draws, factor: float) -> Tensor:
 def pixelate(images: Tensor, draws: Draws, factor: float) -> Tensor:
     """Down to `factor` of the size by Pillow's BOX filter, and back by the nearest pixel."""
     height, width = images.shape[-2:]
-    small = filters.box_resize(images.float(), int(height * factor), int(width * factor)).to(
-        torch.uint8
-    )
+    size = int(height * factor), int(width * factor)
+    small = filters.box_resize(images.float(), *size).to(torch.uint8)
     rows, columns = (
-        _nearest(old, new, images.device)
-        for old, new in zip(small.shape[-2:], (height, width), strict=True)
+        _nearest(size[0], height, images.device),
+        _nearest(size[1], width, images.device),
     )
     return filters.pick(filters.pick(small, 3, columns), 2, rows)
 

@@ -54,9 +54,7 @@ class Draws:
 
     def __init__(self, index: Tensor, *key: int | str | float) -> None:
         digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-        first, second = (
-            _signed(int.from_bytes(part, "little")) for part in (digest[:4], digest[4:])
-        )
+        first, second = (_signed(int.from_bytes(x, "little")) for x in (digest[:4], digest[4:]))
         words = index.long().bitwise_and(0xFFFFFFFF)
         words = torch.where(words >= 1 << 31, words - (1 << 32), words).int()
         self._first = _scramble(words ^ first)[:, None]  # a permutation: no two images share it
@@ -65,10 +63,8 @@ class Draws:
 
     def bits(self, count: int) -> Tensor:
         """(B, count) int32: uniform 32-bit words."""
-        counter = torch.arange(
-            self._used, self._used + count, dtype=torch.int32, device=self._first.device
-        )
-        self._used += count
+        start, self._used = self._used, self._used + count
+        counter = torch.arange(start, self._used, dtype=torch.int32, device=self._first.device)
         return _scramble(_scramble(counter ^ self._first).add_(self._second))
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -83,9 +79,8 @@ class Draws:
         They come from a table, as logarithms and cosines differ between devices in the last bit.
         """
         count = math.prod(shape)
-        cells = (
-            self.bits((count + 1) // 2).view(torch.int16)[:, :count].long().add_(NORMAL_LEVELS // 2)
-        )
+        cells = self.bits((count + 1) // 2).view(torch.int16)[:, :count].long()
+        cells.add_(NORMAL_LEVELS // 2)
         quantiles = _normal_quantiles(self._first.device)
         return quantiles.expand(len(cells), -1).gather(1, cells).view(-1, *shape)
 
@@ -109,9 +104,8 @@ class Draws:
         """
         words = self.bits(rows.shape[1])
         column = words & 0xFF
-        entries = table.expand(len(rows), -1).gather(
-            1, (rows.int() << 8).bitwise_or_(column).long()
-        )
+        place = (rows.int() << 8).bitwise_or_(column).long()
+        entries = table.expand(len(rows), -1).gather(1, place)
         threshold = (entries >> 8).bitwise_and_(0xFFFFFF)
         keep = (words >> 8).bitwise_and_(0xFFFFFF) < threshold
         return torch.where(keep, column, entries.bitwise_and_(0xFF)).to(torch.uint8)
@@ -123,8 +117,7 @@ def alias_table(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: (R, 256) float64, each row summing to 1.
     Returns:
-        (R * 256,) int32: in each entry 24 bits of the share that a column keeps, and 8 bits of the
-            column that gets the rest.
+        (R * 256,) int32: 24 bits of the share that a column keeps, 8 of the one that gets the rest.
     """
     shares = probabilities.double() * 256
     kept, alias = torch.ones_like(shares), torch.arange(256).repeat(len(shares), 1)

@@ -18,8 +18,7 @@ def elastic_transform(
     Args:
         images: (B, C, H, W) uint8.
         draws: of these images.
-        alpha: amplitude of the displacement: what the blurred noise, uniform in [-1, 1), is
-            multiplied by, in pixels.
+        alpha: the blurred noise, uniform in [-1, 1), times this is the displacement, in pixels.
         sigma: of the blur that makes the displacement smooth, in pixels.
         affine: how far each coordinate of the three points may move, in pixels; 0 for no affine map
             and no draws for it.
@@ -36,35 +35,22 @@ def elastic_transform(
         levels = _sample(levels, _affine_positions(shifts, height, width), about_middles=True)
     if alpha > 0:
         noise = draws.uniform(2, height, width, low=-1, high=1)
-        field = filters.gaussian_blur(noise, spread, truncate=3, border="reflect").mul_(
-            alpha * scale
-        )
-        levels = _sample(
-            levels, field.add_(_positions(height, width, images.device)), about_middles=False
-        )
+        field = filters.gaussian_blur(noise, spread, truncate=3, border="reflect")
+        positions = field.mul_(alpha * scale).add_(_positions(height, width, images.device))
+        levels = _sample(levels, positions, about_middles=False)
     return levels
 
 
 def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel of the result comes from, in steps of 1/32 pixel as OpenCV's `warpAffine`
-    rounds them.
+    """(B, 2, H, W) float32: x and y from which each pixel of the result comes.
 
-    Args:
-        shifts: (B, 3, 2) float32, in pixels, x before y: by how much the points move.
-        height: of the images.
-        width: of the images.
-    Returns:
-        (B, 2, H, W) float32: x and y.
+    In steps of 1/32 pixel, as OpenCV's `warpAffine` rounds them; `shifts` (B, 3, 2) float32 in
+    pixels, x before y, says by how much the points move.
     """
     side, centre = min(height, width) // 3, (height // 2, width // 2)
     # The reference takes the centre as (row, column) but the points as (x, y), for any shape.
-    old = (
-        torch.tensor([(1, 1), (1, -1), (-1, -1)])
-        .mul_(side)
-        .add_(torch.tensor(centre))
-        .float()
-        .to(shifts.device)
-    )
+    corners = torch.tensor([(1, 1), (1, -1), (-1, -1)]) * side
+    old = (corners + torch.tensor(centre)).float().to(shifts.device)
     new, middle = (old + shifts).double(), old[1].double()
     # Seen from the middle one, the first old point is (0, 2 side) and the last (-2 side, 0): from
     # that the matrix which takes new points to old ones.
@@ -72,9 +58,8 @@ def _affine_positions(shifts: Tensor, height: int, width: int) -> Tensor:
     area = ax * by - bx * ay
     # Three points on a line determine no map: then any finite one will do.
     area = torch.where(area == 0, 1, area)
-    matrix = (
-        torch.stack([ay, -ax, by, -bx], dim=1).view(-1, 2, 2) * (2 * side / area)[:, None, None]
-    )
+    matrix = torch.stack([ay, -ax, by, -bx], dim=1).view(-1, 2, 2)
+    matrix = matrix * (2 * side / area)[:, None, None]
     moved = middle - (matrix * new[:, None, 1]).sum(2)
     # OpenCV adds two products, each rounded to 1/1024 pixel, and rounds the sum to 1/32.
     x, y = (torch.arange(n, dtype=torch.float64, device=shifts.device) for n in (width, height))
@@ -102,15 +87,8 @@ def _sample(levels: Tensor, positions: Tensor, about_middles: bool) -> Tensor:
     sizes = levels.new_tensor([levels.shape[-1], levels.shape[-2]])[:, None, None]
     # grid_sample wants -1 and 1 for the ends of each axis: the middles, or the outer edges, of the
     # outermost pixels.
-    grid = (
-        positions.mul_(2 / (sizes - 1)).sub_(1)
-        if about_middles
-        else positions.add_(0.5).mul_(2 / sizes).sub_(1)
-    )
+    scale = 2 / (sizes - 1) if about_middles else 2 / sizes
+    grid = (positions if about_middles else positions.add_(0.5)).mul_(scale).sub_(1)
     return F.grid_sample(
-        levels,
-        grid.permute(0, 2, 3, 1),
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=about_middles,
+        levels, grid.permute(0, 2, 3, 1), padding_mode="reflection", align_corners=about_middles
     )

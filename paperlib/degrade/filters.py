@@ -38,8 +38,7 @@ def gaussian_kernel(sigma: float, radius: int) -> Tensor:
 def _blur_matrix(
     size: int, sigma: float, truncate: float, border: str, device: torch.device
 ) -> Tensor:
-    """The (size, size) matrix that blurs one axis; weights outside are moved to the pixels that
-    stand for those there."""
+    """The (size, size) matrix that blurs one axis; pixels outside are replaced as `border` says."""
     radius = int(truncate * sigma + 0.5)
     kernel = gaussian_kernel(sigma, radius)
     target = torch.arange(size)[:, None].expand(-1, len(kernel))
@@ -125,14 +124,10 @@ def line_kernel(radius: int, sigma: float) -> list[float]:
 
 
 def line_offsets(angles: Tensor, taps: int) -> Tensor:
-    """Where the taps of a motion blur lie.
+    """Where the taps of a motion blur lie, by angles (B,) in degrees.
 
-    Args:
-        angles: (B,) degrees.
-        taps: their number.
     Returns:
-        (B, taps, 2) int64: rows and columns to add to a pixel's position, rounded as ImageMagick
-        does.
+        (B, taps, 2) int64: rows and columns to add to a position, rounded as ImageMagick does.
     """
     radians = torch.deg2rad(angles.double())
     along = torch.arange(taps, dtype=torch.float64, device=angles.device)
@@ -180,11 +175,8 @@ def _lines_by_gather(
     device, stride = padded.device, padded.shape[-1]
     inside = (offsets[..., 0].abs() < height) & (offsets[..., 1].abs() < width)
     shares = torch.tensor(weights, device=device) * inside
-    base = (
-        (torch.arange(height, device=device)[:, None] + reach) * stride
-        + torch.arange(width, device=device)
-        + reach
-    )
+    down, right = (torch.arange(n, device=device) + reach for n in (height, width))
+    base = down[:, None] * stride + right
     flat = padded.flatten(2)
     out = flat.new_zeros(*flat.shape[:2], height * width)
     for tap in range(len(weights)):
@@ -221,11 +213,10 @@ def _boxes(
 ) -> tuple[list[Tensor], list[Tensor | None], Tensor, Tensor]:
     """Pillow's BOX filter along one axis: a new pixel is the mean of the old middles under it.
 
-    Returns:
-        For each tap the old pixels, (out,) int64; for each tap 1 for the new pixels that have it,
-            (out,) float32, or None if all have; one over the number of taps, (out,); and what to
-            add before cutting to whole levels, (out,): a half, and a margin that decides for means
-            of a half as Pillow's weights do, which have 22 bits and are not quite 1 / n.
+    Returns for each tap the old pixels, (out,) int64; for each tap 1 for the new pixels that have
+    it, (out,) float32, or None if all have; one over the number of taps, (out,); and what to add
+    before cutting to whole levels, (out,): a half, and a margin that decides for means of a half as
+    Pillow's weights do, which have 22 bits and are not quite 1 / n.
     """
     scale = size / out
     support = max(0.5, scale / 2)
@@ -254,8 +245,7 @@ def box_resize(images: Tensor, height: int, width: int) -> Tensor:
         height: the new one.
         width: the new one.
     Returns:
-        (B, C, height, width) float32, whole levels. Sums are of whole numbers: the same bits on
-            every device.
+        (B, C, height, width) float32, whole levels; the same bits on every device.
     """
     for axis, size in ((3, width), (2, height)):
         taps, used, share, half = _boxes(images.shape[axis], size, images.device)

@@ -46,20 +46,15 @@ def frost(
     """
     height, width = images.shape[-2:]
     folder = find_textures(textures)
-    sizes = tuple(
-        _size(photograph.shape, scale, height, width) for photograph in _photographs(folder)
-    )
+    sizes = tuple(_size(each.shape, scale, height, width) for each in _photographs(folder))
     values, places = _atlas(folder, scale, sizes, images.device)
     first, rows, columns = places.index_select(0, draws.integers(0, len(FILES)).flatten()).unbind(1)
     where = draws.integers(0, POSITIONS, 2).long()
     row = where[:, 0] * (rows - height).clamp_min(1) // POSITIONS
     column = where[:, 1] * (columns - width).clamp_min(1) // POSITIONS
     down = torch.arange(height, device=images.device)[:, None] * columns[:, None, None]
-    index = (
-        down
-        + torch.arange(width, device=images.device)
-        + (first + row * columns + column)[:, None, None]
-    )
+    corner = (first + row * columns + column)[:, None, None]
+    index = down + torch.arange(width, device=images.device) + corner
     texture = values.index_select(1, index.int().flatten()).view(3, *index.shape).float()
     if images.shape[1] == 1:
         texture = _grey(texture, GREY[::-1])[None]  # the reference takes blue for red here
@@ -80,10 +75,8 @@ def find_textures(folder: Path | None = None) -> Path:
     for place in places:
         if all((place / file).is_file() for file in FILES):
             return place
-    looked = (
-        ", ".join(map(str, places))
-        or "nowhere: DATA_ROOT is not set and imagecorruptions is not installed"
-    )
+    nowhere = "nowhere: DATA_ROOT is not set and imagecorruptions is not installed"
+    looked = ", ".join(map(str, places)) or nowhere
     raise UserError(
         f"frost needs the photographs {', '.join(FILES)} of hendrycks/robustness; "
         f"looked in: {looked}; set FROST_TEXTURES=... to their folder, "
@@ -198,18 +191,12 @@ def procedural_frost(
 ) -> Tensor:
     """Frost drawn from noise, for those who have no photographs; not comparable with `frost`.
 
-    Measured over 300 draws (in brackets: over as many parts of the photographs, the five in equal
-    shares), in levels of red, green, blue. At 224 pixels and scale 1: mean 140, 162, 174 (143, 164,
-    176); deviation within an image 24, 23, 22 (25, 23, 23), over all images 57, 43, 41 (57, 43,
-    42); slope of the logarithmic power spectrum -1.8 (-1.7). At 32 pixels and scale 0.2: deviation
-    within an image 23, 21, 21 (23, 22, 22), slope -1.4 (-1.0), the rest as at 224.
+    Measured over 300 draws at 224 pixels and scale 1, in levels of red, green, blue (in brackets:
+    over as many parts of the photographs): mean 140, 162, 174 (143, 164, 176); deviation within an
+    image 24, 23, 22 (25, 23, 23), over all images 57, 43, 41 (57, 43, 42); slope of the logarithmic
+    power spectrum -1.8 (-1.7). At 32 pixels and scale 0.2 the slope is -1.4 (-1.0), the rest alike.
 
-    Args:
-        images: (B, C, H, W) uint8.
-        draws: of these images.
-        image_weight: as for `frost`.
-        frost_weight: as for `frost`.
-        scale: of the pattern; 1 for images of about 224 pixels.
+    Args are those of `frost`; `scale` is of the pattern, 1 for images of about 224 pixels.
     """
     height, width = images.shape[-2:]
     device = images.device
@@ -228,21 +215,15 @@ def procedural_frost(
     for octave, veil in zip(octaves, veils, strict=True):
         pattern.add_(octave.mul_(veil))
     slope = pattern[:, 1:, 1:] - pattern[:, :-1, :-1]  # the steeper, the smaller the pattern
-    pattern = (
-        slope.mul_(relief * min(1.0, scale**0.5))
-        .add_(pattern[:, 1:, 1:])
-        .add_(draws.normal(height, width).mul_(grain))
-    )
+    pattern = slope.mul_(relief * min(1.0, scale**0.5)).add_(pattern[:, 1:, 1:])
+    pattern.add_(draws.normal(height, width).mul_(grain))
     pattern.sub_(middle).div_(spread).add_(draws.normal(1, 1).mul_(between))
     # (3, B)
     mean, deviation = (torch.tensor(x, device=device)[kind].T for x in (MEANS, DEVIATIONS))
     if images.shape[1] == 1:
         mean, deviation = _grey(mean, GREY)[None], _grey(deviation, GREY)[None]
-    texture = (
-        (pattern[:, None] * deviation.T[..., None, None])
-        .add_(mean.T[..., None, None])
-        .clamp_(0, 255)
-    )
+    texture = pattern[:, None] * deviation.T[..., None, None]
+    texture.add_(mean.T[..., None, None]).clamp_(0, 255)
     return images.float().mul_(image_weight).add_(texture, alpha=frost_weight)
 
 
@@ -274,16 +255,8 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
 
     The plane is cut into cells of `side` pixels, each with one crystal of about two cells' length,
     at a random place and angle. A pixel shows the brightest of the crystals of its cell and of the
-    eight around it.
-
-    Args:
-        draws: of the images.
-        noise: (B, H, W), in cells: bends the crystals.
-        side: of a cell, in pixels.
-        of: one of `CRYSTALS`.
-        traits: (n, B, 1, 1): of `TRAITS`.
-    Returns:
-        (B, H, W) in about [0, 2].
+    eight around it. `noise` (B, H, W), in cells, bends the crystals; `of` is one of `CRYSTALS`;
+    traits are (n, B, 1, 1). Returns (B, H, W) in about [0, 2].
     """
     height, length = noise.shape[1:]
     rows, columns = -(-height // side), -(-length // side)
@@ -297,13 +270,8 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
     noise = noise.mul(bent).contiguous()
     out = torch.zeros_like(noise)
     local = (torch.arange(side, device=noise.device) + 0.5) / side
-    lines, depth, steep, thick, shortest = (
-        barbs * lean,
-        2 - 2 * gap,
-        stem * -20,
-        stem * 0.8,
-        1.2 - uneven,
-    )
+    lines, depth, shortest = barbs * lean, 2 - 2 * gap, 1.2 - uneven
+    steep, thick = stem * -20, stem * 0.8
     width = width * 14  # the edges fade over a 14th of a cell
     for i in range(3):
         for j in range(3):
@@ -317,9 +285,8 @@ def _crystals(draws: Draws, noise: Tensor, side: int, of: int, traits: Tensor) -
             barb = phase.sub_(number).sub_(0.5).abs_().mul_(depth).add_(gap)
             # the golden ratio spreads the lengths
             reach = number.mul_(0.618).frac_().mul_(uneven).add_(shortest)
-            reach.mul_(square.neg_().add_(1).clamp_(min=0)).mul_(along.mul_(-0.7).add_(1)).mul_(
-                width
-            )
+            reach.mul_(square.neg_().add_(1).clamp_(min=0))
+            reach.mul_(along.mul_(-0.7).add_(1)).mul_(width)
             inside = reach.sub_(across, alpha=14).clamp_(0, 1)
             barb.add_(across.mul_(steep).add_(thick).clamp_(min=0))
             torch.maximum(out, barb.mul_(inside).mul_(light), out=out)

@@ -60,26 +60,31 @@ def jpeg_compression(images: Tensor, draws: Draws, quality: int) -> Tensor:
     return compress(images, quality)
 
 
-def compress(images: Tensor, quality: int | Tensor) -> Tensor:
+def compress(images: Tensor, quality: int | Tensor, sums: torch.dtype | None = None) -> Tensor:
     """Compress and decompress.
 
     Args:
         images: (B, C, H, W) uint8, C 1 or 3, H and W at least 5. One channel is the Y of a grey
             image.
         quality: 1 to 100, by which libjpeg scales its tables: one for all images, or (B,) integers.
+        sums: in what the transform adds up. Float64 holds its sums of 30 bits, and no setting
+            replaces it by TF32: the default but on a CPU, where it is float32, for speed.
     Returns:
         uint8 of the same shape.
     Raises:
         UserError: a quality that is no integer from 1 to 100, or not as many as images.
     """
     steps = _steps(quality, len(images), images.device)
+    sums = sums or (torch.float32 if images.device.type == "cpu" else torch.float64)
     height, width = images.shape[-2:]
     high = _whole(height, 8)
     # Blocks are completed before chroma is subsampled on the right, as that rounds by columns, but
     # after it below.
     levels = _extend(images.float(), height + height % 2, _whole(width, 2 * _COLUMNS))
     if images.shape[1] == 1:
-        luma = _code(_extend(levels.sub_(128), high, levels.shape[-1])[:, 0], steps[:, :1], high)
+        luma = _code(
+            _extend(levels.sub_(128), high, levels.shape[-1])[:, 0], steps[:, :1], high, sums
+        )
         return _to_uint8(luma[:, None, :height, :width] + 128)
     # One sheet of blocks: Y above, below it Cb and Cr side by side.
     rows, half = levels.shape[-2], levels.shape[-2] // 2
@@ -92,7 +97,7 @@ def compress(images: Tensor, quality: int | Tensor) -> Tensor:
     _weigh(levels, _TO_CR, 0.5 - _UNIT, chroma[:, 1])
     _downsample(chroma, _chroma(sheet, high)[:, :, :half])
     sheet[:, high + half :] = sheet[:, high + half - 1, None]
-    sheet = _code(sheet, steps, high)
+    sheet = _code(sheet, steps, high, sums)
     chroma = _upsample(_chroma(sheet, high)[:, :, :half, : (width + 1) // 2])
     return _to_rgb(sheet[:, :height, :width], chroma[..., :height, :width])
 
@@ -105,9 +110,8 @@ def _chroma(sheet: Tensor, high: int) -> Tensor:
 def _weigh(levels: Tensor, weights: tuple[int, int, int], bias: float, out: Tensor) -> None:
     """Writes a weighted sum of the three channels, rounded down."""
     torch.mul(levels[:, 0], weights[0] * _UNIT, out=out).add_(bias)
-    out.add_(levels[:, 1], alpha=weights[1] * _UNIT).add_(
-        levels[:, 2], alpha=weights[2] * _UNIT
-    ).floor_()
+    out.add_(levels[:, 1], alpha=weights[1] * _UNIT)
+    out.add_(levels[:, 2], alpha=weights[2] * _UNIT).floor_()
 
 
 def _downsample(planes: Tensor, out: Tensor) -> None:
@@ -159,7 +163,7 @@ def _to_uint8(values: Tensor) -> Tensor:
     return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)
 
 
-def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
+def _code(sheet: Tensor, steps: Tensor, high: int, dtype: torch.dtype) -> Tensor:
     """Transform the 8 x 8 blocks, quantise, and transform back; may overwrite `sheet`.
 
     Args:
@@ -167,11 +171,12 @@ def _code(sheet: Tensor, steps: Tensor, high: int) -> Tensor:
         steps: (B or 1, P, 8, 8) of quantisation: for the upper `high` rows and, where P is 2, for
             those below.
         high: rows of Y.
+        dtype: of the sums.
     """
     count, height, width = sheet.shape
     # Each of the four passes has its scale and rounds to whole numbers.
-    rows_in, columns_in, columns_out, rows_out = _matrices(sheet.device)
-    values = sheet.to(rows_in.dtype)
+    rows_in, columns_in, columns_out, rows_out = _matrices(sheet.device, dtype)
+    values = sheet.to(dtype)
     spare = torch.empty_like(values)
     steps = steps.to(values.dtype).repeat(1, 1, 1, width // 8)[:, :, None]
     # Coefficients come out 8 times what they are by definition. Halves must be rounded away from 0,
@@ -214,15 +219,10 @@ def _extend(planes: Tensor, height: int, width: int) -> Tensor:
     return F.pad(planes, (0, right, 0, below), mode="replicate") if below or right else planes
 
 
-def _exact(device: torch.device) -> torch.dtype:
-    """On a GPU float64: it holds sums of 30 bits, and no setting replaces it by TF32."""
-    return torch.float32 if device.type == "cpu" else torch.float64
-
-
 @lru_cache(maxsize=8)
-def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _matrices(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The transform, right of rows and left of columns; and its inverse, left and right."""
-    half = torch.tensor(_COSINES, dtype=_exact(device))
+    half = torch.tensor(_COSINES, dtype=dtype)
     # even frequencies are symmetric, odd ones antisymmetric
     signs = torch.tensor([1, -1] * 4)[:, None]
     matrix = torch.cat([half, (half * signs).flip(1)], dim=1)
@@ -254,8 +254,6 @@ def _steps(quality: int | Tensor, count: int, device: torch.device) -> Tensor:
     fits = wanted.shape in ((), (count,))
     if not whole or not fits or not bool(((wanted >= 1) & (wanted <= 100)).all()):
         given = f"{wanted.dtype} of shape {tuple(wanted.shape)}" if wanted.ndim else repr(quality)
-        raise UserError(
-            f"quality is {given}; it must be an integer from 1 to 100, "
-            f"or one for each of {count} images"
-        )
+        what = f"an integer from 1 to 100, or one for each of {count} images"
+        raise UserError(f"quality is {given}; it must be {what}")
     return _all_steps(device)[wanted.to(device, torch.int64).view(-1)]

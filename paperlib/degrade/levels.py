@@ -33,8 +33,7 @@ def rounded(levels: Tensor) -> Tensor:
 def truncated(levels: Tensor) -> Tensor:
     """uint8 levels as they are; float levels clipped to [0, 255] and cut, as numpy casts them.
 
-    The margin of 1/1024 keeps sums that should be whole from falling under their level by a
-    rounding error.
+    The margin of 1/1024 keeps sums that should be whole from falling under their level.
     """
     if levels.dtype == torch.uint8:
         return levels

@@ -39,9 +39,8 @@ def resize(images: Tensor, size: int, kernel: str = "bicubic") -> Tensor:
     """
     choose("kernel", kernel, KERNELS)
     if images.shape[-1] != images.shape[-2]:
-        raise UserError(
-            f"low resolution takes square images; these are {images.shape[-2]}x{images.shape[-1]}"
-        )
+        height, width = images.shape[-2:]
+        raise UserError(f"low resolution takes square images; these are {height}x{width}")
     # A compiler does not see the cache and would make the matrix in every step.
     if torch.compiler.is_compiling():
         return _interpolate(images.float(), (size, size), kernel)
@@ -72,11 +71,8 @@ class LowResolution:
     def __init__(self, factor: int = 4, down: str = "bicubic", up: str = "bicubic") -> None:
         if factor < 1:
             raise UserError(f"factor is {factor}; it must be at least 1")
-        self.factor, self.down, self.up = (
-            factor,
-            choose("kernel", down, KERNELS),
-            choose("kernel", up, [*KERNELS, "none"]),
-        )
+        self.factor, self.down = factor, choose("kernel", down, KERNELS)
+        self.up = choose("kernel", up, [*KERNELS, "none"])
 
     def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
         """(B, 3, H, H) uint8 -> the same, or (B, 3, H/s, H/s) with `up="none"`; ignores `key`."""

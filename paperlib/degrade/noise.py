@@ -1,8 +1,7 @@
-"""Noise, value by value: the four noise corruptions, and the noises of the denoising literature.
+"""The four noise corruptions, value by value, after hendrycks/robustness.
 
-Gaussian noise, shot noise, impulse noise and speckle noise follow hendrycks/robustness. All compute
-in integers and in sums and products of one pair of numbers, so that a CPU and a GPU give the same
-bits.
+All compute in integers and in sums and products of one pair of numbers, so that a CPU and a GPU
+give the same bits.
 """
 
 from functools import lru_cache

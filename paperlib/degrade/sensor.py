@@ -4,10 +4,6 @@ Images are uint8 levels; results are float levels, not clipped unless the model 
 that noise below black and above white survives until the caller makes 8 bits of it (round, do not
 cut: cutting darkens by half a level).
 
-Noise depends on the keys of its `Draws` alone. Keys without the epoch give one fixed draw per
-image, and no training ever sees more of the clean image; keys with the epoch give fresh draws,
-which average to it.
-
 All tables are computed on the CPU in float64, and all else is products and sums of two numbers at a
 time, so a CPU and a GPU give the same bits.
 """
@@ -74,21 +70,17 @@ def sensor_noise(
     *,
     white: float = NEXUS_WHITE,
     read_noise: float = NEXUS_READ_NOISE,
-    row_noise: float = 0.0,
-    fixed_pattern: float = 0.0,
-    camera: int = 0,
     bits: int = 12,
 ) -> Tensor:
     """A photograph as a sensor at this gain would have taken it.
 
-    sRGB levels become linear light; light becomes a Poisson count of electrons; read noise and row
-    noise are added; the converter makes whole numbers of `bits` bits, clipped at white; black is
-    subtracted (what lies below is clipped) and the sRGB curve applied. Exposure is such that white
-    just fills the converter's range, so doubling the ISO halves the electrons. Shot and read noise:
-    Foi et al. (2008), see `poisson_gaussian`; row noise and the converter's: Wei et al., "A
-    physics-based noise formation model for extreme low-light raw denoising", CVPR 2020, without the
-    heavy tails of its read noise. No mosaic, white balance or colour matrix: every value is a
-    photosite.
+    sRGB levels become linear light; light becomes a Poisson count of electrons; read noise is
+    added; the converter makes whole numbers of `bits` bits, clipped at white; black is subtracted
+    (what lies below is clipped) and the sRGB curve applied. Exposure is such that white just fills
+    the converter's range, so doubling the ISO halves the electrons. Shot and read noise: Foi et al.
+    (2008), see `poisson_gaussian`; the converter's: Wei et al., "A physics-based noise formation
+    model for extreme low-light raw denoising", CVPR 2020, without the heavy tails of its read
+    noise. No mosaic, white balance or colour matrix: every value is a photosite.
 
     Args:
         images: (B, C, H, W) uint8, sRGB.
@@ -96,10 +88,6 @@ def sensor_noise(
         iso: gain times 100, above 0. From 100 (clean) to about 25,600 (14 dB on photographs).
         white: electrons of a white photosite at ISO 100, above 0.
         read_noise: standard deviation in electrons, at least 0, of every photosite by itself.
-        row_noise: likewise, of each row of the image as a whole, all channels alike.
-        fixed_pattern: standard deviation of the photosites' gains, as a part of the gain; the same
-            for all images of a `camera`.
-        camera: any integer: another one has another fixed pattern.
         bits: of the converter, 4 to 16.
     Returns:
         (B, C, H, W) float32 levels in [0, 255].
@@ -108,34 +96,20 @@ def sensor_noise(
     """
     _check("iso", iso, above=True)
     _check("white", white, above=True)
-    for name, value in (
-        ("read_noise", read_noise),
-        ("row_noise", row_noise),
-        ("fixed_pattern", fixed_pattern),
-    ):
-        _check(name, value)
+    _check("read_noise", read_noise)
     if bits not in range(4, 17):
         raise UserError(f"bits is {bits}; it must be a whole number from 4 to 16")
-    channels, height, width = images.shape[1:]
     full = white * 100 / iso
     electrons = _count(images, draws, _photons(float(full), True, images.device))
-    if fixed_pattern:
-        sites = Draws(
-            torch.zeros(1, dtype=torch.int64, device=images.device), "fixed pattern", camera
-        )
-        electrons.mul_(sites.normal(channels, height, width).mul_(fixed_pattern).add_(1))
     if read_noise:
-        electrons.add_(draws.normal(channels, height, width).mul_(read_noise))
-    if row_noise:
-        electrons.add_(draws.normal(1, height, 1).mul_(row_noise))
+        electrons.add_(draws.normal(*images.shape[1:]).mul_(read_noise))
     largest = 2**bits - 1
     numbers = electrons.mul_(largest / full).round_().clamp_(0, largest)
     return _developed(bits, images.device)[numbers.int()]
 
 
 class _Photons(NamedTuple):
-    """For each of 256 levels a distribution of counts: `first + step * outcome`, plus uniform ones
-    within the step."""
+    """Counts by level, of 256: `first + step * outcome`, plus uniform ones within the step."""
 
     alias: Tensor
     first: Tensor
@@ -151,12 +125,7 @@ def _photons(white: float, gamma: bool, device: torch.device) -> _Photons:
     probability, up to about 300 photons. Beyond, an outcome stands for a few counts, never more
     than an eighth of a deviation, equally likely. That adds (step**2 - 1) / 6 to the variance, so
     it is taken from a Poisson distribution with that much less and put back as a constant: mean and
-    variance are exact.
-
-    Args:
-        white: photons at level 255.
-        gamma: whether levels are sRGB; otherwise they are proportional to light.
-        device: of the tables.
+    variance are exact. `gamma` says that levels are sRGB, not proportional to light.
     """
     light = torch.arange(256, dtype=torch.float64) / 255
     if gamma:
@@ -170,12 +139,8 @@ def _photons(white: float, gamma: bool, device: torch.device) -> _Photons:
         start = max(0, int(rate - added) - 128 * step)
         counts = torch.arange(start, start + 256 * step, dtype=torch.float64)
         mean = torch.tensor(rate - added, dtype=torch.float64)
-        share = (
-            (torch.xlogy(counts, mean) - mean - torch.lgamma(counts + 1))
-            .exp()
-            .view(256, step)
-            .sum(1)
-        )
+        log_probability = torch.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
+        share = log_probability.exp().view(256, step).sum(1)
         rows.append(share / share.sum())
         first.append(start + added)
         steps.append(step)

@@ -34,24 +34,12 @@ FAR = FARTHEST * CODE[0]
 # Their sums reach every multiple below `FARTHEST`.
 STRIDES = ((1, 2, 4, 8, 4), (1, 2, 4, 7), (1, 2, 4, 2))
 LINES = (  # kind, rows, columns
-    (0, 0, 1),
-    (0, 1, 0),
-    (1, 1, 1),
-    (1, 1, -1),
-    (2, 1, 2),
-    (2, 2, 1),
-    (2, 1, -2),
-    (2, 2, -1),
+    *((0, 0, 1), (0, 1, 0), (1, 1, 1), (1, 1, -1)),
+    *((2, 1, 2), (2, 2, 1), (2, 1, -2), (2, 2, -1)),
 )
 REACH = 8
-EMBOSS = (
-    (-2, 0, 0),
-    (-1, 0, 1),
-    (-1, 1, 0),
-    (1, 1, 2),
-    (1, 2, 1),
-    (2, 2, 2),
-)  # weight, row, column
+# weight, row, column
+EMBOSS = ((-2, 0, 0), (-1, 0, 1), (-1, 1, 0), (1, 1, 2), (1, 2, 1), (2, 2, 2))
 
 
 def spatter(
@@ -88,8 +76,7 @@ def spatter(
     colour = colour.view(-1, 1, 1)
     levels = images.float()
     if mud:
-        cover = filters.gaussian_blur(layer.sign_(), strength)
-        cover = F.threshold(cover, COVERED, 0.0)
+        cover = F.threshold(filters.gaussian_blur(layer.sign_(), strength), COVERED, 0.0)
         return levels.addcmul_(cover, colour - levels)
     # numpy's uint8: beyond 255 it starts again at 0
     depth = layer.mul_(255).to(torch.int16).bitwise_and_(255)
@@ -99,13 +86,7 @@ def spatter(
 
 
 def _light(depth: Tensor) -> Tensor:
-    """How bright water is, by its edges.
-
-    Args:
-        depth: (B, H, W) int16 in [0, 255].
-    Returns:
-        (B, H, W) float32, whole levels.
-    """
+    """How bright water is, by its edges: int16 in [0, 255] -> float32 whole levels, (B, H, W)."""
     distance = _distance(_canny(depth))
     near = _box(distance).div_(9 * LENGTH[0])
     embossed = _emboss(_equalise(near.to(torch.uint8)))
@@ -135,10 +116,7 @@ def _box(images: Tensor) -> Tensor:
 def _canny(levels: Tensor) -> Tensor:
     """Canny edges as OpenCV finds them with an aperture of 3 and gradients in the L1 norm.
 
-    Args:
-        levels: (B, H, W) int16 in [0, 255].
-    Returns:
-        (B, H, W) uint8: 1 on edges.
+    (B, H, W) int16 in [0, 255] -> uint8, 1 on edges.
     """
     framed = _framed(levels, "nearest")
     smooth = framed[:, :-2].add(framed[:, 2:]).add_(framed[:, 1:-1], alpha=2)
@@ -200,22 +178,14 @@ def _distance(edges: Tensor) -> Tensor:
 
     Its two passes find the shortest sum of steps. Any shortest sum needs steps of two kinds only,
     so taking the minimum over whole lines of steps, one kind and direction after the other, finds
-    it too.
-
-    Args:
-        edges: (B, H, W) uint8: 1 on edges, else 0.
-    Returns:
-        (B, H, W) float32, whole numbers: parts of `LENGTH[0]` of a pixel.
+    it too. (B, H, W) uint8, 1 on edges -> float32, whole numbers: parts of `LENGTH[0]` of a pixel.
     """
     batch, height, width = edges.shape
-    framed = torch.full(
-        (batch, height + 2 * REACH, width + 2 * REACH), FAR, dtype=torch.int16, device=edges.device
-    )
+    size = (batch, height + 2 * REACH, width + 2 * REACH)
+    framed = torch.full(size, FAR, dtype=torch.int16, device=edges.device)
 
     def shifted(rows: int, columns: int) -> Tensor:
-        return framed[
-            :, REACH + rows : REACH + rows + height, REACH + columns : REACH + columns + width
-        ]
+        return framed.narrow(1, REACH + rows, height).narrow(2, REACH + columns, width)
 
     here = shifted(0, 0)
     here.sub_(edges, alpha=FAR)
@@ -231,10 +201,7 @@ def _distance(edges: Tensor) -> Tensor:
 def _equalise(levels: Tensor) -> Tensor:
     """Histogram equalisation as in OpenCV, of each image by itself.
 
-    Args:
-        levels: (B, H, W) uint8, at most `FARTHEST`.
-    Returns:
-        (B, H, W) int16 in [0, 255].
+    (B, H, W) uint8, at most `FARTHEST` -> int16 in [0, 255].
     """
     batch, bins = len(levels), FARTHEST + 1
     index = levels.flatten(1).long()
@@ -246,9 +213,8 @@ def _equalise(levels: Tensor) -> Tensor:
     scale = 255 / (index.shape[1] - lowest).float()
     table = (below - lowest).clamp_min_(0).float().mul_(scale).round_()
     # An image of one level keeps it.
-    table = torch.where(
-        lowest == index.shape[1], torch.arange(bins, device=levels.device), table
-    ).to(torch.int16)
+    same = torch.arange(bins, device=levels.device)
+    table = torch.where(lowest == index.shape[1], same, table).to(torch.int16)
     return table.gather(1, index).view(levels.shape)
 
 

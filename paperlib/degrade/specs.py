@@ -55,8 +55,7 @@ class Corruption(RandomDegradation):
         corruption: one of `corruptions.NAMES`.
         severity: 1 to 5.
         table: one of `tables.TABLES`.
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
     """
 
     def __init__(
@@ -80,8 +79,7 @@ class RandomCorruption(RandomDegradation):
         corruptions: "standard" (15), "extra" (4), "all" (19), or names separated by commas.
         severities: numbers separated by commas.
         clean: share of the images that stay as they are, in [0, 1).
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
     """
 
     def __init__(
@@ -132,8 +130,7 @@ class Noise(RandomDegradation):
 
     Args:
         noise: one of `NOISES`.
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
         parameters: of its function, such as sigma (in levels of 255), peak (photons), iso.
     """
 
@@ -156,8 +153,7 @@ class Distortion(RandomDegradation):
     Args:
         distortion: one of `distortions.DISTORTIONS`.
         strength: in [0, 1].
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
     """
 
     def __init__(
@@ -177,8 +173,7 @@ class DistortionMix(RandomDegradation):
     """Each image under one distortion, drawn with equal chances from those that are named.
 
     Args:
-        draw: see `RandomDegradation`.
-        seed: see `RandomDegradation`.
+        draw, seed: see `RandomDegradation`.
         strengths: distortion and strength, in [0, 1], e.g. `motion_blur=0.3, ngrn_noise=0.2`.
     """
 

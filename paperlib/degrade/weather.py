@@ -36,9 +36,8 @@ def snow(
         sigma: of the motion blur, in pixels.
         keep: share of the image that does not turn whiter.
         centre: if true, as hendrycks/robustness: the enlarged noise is cut to size about its
-            middle, and to whole levels before the blur and, by ImageMagick, after it. If false, as
-            the package imagecorruptions: it stays float and keeps its surplus of a pixel or two
-            until the blur is done; then it is rounded, and cut at the right and the bottom.
+            middle, and to whole levels before and after the blur. If false, as the package
+            imagecorruptions: it stays float, and is rounded and cut to size after the blur.
     """
     height, width = images.shape[-2:]
     field = draws.normal(1, height, width).mul_(sd).add_(mean)
@@ -75,10 +74,8 @@ def fog(images: Tensor, draws: Draws, strength: float, decay: float) -> Tensor:
     height, width = images.shape[-2:]
     brightest = images.flatten(1).amax(1).float().div_(255)
     share = brightest.div(brightest + strength).view(-1, 1, 1, 1)
-    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[
-        :, None, :height, :width
-    ]
-    return images.float().add_(mist, alpha=strength * 255).mul_(share)
+    mist = plasma(draws, 1 << (max(height, width) - 1).bit_length(), decay)[:, :height, :width]
+    return images.float().add_(mist[:, None], alpha=strength * 255).mul_(share)
 
 
 def plasma(draws: Draws, size: int, decay: float) -> Tensor:

@@ -1,2 +1,1 @@
-"""How evidence is weighed: claims, estimates, verdicts, equivalence, and robustness to
-corruptions."""
+"""How evidence is weighed: claims, estimates, verdicts, equivalence, robustness."""

@@ -11,25 +11,17 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 class Claim:
     """That `better` is `points` above `worse` in `metric`, for `network` on `dataset`.
 
-    Attributes:
-        dataset: the paper's.
-        network: the network that it is claimed of; "" where cells name none.
-        better: the cell that is claimed to be better, without its network.
-        worse: the cell that is claimed to be worse, without its network.
-        metric: see `Score.metric`.
-        points: the paper's difference, in percentage points; None where it prints no number.
-        text: the claim in words.
-        source: where in the paper it stands.
+    `better` and `worse` are cells without their network.
     """
 
-    dataset: str
-    network: str
+    dataset: str  # the paper's
+    network: str  # of which it is claimed; "" where cells name none
     better: str
     worse: str
-    metric: str
-    points: float | None
-    text: str
-    source: str
+    metric: str  # see `Score.metric`
+    points: float | None  # the paper's difference, percentage points; None where it prints none
+    text: str  # the claim in words
+    source: str  # where in the paper it stands
 
     def cells(self, network: str | None = None) -> tuple[str, str]:
         """The cells of `better` and `worse`, of this network or of another in its place."""
@@ -62,8 +54,5 @@ def read_claims(slug: str) -> list[Claim]:
 
 def read_numbers(slug: str, *tables: str) -> dict[tuple[str, str], float]:
     """The paper's top-1 accuracies in per cent by (data set, cell)."""
-    return {
-        (row["dataset"], row["cell"]): float(row["top1"])
-        for table in tables
-        for row in read_csv(slug, table)
-    }
+    rows = [row for table in tables for row in read_csv(slug, table)]
+    return {(row["dataset"], row["cell"]): float(row["top1"]) for row in rows}

@@ -24,21 +24,13 @@ EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "undecided"
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What paired differences say about a margin; all in the units of the differences, percentage
-    points, say.
+    """What paired differences say about a margin, in the units of the differences.
 
     Attributes:
         mean, n: of the differences.
         margin: the largest difference that counts as none, fixed beforehand.
-        p: the p-value of TOST, the larger one of the two one-sided tests; 1 for a single
-            difference.
-        half90, half: half the width of the mean's 90 % and 95 % t-interval; infinite for a single
-            difference.
-        verdict: "equivalent" if p < 0.05, which is to say that the 90 % interval lies wholly within
-            (-margin, margin); else "different" if the 95 % interval does not contain 0, as a
-            two-sided t test at 0.05 has it; else "undecided". A difference that is surely there and
-            surely within the margin is "equivalent". "different" says that there is a difference,
-            not that it is as large as the margin.
+        p: of TOST, the larger one of the two one-sided tests; 1 for a single difference.
+        half90, half: half the widths of the 90 % and 95 % t-interval; infinite for one difference.
     """
 
     mean: float
@@ -55,7 +47,11 @@ class Equivalence:
 
     @property
     def verdict(self) -> str:
-        """One of "equivalent", "different" and "undecided"."""
+        """One of "equivalent", "different" and "undecided".
+
+        Equivalent if p < 0.05: the 90 % interval lies within (-margin, margin), even where it
+        excludes 0. Else different if the 95 % interval excludes 0, by however little.
+        """
         if self.p < LEVEL:
             return EQUIVALENT
         return DIFFERENT if abs(self.mean) > self.half else UNDECIDED
@@ -79,9 +75,8 @@ def tost(differences: Sequence[float], margin: float) -> Equivalence:
     """
     n = len(differences)
     if n < 1 or not margin > 0:
-        raise UserError(
-            f"equivalence needs a difference and a margin above 0: not {n} and {margin:g}"
-        )
+        wanted = "a difference and a margin above 0"
+        raise UserError(f"equivalence needs {wanted}: not {n} and {margin:g}")
     mean = statistics.fmean(differences)
     if n == 1:
         return Equivalence(mean, n, margin, 1.0, math.inf, math.inf)

@@ -29,19 +29,12 @@ Classifier = Callable[[Tensor], Tensor]  # float (B, 3, H, W) in [0, 1] -> logit
 
 @dataclass(frozen=True)
 class Baseline:
-    """The reference network that errors are divided by.
+    """The reference network that errors are divided by."""
 
-    Attributes:
-        name: what a label says of it.
-        dataset: the data its errors were measured on.
-        errors: its errors.
-        clean: its error on clean images.
-    """
-
-    name: str
-    dataset: str
+    name: str  # what a label says of it
+    dataset: str  # what its errors were measured on
     errors: Errors
-    clean: float
+    clean: float  # its error on clean images
 
     @classmethod
     def from_errors(cls, name: str, errors: Errors, clean: float, dataset: str) -> "Baseline":
@@ -61,33 +54,23 @@ def alexnet() -> Baseline:
             (row["corruption"], int(row["severity"])): float(row["error"])
             for row in csv.DictReader(file)
         }
-    return Baseline(
-        "AlexNet",
-        "imagenet",
-        {key: error for key, error in errors.items() if key[1]},
-        errors["clean", 0],
-    )
+    clean = errors.pop(("clean", 0))
+    return Baseline("AlexNet", "imagenet", errors, clean)
 
 
-def mean_errors(
-    errors: Errors, corruptions: Iterable[str] = STANDARD, severities: Sequence[int] = SEVERITIES
-) -> dict[str, float]:
+def mean_errors(errors: Errors, corruptions: Iterable[str] = STANDARD) -> dict[str, float]:
     """The error under each corruption, mean over severities.
 
     Raises:
         UserError: an error is missing, or is none.
     """
     corruptions = list(corruptions)
-    _check(errors, corruptions, severities, "the table of errors")
-    return {name: fmean(errors[name, severity] for severity in severities) for name in corruptions}
+    _check(errors, corruptions, "the table of errors")
+    return {name: fmean(errors[name, severity] for severity in SEVERITIES) for name in corruptions}
 
 
 def corruption_errors(
-    errors: Errors,
-    baseline: Baseline,
-    dataset: str,
-    corruptions: Iterable[str] = STANDARD,
-    severities: Sequence[int] = SEVERITIES,
+    errors: Errors, baseline: Baseline, dataset: str, corruptions: Iterable[str] = STANDARD
 ) -> dict[str, float]:
     """CE of each corruption: the sum of errors over severities in parts of the baseline's.
 
@@ -96,7 +79,7 @@ def corruption_errors(
     Raises:
         UserError: an error is missing in either table, or the baseline belongs to other data.
     """
-    return _ratios(errors, 0.0, baseline, 0.0, dataset, corruptions, severities)
+    return _ratios(errors, 0.0, baseline, 0.0, dataset, corruptions)
 
 
 def mce(
@@ -120,9 +103,8 @@ def relative_mce(
     Raises:
         UserError: as for `corruption_errors`, or a corruption adds nothing to the baseline's error.
     """
-    return fmean(
-        _ratios(errors, clean, baseline, baseline.clean, dataset, corruptions, SEVERITIES).values()
-    )
+    ratios = _ratios(errors, clean, baseline, baseline.clean, dataset, corruptions)
+    return fmean(ratios.values())
 
 
 def _ratios(
@@ -132,7 +114,6 @@ def _ratios(
     baseline_clean: float,
     dataset: str,
     corruptions: Iterable[str],
-    severities: Sequence[int],
 ) -> dict[str, float]:
     if dataset != baseline.dataset:
         raise UserError(
@@ -140,34 +121,32 @@ def _ratios(
             "make a baseline of a run on the same data: Baseline.from_errors"
         )
     corruptions = list(corruptions)
-    _check(errors, corruptions, severities, "the table of errors")
-    _check(baseline.errors, corruptions, severities, f"the baseline of {baseline.label()}")
+    _check(errors, corruptions, "the table of errors")
+    _check(baseline.errors, corruptions, f"the baseline of {baseline.label()}")
     ratios = {}
     for name in corruptions:
-        ours = sum(errors[name, severity] - clean for severity in severities)
-        theirs = sum(baseline.errors[name, severity] - baseline_clean for severity in severities)
+        ours = sum(errors[name, severity] - clean for severity in SEVERITIES)
+        theirs = sum(baseline.errors[name, severity] - baseline_clean for severity in SEVERITIES)
         if theirs <= 0:
             raise UserError(f"{baseline.label()}: {name} adds nothing to the baseline's error")
         ratios[name] = 100 * ours / theirs
     return ratios
 
 
-def _check(
-    errors: Errors, corruptions: Sequence[str], severities: Sequence[int], table: str
-) -> None:
-    if not corruptions or not severities:
-        raise UserError("there must be at least one corruption and one severity")
-    missing = {name: [s for s in severities if (name, s) not in errors] for name in corruptions}
-    if any(missing.values()):
-        text = ", ".join(
-            f"{name} at {'/'.join(map(str, at))}" for name, at in missing.items() if at
-        )
-        raise UserError(f"{table} has no {text}")
-    for key in ((name, severity) for name in corruptions for severity in severities):
-        if not 0 <= errors[key] <= 100:
-            raise UserError(
-                f"{table}: the error of {key[0]} at {key[1]} is {errors[key]}; it must be 0 to 100"
-            )
+def _check(errors: Errors, corruptions: Sequence[str], table: str) -> None:
+    if not corruptions:
+        raise UserError("there must be at least one corruption")
+    missing = {
+        name: [str(s) for s in SEVERITIES if (name, s) not in errors] for name in corruptions
+    }
+    if lacks := [f"{name} at {'/'.join(at)}" for name, at in missing.items() if at]:
+        raise UserError(f"{table} has no {', '.join(lacks)}")
+    for name in corruptions:
+        for severity in SEVERITIES:
+            error = errors[name, severity]
+            if not 0 <= error <= 100:
+                what = f"the error of {name} at {severity} is {error}"
+                raise UserError(f"{table}: {what}; it must be 0 to 100")
 
 
 @torch.inference_mode()

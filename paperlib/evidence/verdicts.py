@@ -78,14 +78,12 @@ def judge(measured: Estimate | None, claimed: float, same_setting: bool) -> str:
     Args:
         measured: our effect.
         claimed: the paper's, above 0.
-        same_setting: whether data and recipe are the paper's; if not, effects are not compared in
-            size.
+        same_setting: whether data and recipe are the paper's; else sizes are not compared.
     Returns:
-        "not tested" without a measurement; "reproduced" if the interval excludes 0 on the claimed
-        side and, in the same setting, contains the claimed effect; "direction only" if it excludes
-        0 on the claimed side otherwise; "not reproduced" if it excludes 0 on the other side, or in
-        the same setting contains 0 and not the claimed effect; "inconclusive" if it contains 0 and
-        leaves the claimed effect possible.
+        "not tested" without a measurement. If the interval excludes 0 on the claimed side:
+        "reproduced" if in the same setting it contains the claimed effect, else "direction only".
+        If it excludes 0 on the other side: "not reproduced". If it contains 0: "not reproduced" if
+        in the same setting it excludes the claimed effect, else "inconclusive".
     """
     if measured is None:
         return "not tested"

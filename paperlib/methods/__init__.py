@@ -40,6 +40,14 @@ def parse(run: Run) -> Options:
     return method(run.method).parse(run)
 
 
+def check(run: Run) -> None:
+    """What can be checked before anything trains. Raises `UserError` for a wrong method or option,
+    or a required parent that the run does not use."""
+    make = method(run.method)
+    make.parse(run)
+    make.check_parents(run, run.uses)
+
+
 def build(run: Run, task: Task, parents: Mapping[str, nn.Module]) -> Method:
     """The method that a run names, with the run's options. Raises `UserError` for a wrong one."""
     make = method(run.method)

@@ -88,14 +88,14 @@ class Method(nn.Module):
 
     Attributes:
         options_type: the class of its options.
-        required_parents: what a run has to use, pairs of a role and a word for it.
+        required_parents: roles of the parents that a run has to use.
         reads_clean: whether `loss` reads clean images; if not, it gets none.
         needs_second_draw: whether `loss` reads a second, independent draw of the degradation.
     """
 
     options_type: type[Options] = Options
     options: Any
-    required_parents: tuple[tuple[str, str], ...] = ()
+    required_parents: tuple[str, ...] = ()
     reads_clean = True
     needs_second_draw = False
 
@@ -103,15 +103,22 @@ class Method(nn.Module):
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Options
     ) -> None:
         super().__init__()
-        for role, what in self.required_parents:
-            if role not in parents:
-                raise UserError(f"{run.method} needs {what}: uses={{'{role}': Run(...)}}")
+        self.check_parents(run, parents)
         self.options = options
         self.network = self.build(run, task, options)
         # A plain dict is not registered as sub-modules. Of what kind a parent is, its role says.
         self.parents: dict[str, Any] = dict(parents)
         if "init" in parents:
             self.start_from(parents["init"])
+
+    @classmethod
+    def check_parents(cls, run: Run, roles: Iterable[str]) -> None:
+        """Raise `UserError` if a required parent is not among the roles."""
+        for role in cls.required_parents:
+            if role not in roles:
+                raise UserError(
+                    f"{run.method} needs a parent {role!r}: uses={{'{role}': Run(...)}}"
+                )
 
     @classmethod
     def parse(cls, run: Run) -> Options:

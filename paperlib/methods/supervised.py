@@ -37,6 +37,7 @@ class Supervised(Method):
 
     options_type = SupervisedOptions
     options: SupervisedOptions
+    network: Classifier
     reads_clean = False
 
     @staticmethod

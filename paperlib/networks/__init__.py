@@ -1,5 +1,7 @@
 """Networks by name. Every classifier returns its logits and its last feature in one call."""
 
+import inspect
+
 from paperlib import names
 from paperlib.networks.classifier import Classifier, Output
 
@@ -12,9 +14,6 @@ CLASSIFIERS = {
     "smallcnn": "paperlib.networks.plain:smallcnn",
     "plain10": "paperlib.networks.plain:plain10",
 }
-
-# their first layers depend on the size of the images
-SIZED = ("resnet18", "resnet50", "resnext101", "invertible")
 
 __all__ = ["CLASSIFIERS", "Classifier", "Output", "build", "known"]
 
@@ -34,13 +33,16 @@ def build(
 ) -> Classifier:
     """A freshly initialised classifier. Raises `UserError` for an unknown name.
 
-    `dropout` None is the network's own.
-
-    `size` is the height and width of the images: the networks in `SIZED` choose their first layers
-    by it.
+    Args:
+        name: one of `known`.
+        classes: number of classes.
+        width: factor on the channel counts.
+        feature: the side of the last ReLU on which the feature is taken, "post" or "pre".
+        dropout: probability before the last linear layer; None is the network's own.
+        size: height and width of the images in pixels, for the networks that have a `size`.
     """
     make = names.resolve("network", name, "CLASSIFIERS", CLASSIFIERS)
     own: dict[str, float] = {} if dropout is None else {"dropout": dropout}
-    if name in SIZED:
+    if "size" in inspect.signature(make).parameters:
         own["size"] = size
     return make(classes, width, feature=feature, **own)

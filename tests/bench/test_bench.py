@@ -57,7 +57,9 @@ def test_the_share_outside_counts_what_is_not_network_or_optimizer(run):
 
 
 def test_committed_records_have_provenance():
-    for path in bench.FOLDER.glob("*.json"):
+    paths = list(bench.FOLDER.glob("*.json"))
+    assert paths
+    for path in paths:
         record = json.loads(path.read_text())
         assert {"device", "torch", "commit", "date"} <= set(record["provenance"])
         if path.stem.startswith("dfd-step"):

@@ -22,6 +22,7 @@ def written():
 
 
 def test_pages_and_pictures_are_as_the_records_make_them(written):
+    assert written
     for path, text in written.items():
         assert path.read_text(encoding="utf-8") == text, "run `make readme`"
 

@@ -151,7 +151,7 @@ def test_moving_to_the_device_it_is_on_copies_nothing(toy):
 def test_unknown_name():
     with pytest.raises(
         UserError,
-        match="unknown data set 'mnist'; choose from: synthdigits, cifar10, cifar100, svhn",
+        match=r"unknown data set 'mnist'; choose from: .*synthdigits.*svhn",
     ):
         datasets.load("mnist")
 

@@ -70,7 +70,7 @@ def test_links_and_odd_names(root):
 def test_other_names_of_the_test_part(root, part):
     expected = folder.load("pets@16", root).test.images
     (root / "pets/val").rename(root / "pets" / part)
-    assert datasets.found("pets@16", root)
+    assert datasets.is_available("pets@16", root)
     assert torch.equal(folder.load("pets@16", root).test.images, expected)
 
 
@@ -146,7 +146,7 @@ def test_a_part_without_class_folders(root):
 )
 def test_a_missing_part(root, gone, missing):
     shutil.rmtree(root / "pets" / gone)
-    assert not datasets.found("pets@16", root)
+    assert not datasets.is_available("pets@16", root)
     assert message(root) == f"pets@16: no folder {missing} in {root}/pets"
 
 
@@ -164,22 +164,22 @@ def test_an_unknown_folder(root, tmp_path):
 
 
 def test_found(root, monkeypatch):
-    assert datasets.found("pets@999", root)
-    assert not datasets.found("pest@32", root)
+    assert datasets.is_available("pets@999", root)
+    assert not datasets.is_available("pest@32", root)
     monkeypatch.setenv("DATA_ROOT", str(root))
-    assert datasets.found("pets@16")
+    assert datasets.is_available("pets@16")
     assert len(datasets.load("pets@16").train) == 12
 
 
 def test_known_names():
-    assert datasets.known("cifar10") == "cifar10"
-    assert datasets.known("my images, all@64") == "my images, all@64"
+    assert datasets.check_name("cifar10") == "cifar10"
+    assert datasets.check_name("my images, all@64") == "my images, all@64"
     assert folder.parse("a@b@224") == ("a@b", 224)
     with pytest.raises(
         UserError,
         match=r"unknown data set 'imagenet'; choose from: synthdigits,.* or FOLDER@PIXELS",
     ):
-        datasets.known("imagenet")
+        datasets.check_name("imagenet")
     for name in (
         "pets@",
         "pets@15",
@@ -193,10 +193,10 @@ def test_known_names():
         with pytest.raises(
             UserError, match=r"after the @ come the height and width in pixels, one number from 16"
         ):
-            datasets.known(name)
+            datasets.check_name(name)
     for name in ("@32", "..@32", ".@32", "a/b@32", "/root@32", "a\\b@32"):
         with pytest.raises(UserError, match="before the @ comes the name of a folder in DATA_ROOT"):
-            datasets.known(name)
+            datasets.check_name(name)
 
 
 def test_more_images_than_memory_are_refused_before_decoding(root, decoded, monkeypatch):

@@ -109,7 +109,7 @@ def test_load_by_name_and_from_the_cache(monkeypatch, tmp_path):
     assert calls == [0]
     assert torch.equal(again.train.labels, data.train.labels)
     assert (len(data.train), len(data.test), data.classes) == (20, 10, tuple("0123456789"))
-    assert datasets.found("scenes")
+    assert datasets.is_available("scenes")
     train, validation, test = data.split(train_size=12, holdout=8, test_size=5)
     assert (len(train), len(validation), len(test)) == (12, 8, 5)
     assert train.labels.shape == (12, 5, 6)

@@ -78,23 +78,21 @@ def test_images_are_letterboxed_and_boxes_go_with_them(root):
     assert data.test.labels[0, 0].tolist() == [19, 0, 0, 320, 320, 0]
 
 
-def test_decoded_once_and_again_when_a_file_changes(root, monkeypatch):
-    make, calls = voc._make, []
-    monkeypatch.setattr(voc, "_make", lambda files: calls.append(1) or make(files))
+def test_decoded_once_and_again_when_a_file_changes(root, decoded):
     first = voc.load(root)
     assert torch.equal(voc.load(root).train.images, first.train.images)
-    assert len(calls) == 1
+    assert len(decoded) == 3
     path = root / voc.FOLDER / "Annotations" / "000001.xml"
     path.write_text(annotation(("bird", (1, 1, 10, 10), 0)))
     assert voc.load(root).train.labels[0, 0, 0] == voc.CLASSES.index("bird")
-    assert len(calls) == 2
+    assert len(decoded) == 6
 
 
 def test_found(root, tmp_path):
-    assert datasets.found("voc2007", root)
-    assert not datasets.found("voc2007", tmp_path)
+    assert datasets.is_available("voc2007", root)
+    assert not datasets.is_available("voc2007", tmp_path)
     (root / voc.FOLDER / "ImageSets/Main/test.txt").unlink()
-    assert not datasets.found("voc2007", root)
+    assert not datasets.is_available("voc2007", root)
 
 
 def test_an_entity_bomb_is_refused(root):
@@ -103,7 +101,7 @@ def test_an_entity_bomb_is_refused(root):
     path.write_text(bomb + annotation(("&b;", (1, 1, 10, 10), 0)))
     with pytest.raises(
         UserError,
-        match=r"000001.xml cannot be read as an annotation: a document type is not allowed",
+        match=r"000001.xml .*document type",
     ):
         voc.load(root)
 
@@ -143,7 +141,7 @@ def test_a_broken_image_is_named(root):
 def test_what_is_missing_is_named(root, tmp_path):
     with pytest.raises(
         UserError,
-        match=r"no trainval part in .*; set DATA_ROOT=.* or use the embedded data set scenes",
+        match=r"no trainval part in .*DATA_ROOT.* scenes",
     ):
         voc.load(tmp_path / "nothing")
     (root / voc.FOLDER / "Annotations" / "000003.xml").unlink()
@@ -158,7 +156,7 @@ def test_the_real_files_where_they_are(monkeypatch, tmp_path):
     """Five images with their annotations; the second has one object, a train at 139, 200, 207,
     301."""
     real = Path(os.environ.get("DATA_ROOT") or "~/paperlib-data").expanduser()
-    if not voc.found(real):
+    if not voc.is_available(real):
         pytest.skip(f"no VOC 2007 in {real}")
     found = voc.read_annotation(real / voc.FOLDER / "Annotations" / "000002.xml")
     assert [voc.CLASSES[label] for label in found.classes] == ["train"]

@@ -140,29 +140,6 @@ def test_a_sensor_clips_at_black_and_white():
     assert 0.3 < (seen[1] == 255).float().mean() < 0.7
 
 
-def test_row_noise_moves_whole_rows_of_all_channels():
-    images = flat(120).expand(2, 3, -1, -1).contiguous()
-    seen = sensor.sensor_noise(
-        images, draws(2), 100, white=1e7, read_noise=0, row_noise=1e5, bits=16
-    )
-    assert seen.std(dim=3).max() < 0.1  # along a row: shot noise alone
-    rows = seen.mean(dim=3)
-    assert (rows[:, 0] - rows[:, 1]).abs().max() < 0.1
-    assert rows.std(dim=2).min() > 1
-    assert (rows[0] - rows[1]).std() > 1
-
-
-def test_a_fixed_pattern_belongs_to_the_camera():
-    options = {"white": 1e7, "read_noise": 0, "fixed_pattern": 0.02, "bits": 16}
-    images = flat(120).expand(2, 3, -1, -1).contiguous()
-    seen = sensor.sensor_noise(images, draws(2), 100, **options)
-    assert (seen[0] - seen[1]).abs().max() < 0.5  # what remains is shot noise
-    light = linear(seen[0])
-    assert float(light.std() / light.mean()) == pytest.approx(0.02, rel=0.02)
-    other = sensor.sensor_noise(images, draws(2), 100, camera=1, **options)
-    assert (seen - other).std() > 1
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -176,7 +153,6 @@ def test_a_fixed_pattern_belongs_to_the_camera():
         (lambda x, d: sensor.poisson_gaussian(x, d, 9, -2), "sigma is -2"),
         (lambda x, d: sensor.sensor_noise(x, d, 0), "iso is 0"),
         (lambda x, d: sensor.sensor_noise(x, d, white=-1), "white is -1"),
-        (lambda x, d: sensor.sensor_noise(x, d, row_noise=-1), "row_noise is -1"),
         (lambda x, d: sensor.sensor_noise(x, d, bits=17), "bits is 17"),
         (lambda x, d: sensor.sensor_noise(x, d, bits=10.5), "bits is 10.5"),
     ],

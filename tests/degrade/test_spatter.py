@@ -186,27 +186,23 @@ def test_box_and_emboss_are_correlations_mirrored_outside():
     )
 
 
-def test_the_last_blur_rounds_and_the_first_one_cuts(monkeypatch):
-    """In OpenCV the one is of whole levels, the other of distances, which the reference cuts to
-    whole ones after it."""
-    seen, embossed = (
-        [],
-        torch.from_numpy(np.random.default_rng(5).integers(0, 256, (1, 19, 16))).to(torch.int16),
-    )
-    distance = torch.from_numpy(
-        np.random.default_rng(6).integers(0, 20 * 65536, (1, 19, 16))
-    ).float()
-    monkeypatch.setattr(module, "_distance", lambda edges: distance)
-    monkeypatch.setattr(module, "_equalise", lambda levels: seen.append(levels) or levels)
-    monkeypatch.setattr(module, "_emboss", lambda levels: embossed)
-    light = module._light(torch.zeros(1, 19, 16, dtype=torch.int16))
-    mean = F.avg_pool2d(
-        F.pad(torch.stack([embossed.double(), distance.double()]), (1,) * 4, mode="reflect"),
-        3,
-        stride=1,
-    )
-    assert torch.equal(light.double(), mean[0].round())
-    assert torch.equal(seen[0].double(), (mean[1] / 65536 + 1e-9).floor())
+def mean_of_nine(levels):
+    """Each pixel's mean with its eight neighbours, mirrored outside: float64."""
+    return F.avg_pool2d(F.pad(levels.double(), (1,) * 4, mode="reflect"), 3, stride=1)
+
+
+def test_the_last_blur_rounds_and_the_first_one_cuts(drops):
+    """OpenCV's first blur is of distances, which the reference then cuts to whole ones; its last
+    one is of whole levels, and rounds."""
+
+    def light(first, last):
+        near = first(mean_of_nine(module._distance(module._canny(drops))) / 65536 + 1e-9)
+        return last(mean_of_nine(module._emboss(module._equalise(near.to(torch.uint8)))))
+
+    made = module._light(drops).double()
+    assert torch.equal(made, light(torch.floor, torch.round))
+    assert not torch.equal(made, light(torch.round, torch.round))
+    assert not torch.equal(made, light(torch.floor, torch.floor))
 
 
 def test_water_adds_pale_turquoise_up_to_its_strength(images):
@@ -244,17 +240,18 @@ def test_without_drops_nothing_changes(images, settings):
     assert torch.equal(dry, images.float())
 
 
-def test_depths_beyond_255_start_again_at_0(monkeypatch):
+def test_depths_beyond_255_start_again_at_0():
     """As numpy's conversion to 8 bits does in the reference, which some drops of CIFAR-C show."""
-    monkeypatch.setattr(module, "_light", lambda depth: torch.ones(depth.shape))
-    field = torch.full((1, 20, 20), -9.0)
-    field[0, 5:15, 5:15] = 1.0  # 0.65 + 0.3 * 1.0 = 0.95, of 255: 242
-    field[0, 8:12, 8:12] = 3.4  # 0.65 + 0.3 * 3.4 = 1.67, of 255: 425 = 256 + 169
+    coarse = torch.randn(1, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    field = 2 * F.interpolate(coarse, size=(40, 40))[:, 0]  # square drops
     wet = spatter(
-        torch.zeros(1, 3, 20, 20, dtype=torch.uint8), Given(field), 0.65, 0.3, 0, 0.69, 0.5, False
+        torch.zeros(1, 3, 40, 40, dtype=torch.uint8), Given(field), 0.65, 0.3, 0, 0.69, 0.5, False
     )
-    assert wet[0, 1, 6, 6] == pytest.approx(0.5 * 238)
-    assert wet[0, 1, 9, 9] == pytest.approx(0.5 * 238 * 169 / 242)
+    full = field * 0.3 + 0.65
+    depth = torch.where(full > 0.69, 255 * full, 0).to(torch.int16)
+    light = module._light(depth % 256) * (depth % 256)
+    assert light[depth > 255].max() > 0
+    torch.testing.assert_close(wet[:, 1], 0.5 * 238 * light / light.max(), rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))

@@ -209,3 +209,10 @@ def test_one_description_of_several_corruptions():
     assert {spec["table"] for spec in found[1:]} == {"cifar-c"}
     with pytest.raises(UserError, match="blur"):
         degrade.each([{**several, "corruption": "blur"}])
+
+
+def test_two_degradations_with_one_label_are_refused():
+    noises = [{"name": "noise", "noise": "gaussian", "sigma": sigma} for sigma in (10, 20)]
+    assert degrade.labelled(noises[:1]) == {"noise": noises[0]}
+    with pytest.raises(UserError, match=r"'sigma': 10.*'sigma': 20.* 'noise'"):
+        degrade.labelled(noises)

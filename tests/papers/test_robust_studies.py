@@ -110,7 +110,10 @@ def test_lambda_is_tuned_on_images_that_no_network_behind_it_has_seen(profile):
     tuned = [run for runs in cells.values() for run in runs]
     assert {run.holdout for run in in_order(tuned)} == {settings.holdout} != {0}
     shown = [
-        run for cells in (study.main(), study.silences()) for runs in cells.values() for run in runs
+        run
+        for cells in (study.main(), study.ablations())
+        for runs in cells.values()
+        for run in runs
     ]
     assert {run.holdout for run in in_order(shown)} == {0}
 
@@ -224,6 +227,7 @@ def test_cub_is_asked_for_where_a_user_has_it(monkeypatch, tmp_path):
 def test_tables_are_whole(slug, profile):
     settings, found = studies(slug, profile)
     tables = papers.tables(slug).tables(settings, found)
+    assert tables
     for table in tables:
         assert table.rows, table.title
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
@@ -234,7 +238,9 @@ def test_tables_are_whole(slug, profile):
 @ALL
 def test_tables_without_records_say_so(slug, profile):
     settings, found = studies(slug, profile, lambda runs: [])
-    for table in papers.tables(slug).tables(settings, found):
+    tables = papers.tables(slug).tables(settings, found)
+    assert tables
+    for table in tables:
         assert all(len(row) == len(table.headers) for row in table.rows), table.title
 
 

@@ -67,7 +67,8 @@ def svg() -> str:
     ]
     for row, method in enumerate(methods):
         y = TOP + row * ROW + ROW // 2
-        lines.append(f'<text class="small" x="0" y="{y + 4}">{_short(METHODS[method])}</text>')
+        name = METHODS[method].removesuffix(" (POW-1), clean images only")
+        lines.append(f'<text class="small" x="0" y="{y + 4}">{name}</text>')
     for column, (name, label) in enumerate(DEGRADATIONS.items()):
         left = LABELS + column * (PANEL + GAP)
         lines += _panel(left, label, height)
@@ -75,10 +76,6 @@ def svg() -> str:
             if name in found[method]:
                 lines += _dot(left, TOP + row * ROW + ROW // 2, found[method][name])
     return "\n".join([*lines, "</svg>", ""])
-
-
-def _short(label: str) -> str:
-    return label.replace("feature quantization (POW-1), clean images only", "feature quantization")
 
 
 def _x(left: int, points: float) -> str:

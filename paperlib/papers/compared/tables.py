@@ -20,7 +20,7 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     degraded = settings.images(settings.adapted)
     images = f"{settings.images()} clean images, then {degraded} degraded ones"
-    return settings.described([images, *settings.narrowed(NAMES)])
+    return settings.caption([images, *settings.width_text(NAMES)])
 
 
 def scores(dataset: str, items: Items) -> Scores:

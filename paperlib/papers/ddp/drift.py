@@ -1,20 +1,18 @@
 """The observation behind *Deep degradation prior* (Wang et al., CVPR 2020), measured.
 
-The abstract: "structurally similar patches" of clean images have in feature space a uniform
-distribution, and the distributions of corresponding patches of degraded and clean images have
-"uniform margins under the same degradation condition". Here: features f of a frozen network at a
-plug point, at sampled positions of many images, grouped into clusters of similar clean patches; the
-drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine concentration) and
-one margin (their mean explains them), more so than drifts of mismatched conditions. Which numbers
-to take for that, and the controls, are ours; the paper's text was unavailable.
+The abstract: the distributions of "structurally similar patches" of degraded and clean images have
+in feature space "uniform margins under the same degradation condition". Here: features f of a
+frozen network at its plug point, at sampled positions of many images, in clusters of similar clean
+patches; the drifts d = f(degraded) - f(clean) of a cluster should have one direction (cosine
+concentration) and one margin (their mean explains them), more so than drifts of mismatched
+conditions. The numbers and the controls are ours; the paper's text was unavailable.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from paperlib import degrade
 from paperlib.degrade import Degradation, ImageKey
@@ -26,71 +24,50 @@ from paperlib.networks.frozen_parts import FrozenParts
 from paperlib.papers.ddp.drift_statistics import Vectors, arrows, summary
 from paperlib.runs import Run
 
+POSITIONS = 16  # sampled in each image, the same ones for all conditions
+
 
 @dataclass(frozen=True)
 class DriftOptions(Options):
-    """Options of the measurement.
+    """The mismatched condition, in the words of `degrade.specs.RandomCorruption`.
 
     Attributes:
-        at: the plug point, see `networks.frozen_parts.plug_points`; "" is the network's own.
-        clusters: of k-means.
-        patch: side of the neighbourhood in the clean maps by which patches are similar, odd; a
-            single vector, the default, is already what the layers make of the pixels around it.
-        positions: sampled in each image, the same ones for all conditions.
-        control: the mismatched condition, in the words of `degrade.specs.RandomCorruption`: one
-            corruption, or several ("fog,contrast", "standard"), of which each image draws its own.
-        control_severity: e.g. 3 or "1,2,3,4,5".
+        control: one corruption, or several ("fog,contrast", "standard"), of which each image draws
+            its own.
+        control_severity: e.g. "3" or "1,2,3,4,5".
         control_table: one of `degrade.tables.TABLES`.
     """
 
-    at: str = ""
-    clusters: int = 32
-    patch: int = 1
-    positions: int = 16
     control: str = "standard"
-    control_severity: int | str = "1,2,3,4,5"
+    control_severity: str = "1,2,3,4,5"
     control_table: str = "cifar-c"
-
-    def __post_init__(self) -> None:
-        if min(self.clusters, self.positions) < 1 or self.patch < 1 or self.patch % 2 == 0:
-            raise UserError(
-                "clusters, positions and an odd patch of at least 1: "
-                f"not {self.clusters}, {self.positions}, {self.patch}"
-            )
 
     def degradation(self) -> Degradation:
         """The control condition. Raises `UserError` for an unknown corruption or table."""
-        return degrade.build(
-            {
-                "name": "random_corruption",
-                "corruptions": self.control,
-                "severities": str(self.control_severity),
-                "table": self.control_table,
-            }
-        )
+        corruptions = {"corruptions": self.control, "severities": self.control_severity}
+        table = self.control_table
+        return degrade.build({"name": "random_corruption", **corruptions, "table": table})
 
 
 class Drift(Method):
     """Measures the drifts of early features under the run's degradation; trains nothing.
 
     Needs epochs=0 and uses={"network": Run(...)}, a trained classifier. The degradations of
-    `evaluate` are measured in the same way. Even images learn clusters and margins, odd ones test
-    them. Computed in float32, whatever the precision of the execution.
+    `evaluate` are measured in the same way. All is computed in float32.
 
-    Metrics, all over the odd images; c(i) is the cluster of the clean patch i:
+    Even images learn clusters and margins, odd ones test them. Metrics; c(i) is the cluster of the
+    clean patch i:
 
     - "size": the root of sum |d|^2 / sum |f(clean)|^2, over all images;
-    - "resultant_clusters", "cosine_clusters": how far drifts of a cluster have one direction,
+    - "cosine_clusters": how far drifts of a cluster have one direction,
       `drift_statistics.concentration`;
     - "explained_clusters": what the mean drift of c(i) in the even images explains of drift i,
       `drift_statistics.explained`;
-    - "..._overall": the three for all positions as one group;
-    - "..._control": the six of drifts under the control condition; "..._shuffled": of wrong pairs,
+    - "..._overall": the two for all positions as one group;
+    - "..._control": the four of drifts under the control condition; "..._shuffled": of wrong pairs,
       `drift_statistics.shuffled`;
     - "explained_clusters_mismatched": what the control condition's margins explain of this
-      condition's drifts;
-    - "alignment_clusters", "alignment_clusters_mismatched": the mean cosine of drifts and margins,
-      this condition's and the control's, which does not depend on the margin's length.
+      condition's drifts.
     """
 
     options_type = DriftOptions
@@ -103,7 +80,7 @@ class Drift(Method):
             raise UserError("drift trains nothing and takes test images: epochs=0 and no holdout")
         classifier = classifier_of(run, parents, "network")
         super().__init__(run, task, parents, options)
-        self.parts = FrozenParts(classifier, run.network, options.at)
+        self.parts = FrozenParts(classifier, run.network)
         self.seed = run.seed
         self.control = options.degradation()
         self.kept: dict[str, Tensor] = {}
@@ -124,7 +101,7 @@ class Drift(Method):
             first += len(batch.degraded)
         vectors = Vectors(*map(torch.cat, zip(*parts, strict=True)))
         with torch.autocast(vectors.clean.device.type, enabled=False):
-            metrics, groups = summary(vectors, self.options.clusters, self.seed)
+            metrics, groups = summary(vectors, self.seed)
             self.kept = self.kept or arrows(vectors, groups)
         return metrics
 
@@ -134,25 +111,13 @@ class Drift(Method):
         control = to_float(self.control(to_levels(images), key))
         clean, degraded, other = (self._maps(x) for x in (images, batch.degraded, control))
         if clean.shape != degraded.shape:
-            raise UserError(
-                "drift compares features position by position: "
-                "the degradation must keep the image's size"
-            )
-        positions, patch = self.options.positions, self.options.patch
-        height, width = clean.shape[-2:]
-        where = (Draws(index, "drift", self.seed).uniform(positions) * (height * width)).long()
-        at = _picker(where)
-        padded = F.pad(clean, (patch // 2,) * 4)
-        around = [
-            at(padded[:, :, y : y + height, x : x + width])
-            for y in range(patch)
-            for x in range(patch)
-        ]
-        middle = at(clean)
-        image = index.repeat_interleave(positions)
-        return Vectors(
-            torch.cat(around, 1), middle, at(degraded) - middle, at(other) - middle, image
-        )
+            what = "the degradation must keep the image's size"
+            raise UserError(f"drift compares features position by position: {what}")
+        count = clean[0, 0].numel()
+        where = (Draws(index, "drift", self.seed).uniform(POSITIONS) * count).long()
+        start, end, control_end = (_columns(maps, where) for maps in (clean, degraded, other))
+        image = index.repeat_interleave(POSITIONS)
+        return Vectors(start, end - start, control_end - start, image)
 
     def _maps(self, images: Tensor) -> Tensor:
         return self.parts.maps(self.parts.normalised(images)).float()
@@ -162,11 +127,7 @@ class Drift(Method):
         return self.kept
 
 
-def _picker(where: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function from maps (B, C, h, w) to their columns at flat positions (B, m): (B m, C)."""
-
-    def pick(maps: Tensor) -> Tensor:
-        index = where[:, None].expand(-1, maps.shape[1], -1)
-        return maps.flatten(2).gather(2, index).transpose(1, 2).flatten(0, 1)
-
-    return pick
+def _columns(maps: Tensor, where: Tensor) -> Tensor:
+    """Of maps (B, C, h, w) the columns at flat positions (B, m): (B m, C)."""
+    index = where[:, None].expand(-1, maps.shape[1], -1)
+    return maps.flatten(2).gather(2, index).transpose(1, 2).flatten(0, 1)

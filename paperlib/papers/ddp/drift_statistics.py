@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 from paperlib.errors import UserError
 
+CLUSTERS = 32  # of k-means
 SHOWN = (5, 24)  # clusters, and arrows per cluster, in the samples
 
 
 class Vectors(NamedTuple):
     """Features at the sampled positions, one row per position."""
 
-    patch: Tensor  # (n, C p p) float32, the p x p neighbourhoods of the clean maps
     clean: Tensor  # (n, C) float32, clean maps
     drift: Tensor  # (n, C), degraded - clean
     control: Tensor  # (n, C), the same under the mismatched condition
@@ -43,9 +43,8 @@ def kmeans(points: Tensor, clusters: int, seed: int, rounds: int = 25) -> Tensor
         if not far[-1] > 0:
             break
         drawn = torch.rand(1, generator=generator, dtype=torch.float64).to(points.device) * far[-1]
-        centres = torch.cat(
-            [centres, points[torch.searchsorted(far, drawn, right=True).clamp_max(len(points) - 1)]]
-        )
+        chosen = torch.searchsorted(far, drawn, right=True).clamp_max(len(points) - 1)
+        centres = torch.cat([centres, points[chosen]])
     for _ in range(rounds):
         centres = means(points, nearest(points, centres), centres)
     return centres
@@ -64,27 +63,20 @@ def means(values: Tensor, groups: Tensor, empty: Tensor) -> Tensor:
 
 
 def explained(drift: Tensor, prediction: Tensor) -> float:
-    """1 - sum |d - prediction|^2 / sum |d|^2: the share of the drifts' second moment that a
-    prediction explains.
+    """The share of the drifts' second moment that a prediction explains; both (n, C).
 
-    1 for a margin that is the same for all; 0 is what predicting no drift at all explains; below 0
-    the prediction is worse than that. drift, prediction: (n, C).
+    1 - sum |d - prediction|^2 / sum |d|^2: 1 for a margin that is the same for all; 0 is what
+    predicting no drift at all explains; below 0 the prediction is worse than that.
     """
     return 1 - float((drift - prediction).square().sum() / drift.square().sum())
 
 
-def alignment(drift: Tensor, prediction: Tensor) -> float:
-    """The mean cosine of drifts and predictions (n, C), in [-1, 1]; 0 where either is 0."""
-    return float(F.cosine_similarity(drift, prediction).mean())
+def concentration(drift: Tensor, groups: Tensor) -> float:
+    """The mean cosine of pairs of drifts (n, C) of one group, weighted by the groups' sizes.
 
-
-def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
-    """How far the drifts (n, C) of a group have one direction; weighted by the groups' sizes.
-
-    With unit vectors u = d / |d| of the n drifts of a group that are not 0: "resultant", R = |mean
-    of u|, in [0, 1], the mean resultant length of directional statistics; "cosine", the mean cosine
-    of all pairs of different drifts, (n R^2 - 1) / (n - 1), which is 0 on average for directions
-    without any order, where R is about n^-1/2. Groups with fewer than two such drifts are left out.
+    With the mean resultant length R = |mean of d / |d|| of the n drifts of a group that are not 0,
+    it is (n R^2 - 1) / (n - 1), which is 0 on average for directions without any order. Groups with
+    fewer than two such drifts are left out.
     """
     moved = drift.square().sum(1) > 0
     unit, groups = F.normalize(drift[moved], eps=0), groups[moved]
@@ -92,12 +84,8 @@ def concentration(drift: Tensor, groups: Tensor) -> dict[str, float]:
     sums = torch.zeros(len(count), drift.shape[1], device=drift.device).index_add_(0, groups, unit)
     kept = count > 1
     count, squared = count[kept], sums[kept].double().square().sum(1)
-    total = count.sum().clamp_min(1)
-    resultant, cosine = squared.sqrt() / count, (squared - count) / (count * (count - 1))
-    return {
-        "resultant": float((count * resultant).sum() / total),
-        "cosine": float((count * cosine).sum() / total),
-    }
+    cosine = (squared - count) / (count * (count - 1))
+    return float((count * cosine).sum() / count.sum().clamp_min(1))
 
 
 def shuffled(vectors: Vectors, groups: Tensor, seed: int) -> Tensor:
@@ -113,23 +101,21 @@ def shuffled(vectors: Vectors, groups: Tensor, seed: int) -> Tensor:
     return (vectors.clean + vectors.drift)[partner] - vectors.clean
 
 
-def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float], Tensor]:
+def summary(
+    vectors: Vectors, seed: int, clusters: int = CLUSTERS
+) -> tuple[dict[str, float], Tensor]:
     """The numbers of `drift.Drift`, and each position's cluster (n,)."""
     learn, test = vectors.image % 2 == 0, vectors.image % 2 == 1
     if not (learn.any() and test.any()):
-        raise UserError(
-            "drift learns margins from half of the images and tests them on the others: "
-            "test_size >= 2"
-        )
-    centres = kmeans(vectors.patch[learn], clusters, seed)
-    group = nearest(vectors.patch, centres)
+        halves = "margins from half of the images and tests them on the others"
+        raise UserError(f"drift learns {halves}: test_size >= 2")
+    centres = kmeans(vectors.clean[learn], clusters, seed)
+    group = nearest(vectors.clean, centres)
     wrong, all_alike = shuffled(vectors, group, seed), torch.zeros_like(group)
     norm = vectors.drift.square().sum()
     if not norm > 0:
-        raise UserError(
-            "drift measures what a degradation does to features; "
-            "under this one they stay as they are"
-        )
+        what = "what a degradation does to features"
+        raise UserError(f"drift measures {what}; under this one they stay as they are")
     out = {"size": float((norm / vectors.clean.square().sum()).sqrt())}
 
     def margins(values: Tensor, groups: Tensor) -> Tensor:
@@ -140,13 +126,10 @@ def summary(vectors: Vectors, clusters: int, seed: int) -> tuple[dict[str, float
     fields = {"": vectors.drift, "_control": vectors.control, "_shuffled": wrong}
     for suffix, values in fields.items():
         for name, groups in (("clusters", group), ("overall", all_alike)):
-            for measure, number in concentration(values[test], groups[test]).items():
-                out[f"{measure}_{name}{suffix}"] = number
+            out[f"cosine_{name}{suffix}"] = concentration(values[test], groups[test])
             out[f"explained_{name}{suffix}"] = explained(values[test], margins(values, groups))
-    own, mismatched = (margins(values, group) for values in (vectors.drift, vectors.control))
+    mismatched = margins(vectors.control, group)
     out["explained_clusters_mismatched"] = explained(vectors.drift[test], mismatched)
-    out["alignment_clusters"] = alignment(vectors.drift[test], own)
-    out["alignment_clusters_mismatched"] = alignment(vectors.drift[test], mismatched)
     return out, group
 
 
@@ -176,10 +159,5 @@ def arrows(vectors: Vectors, groups: Tensor) -> dict[str, Tensor]:
         (v[chosen].double() @ plane).float()
         for v in (vectors.clean, vectors.drift, vectors.control)
     )
-    return {
-        "start": start,
-        "drift": drift,
-        "control": control,
-        "cluster": cluster,
-        "plane": share.float(),
-    }
+    arrows = {"start": start, "drift": drift, "control": control}
+    return {**arrows, "cluster": cluster, "plane": share.float()}

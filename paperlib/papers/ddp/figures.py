@@ -34,9 +34,7 @@ SHARES = (
 )
 
 
-def drift_arrows(
-    samples: Mapping[str, Tensor], condition: str, control: str = "mismatched conditions"
-) -> Figure:
+def drift_arrows(samples: Mapping[str, Tensor], condition: str) -> Figure:
     """Drifts of the same patches under one condition (left) and the control (right), in one plane.
 
     An arrow goes from the features of the clean patch to those of the degraded one; clusters of
@@ -45,27 +43,25 @@ def drift_arrows(
 
     Args:
         samples: those of `drift.Drift`.
-        condition, control: the panels' titles.
+        condition: the left panel's title.
     """
     start, cluster = samples["start"].numpy(), samples["cluster"].numpy()
     colors = np.array(sns.color_palette("deep", int(cluster.max()) + 1))
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 4.0), dpi=DPI, sharex=True, sharey=True)
+    panels = {"drift": condition, "control": "mismatched conditions"}
     shares = samples["plane"].tolist()
-    for ax, name, title, share in zip(
-        axes, ("drift", "control"), (condition, control), shares, strict=True
-    ):
+    for ax, (name, title), share in zip(axes, panels.items(), shares, strict=True):
         drift = samples[name].numpy()
         _arrows(ax, start, drift, colors[cluster], width=0.003, alpha=0.5)
         for number, color in enumerate(colors):
             own = cluster == number
-            _arrows(
-                ax, start[own].mean(0), drift[own].mean(0), [color * 0.6], width=0.009, alpha=1.0
-            )
+            mean = start[own].mean(0), drift[own].mean(0)
+            _arrows(ax, *mean, [color * 0.6], width=0.009, alpha=1.0)
         ax.set_title(f"{title} ({100 * share:.0f} % in the plane)", fontsize=9, pad=4)
         ax.tick_params(labelsize=7, pad=1)
         ax.set_xlabel("component 1", fontsize=8)
     axes[0].set_ylabel("component 2", fontsize=8)
-    ends = np.concatenate([start, *(start + samples[n].numpy() for n in ("drift", "control"))])
+    ends = np.concatenate([start, *(start + samples[name].numpy() for name in panels)])
     low, high = np.quantile(ends, (0.01, 0.99), axis=0)  # a few long arrows leave the panel
     (x, y), reach = (low + high) / 2, 0.53 * (high - low).max()
     for ax in axes:  # one scale for both directions: angles are seen as they are
@@ -78,21 +74,9 @@ def _arrows(
     ax: Axes, start: np.ndarray, drift: np.ndarray, color: Any, width: float, alpha: float
 ) -> None:
     """Arrows (n, 2) from their starts (n, 2), in the units of the axes."""
-    x, y = start.T
-    u, v = drift.T
-    ax.quiver(
-        x,
-        y,
-        u,
-        v,
-        angles="xy",
-        scale_units="xy",
-        scale=1.0,
-        width=width,
-        color=color,
-        alpha=alpha,
-        zorder=3 if alpha == 1 else 2,
-    )
+    units: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1.0}
+    order = 3 if alpha == 1 else 2
+    ax.quiver(*start.T, *drift.T, width=width, color=color, alpha=alpha, zorder=order, **units)
 
 
 def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -110,16 +94,8 @@ def prior(rows: Mapping[str, Mapping[str, float]]) -> Figure:
     for ax, kinds in zip(axes, (COSINES, SHARES), strict=True):
         for metric, label, color, marker in kinds:
             values = np.array([row[metric] for row in rows.values()])
-            ax.plot(
-                values.clip(LOWEST, 1),
-                heights,
-                marker,
-                color=color,
-                label=label,
-                markersize=4.5,
-                alpha=0.85,
-                clip_on=False,
-            )
+            look = {"color": color, "markersize": 4.5, "alpha": 0.85, "clip_on": False}
+            ax.plot(values.clip(LOWEST, 1), heights, marker, label=label, **look)
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_yticks(heights, list(rows))
         ax.tick_params(labelsize=7.5, pad=1)

@@ -30,9 +30,8 @@ class DDPOptions(Options):
         at: where the module is plugged in, see `networks.frozen_parts.plug_points`; "" is the
             network's own place.
         image: the module sees the degraded image beside its features.
-        residual: it predicts a difference, and starts as the identity. The default, unlike the
-            second-hand code's module: it then has the drift to learn and not the features, which a
-            few images do not show it.
+        residual: it predicts a difference, and starts as the identity, unlike the second-hand
+            code's module: a few images show it the drift, but not the features.
         norm: of the loss, "l2" (mean squared error, inferred) or "l1" (mean absolute error).
     """
 
@@ -48,11 +47,9 @@ class DDPOptions(Options):
 class DDP(Method):
     """Trains the module of a frozen classifier, the parent "frozen".
 
-    The module is all that the run hands on. Learned on one data set, it may be plugged into a
-    network of another, as in the paper (10 images of CUB for a network of ImageNet): a run on the
-    first data set with the second one's network as "frozen", and on the second a run with epochs=0,
-    the same "frozen" and the first run as "init". With epochs=0 and no "init", a residual module is
-    the identity: what is measured is the frozen network itself.
+    The module is all that the run hands on. To plug one that has learned on another data set into a
+    network, as the paper does (10 images of CUB for a network of ImageNet): a run there, with that
+    network as "frozen", is the "init" of a run here with epochs=0 and the same "frozen".
     """
 
     options_type = DDPOptions
@@ -93,10 +90,8 @@ class DDP(Method):
         clean, degraded = batch.clean_images, batch.degraded
         if clean.shape != degraded.shape:
             sizes = [tuple(images.shape[-2:]) for images in (degraded, clean)]
-            raise UserError(
-                "ddp compares features position by position: "
-                f"images of {sizes[0]} pixels for {sizes[1]}"
-            )
+            what = f"images of {sizes[0]} pixels for {sizes[1]}"
+            raise UserError(f"ddp compares features position by position: {what}")
         images = self.parts.normalised(torch.cat([clean, degraded]))
         clean_maps, degraded_maps = self.parts.maps(images).chunk(2)
         return clean_maps, degraded_maps, images[len(clean) :]
@@ -125,7 +120,6 @@ class DDP(Method):
             for maps in (degraded, mended)
         )
         scores = {"drift": drift, "drift_left": left}
-        # a module may be trained on a data set for detection
         if not self.same_classes or batch.labels.ndim > 1:
             return scores
         return {**classification(self.parts.classify(mended), batch.labels), **scores}

@@ -26,12 +26,9 @@ class FeatureDeDrifting(nn.Module):
     Args:
         channels: C of the maps, 64 in the code.
         image: the degraded image, at the size of the maps, is concatenated with them, as in the
-            code ("this means the original image is concatenated" is its comment; whether the paper
-            does so is not known).
-        residual: the module predicts what is to be added to the maps, and starts with adding
-            nothing: its last convolution starts from 0. Neither the code of FDM_DDP nor, as far as
-            is known, the paper has this; the same group's AFD adds the maps, too. Without it, the
-            last convolution starts as the others do.
+            code; whether the paper does so is not known.
+        residual: the module predicts what is to be added to the maps, from a last convolution of
+            zeros. The code of FDM_DDP does not; the same group's AFD adds the maps, too.
         rectify: a ReLU behind it all, as in the code, for maps that are not negative.
     """
 

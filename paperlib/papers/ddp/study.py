@@ -14,14 +14,10 @@ from paperlib.study import BaseStudy, Collected, Recipe, Results, RunCells, as_t
 NAMES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
 SEVERITY = 3  # of the single conditions
 QUALITIES = {1: 25, 2: 18, 3: 15, 4: 10, 5: 7}  # ImageNet-C's severities of JPEG compression
-JPEG = {
-    "name": "corruption",
-    "corruption": "jpeg_compression",
-    "severity": "1,2,3,4,5",
-    "table": "imagenet-c",
-}
+COMPRESSED = {"table": "imagenet-c", "corruption": "jpeg_compression", "severity": "1,2,3,4,5"}
+JPEG = {"name": "corruption", **COMPRESSED}
 
-# Where the ten images of "another data set" come from; other data sets are taken for themselves.
+# where the ten images of "another data set" come from
 ELSEWHERE = {"synthdigits": "scenes", "cifar10": "cifar100", "cifar100": "cifar10"}
 CUB = "cub@224"  # for folders of photographs, where it is available: the paper's own choice
 
@@ -35,11 +31,7 @@ VARIANTS: dict[str, dict[str, Plain]] = {
 
 
 class Study(BaseStudy[Settings]):
-    """Every run of the paper on one data set, under one profile.
-
-    A *cell* names what one number was measured on, e.g. "vgg16/blind"; numbers and claims in
-    `data/papers/ddp/` name the cells alike.
-    """
+    """Every run of the paper on one data set. Cells are named as in `data/papers/ddp/`."""
 
     # The runs.
 
@@ -55,8 +47,7 @@ class Study(BaseStudy[Settings]):
         recipe: Recipe | None = None,
         **fields: Any,
     ) -> Run:
-        """A module that learns to undo a degradation in the frozen network's features; `fields` are
-        those of `Run`."""
+        """A module that undoes a degradation in a network's features; `fields` are of `Run`."""
         frozen = self.frozen(network, seed)
         recipe = (recipe or self.settings.module).but(width=frozen.width)
         uses = {"frozen": frozen}
@@ -64,8 +55,7 @@ class Study(BaseStudy[Settings]):
 
     def blind(self, network: str, seed: int, options: Mapping[str, Plain] | None = None) -> Run:
         """One module for all seen corruptions at all severities; `options` are those of `DDP`."""
-        tests = tested_on(self.dataset)
-        degrade = trained_on(self.dataset)
+        degrade, tests = trained_on(self.dataset), tested_on(self.dataset)
         return self.module(network, seed, degrade, evaluate=tests, options=options)
 
     def single(self, network: str, seed: int, corruption: str) -> Run:
@@ -73,41 +63,33 @@ class Study(BaseStudy[Settings]):
         return self.module(network, seed, condition(self.dataset, corruption, SEVERITY))
 
     def from_ten(self, network: str, seed: int, elsewhere: bool = True) -> Run:
-        """The blind module learned from ten images, of another data set or of this one, plugged
-        into the network."""
+        """The blind module, learned from ten images of another data set, or of this one."""
         learned = self.module(network, seed, trained_on(self.dataset), self.settings.few)
         if elsewhere:  # `ten` asks whether CUB is there
             learned = dataclasses.replace(learned, dataset=ELSEWHERE.get(self.dataset, CUB))
         uses = {**learned.uses, "init": learned}
-        return dataclasses.replace(
-            self.blind(network, seed), epochs=0, uses=uses, degrade={"name": "none"}
-        )
+        tested = self.blind(network, seed)
+        return dataclasses.replace(tested, epochs=0, uses=uses, degrade={"name": "none"})
 
     def jpeg(self, network: str, seed: int, mended: bool) -> Run:
-        """A network under five JPEG qualities, with a module that learned from all five or as it
-        is."""
+        """A network under five JPEG qualities: as it is, or with a module learned from all five."""
         if not mended:
             return as_trained(self.frozen(network, seed), evaluate=(JPEG,))
-        names, table = str(JPEG["corruption"]), str(JPEG["table"])
+        names, table = COMPRESSED["corruption"], COMPRESSED["table"]
         degrade = {"name": "random_corruption", "table": table, "corruptions": names}
         return self.module(network, seed, degrade, evaluate=(JPEG,))
 
     def drift(self, network: str, seed: int, corruption: str) -> Run:
-        """The observation behind the prior, under one corruption at one severity; the control are
-        all others."""
-        return self.run(
-            network,
-            seed,
-            self.settings.recipes[network].but(epochs=0),
-            "drift",
-            uses={"network": self.frozen(network, seed)},
-            degrade=condition(self.dataset, corruption, SEVERITY),
-            options={
-                "control": ",".join(name for name in seen(self.dataset) if name != corruption),
-                "control_severity": str(SEVERITY),
-                "control_table": severity_table(self.dataset),
-            },
-        )
+        """The observation behind the prior, under one corruption; all others are the control."""
+        options = {
+            "control": ",".join(name for name in seen(self.dataset) if name != corruption),
+            "control_severity": str(SEVERITY),
+            "control_table": severity_table(self.dataset),
+        }
+        uses = {"network": self.frozen(network, seed)}
+        degrade = condition(self.dataset, corruption, SEVERITY)
+        recipe = self.settings.recipes[network].but(epochs=0)
+        return self.run(network, seed, recipe, "drift", options, uses=uses, degrade=degrade)
 
     # The tables and figures.
 
@@ -128,10 +110,9 @@ class Study(BaseStudy[Settings]):
         }
 
     def ten(self) -> RunCells:
-        """Cells "<network>/ten" (images of another data set) and, as a control, "<network>/ten-own"
-        (of this one)."""
+        """Cells "<network>/ten" (images of another data set) and "<network>/ten-own" (control)."""
         cells: RunCells = {}
-        there = self.dataset in ELSEWHERE or datasets.found(CUB, None)
+        there = self.dataset in ELSEWHERE or datasets.is_available(CUB, None)
         for network in self.settings.networks:
             seeds = self.seeds if there else ()
             cells[f"{network}/ten"] = [self.from_ten(network, seed) for seed in seeds]
@@ -148,13 +129,10 @@ class Study(BaseStudy[Settings]):
 
     def drifts(self) -> RunCells:
         """Cells "<corruption>", of the first network."""
-        network = self.settings.networks[0]
-        return {
-            name: [self.drift(network, seed, name) for seed in self.seeds]
-            for name in seen(self.dataset)
-        }
+        network, names = self.settings.networks[0], seen(self.dataset)
+        return {name: [self.drift(network, seed, name) for seed in self.seeds] for name in names}
 
-    def silences(self) -> RunCells:
+    def ablations(self) -> RunCells:
         """Cells "<network>/blind/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
@@ -164,10 +142,7 @@ class Study(BaseStudy[Settings]):
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=ddp` trains on a data set: records by item and cell.
-
-    A cell that `results` knows nothing of is empty.
-    """
+    """All that `make reproduce PAPER=ddp` trains on a data set: records by item and cell."""
     runs = Study(settings, dataset)
     items = {
         "main": runs.main(),
@@ -175,6 +150,6 @@ def study(settings: Settings, dataset: str, results: Results) -> Collected:
         "ten": runs.ten(),
         "jpeg": runs.jpegs(),
         "drift": runs.drifts(),
-        "silences": runs.silences(),
+        "ablations": runs.ablations(),
     }
     return collect(results, items)

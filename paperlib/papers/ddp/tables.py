@@ -25,16 +25,15 @@ def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     modules = f"modules {settings.images(settings.module)}"
     images = f"{settings.images()} training images"
-    return settings.described([images, modules, *settings.narrowed(NAMES)])
+    return settings.caption([images, modules, *settings.width_text(NAMES)])
 
 
 def scores(dataset: str, items: Items) -> Scores:
     """All numbers, the summaries of those tested under all corruptions, and further rows.
 
     "q25" to "q7": top-1 by JPEG quality. "drift_left_share": the squared distance to the clean
-    features behind a module, as a share of that without. Cell "<network>/condition": what modules
-    for one corruption each have under their own, with the frozen network's metrics
-    ("top1@fog-3"). "condition": the mean over those.
+    features behind a module over that without. Cell "<network>/condition": each module for one
+    corruption under its own, named as the frozen network's metrics; "condition": their mean.
     """
     found = with_summaries(Scores.of(*items.values()), "frozen", dataset)
     return found.plus([*_qualities(found), *_drift_left(found), *_conditions(dataset, found)])
@@ -70,10 +69,8 @@ def _conditions(dataset: str, found: Scores) -> Iterator[Score]:
 
 def printed() -> Table:
     """What is printed of DDP elsewhere: the row of SFD's poster."""
-    rows = [
-        (row["network"], row["model"], *(row[name] for name in SUMMARIES))
-        for row in read_csv("ddp", "poster")
-    ]
+    columns = ("network", "model", *SUMMARIES)
+    rows = [tuple(row[name] for name in columns) for row in read_csv("ddp", "poster")]
     title = "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE"
     return Table(title, ("", "", *SUMMARIES.values()), rows)
 
@@ -129,8 +126,7 @@ def single_gains(network: str, dataset: str, found: Scores) -> dict[str, Estimat
 
 
 def summary_gains(network: str, model: str, dataset: str, found: Scores) -> dict[str, Estimate]:
-    """Corruption -> gain of a module for all of them over the frozen network, mean over
-    severities."""
+    """Corruption -> gain of one module for all over the frozen network, mean over severities."""
     return found.gains(f"{network}/{model}", f"{network}/frozen", (*seen(dataset), *EXTRA))
 
 
@@ -142,12 +138,14 @@ def gains(settings: Settings, dataset: str, found: Scores) -> Tables:
     tables = Tables()
     alone = f"a module for it, severity {SEVERITY}"
     for network in settings.networks:
-        columns = {
-            f"{alone}: drift left": _drift_left_texts(network, dataset, found),
-            alone: _gain_texts(single_gains(network, dataset, found)),
-            "one for all": _gain_texts(summary_gains(network, "blind", dataset, found)),
-            "one for all, 10 images": _gain_texts(summary_gains(network, "ten", dataset, found)),
+        by_model = {
+            alone: single_gains(network, dataset, found),
+            "one for all": summary_gains(network, "blind", dataset, found),
+            "one for all, 10 images": summary_gains(network, "ten", dataset, found),
         }
+        columns = {f"{alone}: drift left": _drift_left_texts(network, dataset, found)}
+        for header, own in by_model.items():
+            columns[header] = {name: gain_text(gain) for name, gain in own.items()}
         columns = {header: column for header, column in columns.items() if column}
         rows = [
             (name, *(column.get(name, NOTHING) for column in columns.values()))
@@ -158,18 +156,11 @@ def gains(settings: Settings, dataset: str, found: Scores) -> Tables:
     return tables
 
 
-def _gain_texts(gains: Mapping[str, Estimate]) -> dict[str, str]:
-    return {name: gain_text(gain) for name, gain in gains.items()}
-
-
 def _drift_left_texts(network: str, dataset: str, found: Scores) -> dict[str, str]:
     """Corruption -> how much of the drift its own module leaves."""
-    out = {}
-    for name in seen(dataset):
-        share = found.estimate(f"{network}/condition/{name}", "drift_left_share")
-        if share is not None:
-            out[name] = f"{share.mean:.2f}"
-    return out
+    cells = {name: f"{network}/condition/{name}" for name in seen(dataset)}
+    shares = {name: found.estimate(cell, "drift_left_share") for name, cell in cells.items()}
+    return {name: f"{share.mean:.2f}" for name, share in shares.items() if share}
 
 
 def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -221,11 +212,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     out = [printed()]
     for dataset, items in studies.items():
         found = scores(dataset, items)
-        out += [
-            drift(settings, dataset, found),
-            main(settings, dataset, found),
-            *gains(settings, dataset, found),
-            jpeg(settings, dataset, found),
-            ablations(settings, dataset, found),
-        ]
+        out += [part(settings, dataset, found) for part in (drift, main)]
+        out += gains(settings, dataset, found)
+        out += [part(settings, dataset, found) for part in (jpeg, ablations)]
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

@@ -1,7 +1,4 @@
-"""What a student step of DFD costs, against the same step as usually written (`make bench`).
-
-Contestants take turns in one process, as in `paperlib.bench.race`.
-"""
+"""What a student step of DFD costs, against the same step as usually written (`make bench`)."""
 
 import dataclasses
 import itertools
@@ -43,22 +40,16 @@ class UsualPairs(torch.utils.data.Dataset):
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor, int]:
         high = self.augment(self.images[i])
-        low = high.resize((8, 8), Image.Resampling.BICUBIC).resize(
-            (32, 32), Image.Resampling.BICUBIC
-        )
+        small = high.resize((8, 8), Image.Resampling.BICUBIC)
+        low = small.resize((32, 32), Image.Resampling.BICUBIC)
         return TF.to_tensor(high), TF.to_tensor(low), self.labels[i]
 
 
 def usual_steps(run: Run, device: str) -> Steps:
     """The same step as most programs write it: DataLoader, PIL, float32, NCHW, unfused SGD."""
     data = datasets.load(run.dataset).train
-    loader = DataLoader(
-        UsualPairs(data.images, data.labels),
-        run.batch_size,
-        shuffle=True,
-        num_workers=2,
-        drop_last=True,
-    )
+    pairs = UsualPairs(data.images, data.labels)
+    loader = DataLoader(pairs, run.batch_size, shuffle=True, num_workers=2, drop_last=True)
     student = networks.build(run.network, 10, run.width).to(device)
     teacher = networks.build(run.network, 10, run.width).to(device).eval()
     optimizer = torch.optim.SGD(
@@ -86,11 +77,8 @@ def variants(device: str) -> list[tuple[int, Execution]]:
     """Batch sizes and ways of execution to compare on a device."""
     if device == "cpu":
         return [(64, Execution.on("cpu", precision)) for precision in ("fp32", "auto")]
-    sizes, precisions = (128, 512, 1024), ("fp32", "bf16")
-    return [
-        (n, Execution(device, p, c))
-        for n, p, c in itertools.product(sizes, precisions, (False, True))
-    ]
+    ways = itertools.product((128, 512, 1024), ("fp32", "bf16"), (False, True))
+    return [(size, Execution(device, precision, compiled)) for size, precision, compiled in ways]
 
 
 def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
@@ -99,19 +87,16 @@ def main(device: str = "auto", rounds: int = 4, seconds: float = 12.0) -> Path:
     results = []
     for batch, execution in dict.fromkeys(variants(device)):
         run = student(batch)
-        trainer = ours(run, execution)
         # compiled code has no modules to hook
         eager = dataclasses.replace(execution, compile=False)
-        speeds = race(
-            {"ours": our_steps(trainer), "usual": usual_steps(run, device)}, device, rounds, seconds
-        )
+        steps = {"ours": our_steps(ours(run, execution)), "usual": usual_steps(run, device)}
+        speeds = race(steps, device, rounds, seconds)
         ratios = [a / b for a, b in zip(speeds["ours"], speeds["usual"], strict=True)]
         mine = statistics.median(speeds["ours"])
         # Forward and backward of the student are three forward passes, the teacher is one.
         work = 4 * flops(run.network, run.width, "supervised", 32) * mine
-        peak = next(
-            (value for key, value in PEAK.items() if key in execution.provenance()["device"]), None
-        )
+        name = execution.provenance()["device"]
+        peak = next((value for key, value in PEAK.items() if key in name), None)
         results.append(
             {
                 "step": "dfd resnet18",

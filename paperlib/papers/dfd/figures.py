@@ -13,24 +13,15 @@ from paperlib.figures import DPI, LOSS, PAGE, STUDENT, TEACHER
 
 
 def _box(ax: Axes, x: float, y: float, text: str, color: Any, width: float = 1.5) -> None:
-    shape = FancyBboxPatch(
-        (x, y), width, 0.8, boxstyle="round,pad=0.06", facecolor=(*color[:3], 0.18), edgecolor=color
-    )
-    ax.add_patch(shape)
+    colors = {"facecolor": (*color[:3], 0.18), "edgecolor": color}
+    ax.add_patch(FancyBboxPatch((x, y), width, 0.8, boxstyle="round,pad=0.06", **colors))
     ax.text(x + width / 2, y + 0.4, text, ha="center", va="center", fontsize=9)
 
 
-def _arrow(
-    ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "", style: str = "-"
-) -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=11, linestyle=style, color="0.3"
-        )
-    )
-    ax.text(
-        (start[0] + end[0]) / 2 + 0.08, (start[1] + end[1]) / 2 + 0.1, text, fontsize=8, color="0.3"
-    )
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "") -> None:
+    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color="0.3"))
+    x, y = (start[0] + end[0]) / 2 + 0.08, (start[1] + end[1]) / 2 + 0.1
+    ax.text(x, y, text, fontsize=8, color="0.3")
 
 
 def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
@@ -44,12 +35,8 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
     ax.set_aspect("equal")
     ax.axis("off")
     for image, y, label in ((high, 2.3, "$I^{hr}$"), (low, 0.2, "$I^{lr}$")):
-        ax.imshow(
-            image.permute(1, 2, 0).numpy(),
-            extent=(0.1, 1.2, y - 0.1, y + 1.0),
-            aspect="equal",
-            zorder=2,
-        )
+        pixels = image.permute(1, 2, 0).numpy()
+        ax.imshow(pixels, extent=(0.1, 1.2, y - 0.1, y + 1.0), aspect="equal", zorder=2)
         ax.text(0.65, y + 1.12, label, ha="center", fontsize=9)
         _arrow(ax, (1.3, y + 0.4), (2.25, y + 0.4))
     _arrow(ax, (0.65, 2.15), (0.65, 1.55), "down, up")
@@ -59,15 +46,9 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
         _arrow(ax, (4.0, y + 0.4), (4.75, y + 0.4))
         _box(ax, 4.9, y, name, color, 1.3)
     _arrow(ax, (5.55, 2.2), (5.55, 1.95))
-    _arrow(ax, (5.55, 1.06), (5.55, 1.42), "")
-    ax.text(
-        5.7,
-        1.68,
-        r"$L_{distillation}=\frac{1}{2}\,\Vert f_s-f_t\Vert_2^2$",
-        fontsize=9,
-        va="center",
-        color=LOSS,
-    )
+    _arrow(ax, (5.55, 1.06), (5.55, 1.42))
+    distance = r"$L_{distillation}=\frac{1}{2}\,\Vert f_s-f_t\Vert_2^2$"
+    ax.text(5.7, 1.68, distance, fontsize=9, va="center", color=LOSS)
     ax.plot([5.55], [1.68], marker="o", color=LOSS, markersize=8)
     _arrow(ax, (6.3, 0.6), (7.0, 0.6))
     _box(ax, 7.15, 0.2, "linear,\nsoftmax", STUDENT, 1.1)

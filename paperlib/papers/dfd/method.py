@@ -68,7 +68,7 @@ class DFD(Supervised):
 
     options_type = DFDOptions
     options: DFDOptions
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
     reads_clean = True
 
     def __init__(

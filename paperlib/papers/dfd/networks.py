@@ -1,18 +1,16 @@
 """Super-resolution by a factor of 2: the networks of DFD's Table 2 and Fig. 3.
 
-SRGAN's discriminator is here, too.
-
-All take float images (B, 3, h, h) in [0, 1] and return (B, 3, 2h, 2h), on the same scale and not
-clipped. The originals of VDSR and ESPCN work on the luminance alone; these work on RGB, because a
-classifier is to read the result. Convolutions keep PyTorch's default initialisation (uniform,
-Kaiming with a = sqrt(5)) except where a paper names another. `width` scales every hidden channel
-count.
+All but SRGAN's discriminator take float images (B, 3, h, h) in [0, 1] and return (B, 3, 2h, 2h), on
+the same scale and not clipped. The originals of VDSR and ESPCN work on the luminance alone; these
+work on RGB, because a classifier is to read the result. Convolutions keep PyTorch's default
+initialisation (uniform, Kaiming with a = sqrt(5)) except where a paper names another. `width`
+scales every hidden channel count.
 """
 
 from torch import Tensor, nn
 
 from paperlib.degrade.lowres import resize
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 
 
 def _channels(width: float, *counts: int) -> list[int]:
@@ -66,9 +64,8 @@ class ESPCN(nn.Module):
         for _ in range(depth - 2):
             layers += [nn.Conv2d(c, inner, 3, padding=1), nn.Tanh()]
             c = inner
-        self.layers = nn.Sequential(
-            *layers, nn.Conv2d(c, 3 * 2**2, 3, padding=1), nn.PixelShuffle(2)
-        )
+        layers += [nn.Conv2d(c, 3 * 2**2, 3, padding=1), nn.PixelShuffle(2)]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, 3, 2h, 2w)."""
@@ -113,9 +110,8 @@ class SRResNet(nn.Module):
             nn.Conv2d(c, c, 3, padding=1, bias=False),
             nn.BatchNorm2d(c),
         )
-        self.enlarge = nn.Sequential(
-            nn.Conv2d(c, 4 * c, 3, padding=1), nn.PixelShuffle(2), nn.PReLU()
-        )
+        shuffle = nn.PixelShuffle(2)
+        self.enlarge = nn.Sequential(nn.Conv2d(c, 4 * c, 3, padding=1), shuffle, nn.PReLU())
         self.out = nn.Conv2d(c, 3, 9, padding=4)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -148,11 +144,9 @@ class Discriminator(nn.Module):
         ]
         channels = first
         for i, out in enumerate(rest):
-            layers += [
-                nn.Conv2d(channels, out, 3, stride=2 - i % 2, padding=1, bias=False),
-                nn.BatchNorm2d(out, track_running_stats=False),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            convolution = nn.Conv2d(channels, out, 3, stride=2 - i % 2, padding=1, bias=False)
+            norm = nn.BatchNorm2d(out, track_running_stats=False)
+            layers += [convolution, norm, nn.LeakyReLU(0.2, inplace=True)]
             channels = out
         head = (nn.Linear(channels, units), nn.LeakyReLU(0.2, inplace=True), nn.Linear(units, 1))
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
@@ -162,25 +156,14 @@ class Discriminator(nn.Module):
         return self.layers(2 * images - 1).squeeze(1)
 
 
-SUPER_RESOLVERS: dict[str, type[VDSR] | type[ESPCN] | type[SRResNet]] = {
-    "vdsr": VDSR,
-    "espcn": ESPCN,
-    "srresnet": SRResNet,
-}
+SUPER_RESOLVERS = {"vdsr": VDSR, "espcn": ESPCN, "srresnet": SRResNet}
 
 
 def build(name: str, width: float = 1.0, depth: int | None = None) -> nn.Module:
-    """A freshly initialised super-resolution network; `depth` None is the published one.
+    """A freshly initialised network by name; `depth` None is the published one, else at least 2.
 
     Raises:
-        UserError: unknown name, or a depth under 2.
+        UserError: unknown name.
     """
     make = SUPER_RESOLVERS[choose("super-resolution network", name, SUPER_RESOLVERS)]
-    check_depth(depth)
     return make(width) if depth is None else make(width, depth)
-
-
-def check_depth(depth: int | None) -> None:
-    """Raises `UserError` for a depth under 2; None is the published one."""
-    if depth is not None and depth < 2:
-        raise UserError(f"depth is {depth}; it must be at least 2")

@@ -13,11 +13,7 @@ PAPERS_LAMBDA = 2.0  # section 3.4
 SIZES = {8: 4, 16: 2}  # resolution -> s, section 3.1
 MAIN = "resnet18"  # the network of Table 2
 NAMES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "resnet18": "ResNet-18"}
-
-# Where the student starts: with the base network's random weights, so that the two differ by
-# distillation alone. The paper fine-tunes "pre-trained models"; a student that starts from trained
-# weights has had more training than its base.
-INIT = "scratch"
+SUPER_RESOLVERS = ("espcn", "srresnet", "srgan", "vdsr")
 
 
 def low(size: int, **kernels: str) -> dict[str, int | str]:
@@ -51,30 +47,27 @@ class Study(BaseStudy[Settings]):
         size: int,
         seed: int,
         lambda_: float,
-        init: str = INIT,
+        init: str = "scratch",
         holdout: int = 0,
         **options: str,
     ) -> Run:
-        """The student. `init` is "teacher", "lr" (the base network) or "scratch"; `options` are
-        those of `DFD`."""
+        """The student, with further `options` of `DFD`; it starts from `init`.
+
+        "scratch", the default, are the base network's random weights, so that the two differ by
+        distillation alone. The paper fine-tunes "pre-trained models": "teacher" or "lr" (the base
+        network) give the student more training than its base has had.
+        """
         uses = {"teacher": self.high(network, seed, holdout)}
         if init == "teacher":
             uses["init"] = uses["teacher"]
         elif init == "lr":
             uses["init"] = self.base(network, size, seed, holdout=holdout)
-        return self.run(
-            network,
-            seed,
-            method="dfd",
-            degrade=low(size),
-            options={"lambda_": float(lambda_), **options},
-            uses=uses,
-            holdout=holdout,
-        )
+        own: dict[str, Any] = {"lambda_": float(lambda_), **options}
+        fields: dict[str, Any] = {"degrade": low(size), "uses": uses, "holdout": holdout}
+        return self.run(network, seed, method="dfd", options=own, **fields)
 
     def super_resolver(self, name: str) -> Run:
-        """One of the profile's `super_resolution`, trained from 8x8 to 16x16; always seed 0, as the
-        classifiers behind it vary."""
+        """A super-resolution network, 8x8 to 16x16; seed 0, as the classifiers behind it vary."""
         recipe, degrade = self.settings.super_resolution[name], low(8, up="none")
         if name != "srgan":
             return self.run(name, 0, recipe, "super_resolution", degrade=degrade)
@@ -90,16 +83,14 @@ class Study(BaseStudy[Settings]):
     # The tables and figures: lists of the runs above, by cell.
 
     def fig2(self) -> RunCells:
-        """Cells "<network>": the base network, and the student at every lambda; 8x8, one seed,
-        with images held out."""
+        """Cells "<network>/tuned/<lambda>" and "<network>/tuned", the base; 8x8, one seed."""
         held = self.settings.holdout
-        return {
-            network: [
-                self.base(network, 8, seed=0, holdout=held),
-                *(self.student(network, 8, 0, value, holdout=held) for value in LAMBDAS),
-            ]
-            for network in self.settings.networks
-        }
+        cells: RunCells = {}
+        for network in self.settings.networks:
+            cells[f"{network}/tuned"] = [self.base(network, 8, seed=0, holdout=held)]
+            for x in LAMBDAS:
+                cells[f"{network}/tuned/{x:g}"] = [self.student(network, 8, 0, x, holdout=held)]
+        return cells
 
     def table1(self, lambdas: Mapping[str, float]) -> RunCells:
         """Cells "<network>/hr", "<network>/lr/<size>", "<network>/dfd/<size>"."""
@@ -114,8 +105,7 @@ class Study(BaseStudy[Settings]):
         return cells
 
     def table2(self) -> RunCells:
-        """Cells "resnet18/<super-resolution network>/8"; the other rows of Table 2 are cells of
-        Table 1."""
+        """Cells "resnet18/<super-resolution network>/8"; other rows are cells of Table 1."""
         return {
             f"{MAIN}/{name}/8": [self.on_super_resolved(MAIN, name, seed) for seed in self.seeds]
             for name in ("vdsr", "espcn", "srgan")
@@ -123,25 +113,17 @@ class Study(BaseStudy[Settings]):
 
     def fig3(self) -> RunCells:
         """Cells "<super-resolution network>"; its images lie beside the record."""
-        return {
-            name: [self.super_resolver(name)] for name in ("espcn", "srresnet", "srgan", "vdsr")
-        }
+        return {name: [self.super_resolver(name)] for name in SUPER_RESOLVERS}
 
-    def silences(self, lambda_: float) -> RunCells:
-        """What the paper leaves open, ResNet-18 at 8x8: each variant changes one default of the
-        student.
+    def ablations(self, lambda_: float) -> RunCells:
+        """What the paper leaves open: students of ResNet-18 at 8x8, each with one default changed.
 
         The student from the teacher's weights has a control, the base network from the same weights
         without distillation, and both get all seeds; the other variants get one.
         """
-        cells = {
-            f"{MAIN}/lr/8/init=teacher": [
-                self.base(MAIN, 8, seed, init="teacher") for seed in self.seeds
-            ],
-            f"{MAIN}/dfd/8/init=teacher": [
-                self.student(MAIN, 8, seed, lambda_, init="teacher") for seed in self.seeds
-            ],
-        }
+        bases = [self.base(MAIN, 8, seed, "teacher") for seed in self.seeds]
+        students = [self.student(MAIN, 8, seed, lambda_, "teacher") for seed in self.seeds]
+        cells = {f"{MAIN}/lr/8/init=teacher": bases, f"{MAIN}/dfd/8/init=teacher": students}
         for option, value in (("init", "lr"), ("reduction", "sum"), ("feature", "pre")):
             change: dict[str, Any] = {option: value}
             cells[f"{MAIN}/dfd/8/{option}={value}"] = [self.student(MAIN, 8, 0, lambda_, **change)]
@@ -153,32 +135,31 @@ def best_lambda(records: list[Record], default: float = PAPERS_LAMBDA) -> float:
 
     `default` (the paper's finding) stands in where nothing was tuned.
     """
-    tuned = [record for record in records if record.run.method == "dfd"]
-    if not tuned:
-        return default
-    best = max(
-        tuned,
-        key=lambda record: (
-            record.metrics["validation_top1"],
-            -float(record.run.options["lambda_"]),
-        ),
-    )
-    return float(best.run.options["lambda_"])
+    top1 = {
+        float(record.run.options["lambda_"]): record.metrics["validation_top1"]
+        for record in records
+        if record.run.method == "dfd"
+    }
+    return max(sorted(top1), key=top1.__getitem__, default=default)
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
     """All that `make reproduce PAPER=dfd` trains: lambda is tuned first, then comes the rest.
 
-    Returns records by item ("fig2", "table1", "fig3", "table2", "silences") and cell; a cell that
+    Returns records by item ("fig2", "table1", "fig3", "table2", "ablations") and cell; a cell that
     `results` knows nothing of is empty.
     """
     runs = Study(settings, dataset)
     tuned = collect(results, {"fig2": runs.fig2()})
-    lambdas = {network: best_lambda(records) for network, records in tuned["fig2"].items()}
+    records = [record for cell in tuned["fig2"].values() for record in cell]
+    lambdas = {
+        network: best_lambda([record for record in records if record.run.network == network])
+        for network in settings.networks
+    }
     rest = {
         "table1": runs.table1(lambdas),
         "fig3": runs.fig3(),
         "table2": runs.table2(),
-        "silences": runs.silences(lambdas.get(MAIN, PAPERS_LAMBDA)),
+        "ablations": runs.ablations(lambdas.get(MAIN, PAPERS_LAMBDA)),
     }
     return tuned | collect(results, rest)

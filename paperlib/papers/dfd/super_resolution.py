@@ -8,6 +8,7 @@ network", CVPR 2017.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,13 @@ from torch.nn import functional as F
 
 from paperlib.degrade.levels import to_8_bit
 from paperlib.degrade.lowres import resize
+from paperlib.errors import UserError
 from paperlib.evaluation import psnr, ssim
 from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.networks.classifier import Classifier
 from paperlib.papers.dfd import networks
 from paperlib.papers.dfd.networks import Discriminator
 from paperlib.runs import Run
-
-SAMPLES = 8
 
 
 def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
@@ -32,10 +32,7 @@ def pixel_loss(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def content_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Equation (5): the mean squared difference of two images' feature maps (B, C, h, w).
-
-    The sum over the C channels that the equation leaves unsaid is a mean here.
-    """
+    """Equation (5): the mean squared difference of feature maps (B, C, h, w), over C, too."""
     return F.mse_loss(features.float(), targets.float())
 
 
@@ -50,14 +47,8 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def content_features(classifier: Classifier, images: Tensor, size: int) -> Tensor:
-    """The last feature maps (B, C, h, w) of images (B, 3, H, H), enlarged to `size` first.
-
-    They are taken behind the ReLU, as the paper takes them. Gradients reach the images where these
-    ask for them.
-    """
-    enlarged = resize(images, size)
-    normal = (enlarged - classifier.mean.view(3, 1, 1)) / classifier.std.view(3, 1, 1)
-    return classifier.body(normal).relu()
+    """The last feature maps (B, C, h, w), behind the ReLU, of images (B, 3, H, H) at `size`."""
+    return classifier.maps(resize(images, size)).relu()
 
 
 @dataclass(frozen=True)
@@ -65,29 +56,24 @@ class SuperResolutionOptions(Options):
     """Options of a super-resolution network.
 
     Attributes:
-        depth: of the network, at least 2, see `paperlib.papers.dfd.networks`; None is the published
-            one.
+        depth: of the network, at least 2, see `networks`; None is the published one.
     """
 
     depth: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        networks.check_depth(self.depth)
+        if self.depth is not None and self.depth < 2:
+            raise UserError(f"depth is {self.depth}; it must be at least 2")
 
 
 class SuperResolution(Method):
     """A network that doubles the size of the degraded images, trained by its mean squared error."""
 
     options_type = SuperResolutionOptions
-    options: SuperResolutionOptions
 
     def __init__(
-        self,
-        run: Run,
-        task: Task,
-        parents: Mapping[str, nn.Module],
-        options: SuperResolutionOptions,
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
     ) -> None:
         super().__init__(run, task, parents, options)
         self.kernel = str(run.degrade.get("down", "bicubic"))
@@ -105,10 +91,7 @@ class SuperResolution(Method):
         return task.size // int(run.degrade.get("factor", 4))
 
     def target(self, batch: Batch) -> Tensor:
-        """The clean images, downsampled half as far: (B, 3, 2h, 2h) in [0, 1].
-
-        They are made by the kernel that made the degraded images, and in 8 bits like them.
-        """
+        """The clean images, reduced half as far, also to 8 bits: (B, 3, 2h, 2h) in [0, 1]."""
         return to_8_bit(resize(batch.clean_images, 2 * batch.degraded.shape[-1], self.kernel))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -129,7 +112,7 @@ class SuperResolution(Method):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images as the network sees them, as it returns them and as they should be."""
-        batch = batch.part(slice(SAMPLES))
+        batch = batch.part(slice(8))
         output = self.network(batch.degraded).float()
         images = {"input": batch.degraded, "output": output, "target": self.target(batch)}
         return pictures(images)
@@ -163,21 +146,13 @@ class SRGAN(SuperResolution):
     """
 
     options_type = SRGANOptions
-    options: SRGANOptions
-    required_parents = (("content", "a classifier to compare contents"),)
+    required_parents = ("content",)
 
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SRGANOptions
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Any
     ) -> None:
         super().__init__(run, task, parents, options)
-        names = ("content", "pixel", "adversarial")
-        self.weights = {name: getattr(options, name) for name in names}
         self.discriminator = Discriminator(run.width)
-
-    def _as_constant(self, images: Tensor) -> Tensor:
-        """The discriminator's logits (B,); gradients reach the images, not its weights."""
-        weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        return functional_call(self.discriminator, weights, (images,))
 
     def players(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of the generator's loss, unweighted, and the discriminator's loss: scalars."""
@@ -186,17 +161,19 @@ class SRGAN(SuperResolution):
         classifier, size = self.parents["content"], batch.clean_images.shape[-1]
         with torch.no_grad():
             wanted = content_features(classifier, target, size)
+        # the generator's gradients pass through the discriminator, not into its weights
+        constant = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
+        judged = functional_call(self.discriminator, constant, (output,))
         generator = {
             "content": content_loss(content_features(classifier, output, size), wanted),
             "pixel": pixel_loss(output, target),
-            "adversarial": adversarial_loss(self._as_constant(output)),
+            "adversarial": adversarial_loss(judged),
         }
-        return generator, discriminator_loss(
-            self.discriminator(target), self.discriminator(output.detach())
-        )
+        real, fake = self.discriminator(target), self.discriminator(output.detach())
+        return generator, discriminator_loss(real, fake)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The sum of the players' losses, each of which moves only its player, and all terms."""
         generator, discriminator = self.players(batch)
-        total = sum(self.weights[name] * term for name, term in generator.items())
+        total = sum(getattr(self.options, name) * term for name, term in generator.items())
         return {"loss": total + discriminator, **generator, "discriminator": discriminator}

@@ -6,33 +6,21 @@ from paperlib.evidence.claims import read_claims, read_numbers
 from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.dfd.profiles import Settings
-from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES
+from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES, SUPER_RESOLVERS
 from paperlib.report import NOTHING, Table, accuracy_table, claims_table, text
-
-SUPER_RESOLVERS = ("espcn", "srresnet", "srgan", "vdsr")
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     main = settings.recipes[MAIN]
     images = f"{settings.images(main)} training images"
-    widths = settings.narrowed(NAMES, [MAIN])
-    return settings.described([images, settings.schedule(main), *widths])
+    widths = settings.width_text(NAMES, [MAIN])
+    return settings.caption([images, settings.schedule(main), *widths])
 
 
-def scores(dataset: str, items: Items) -> Scores:
-    """All numbers. Those of Fig. 2 are cells "<network>/tuned/<lambda>" and "<network>/tuned"."""
-    by_lambda = {}
-    for network, records in items["fig2"].items():
-        for record in records:
-            value = record.run.options.get("lambda_")
-            by_lambda[_tuned(network, None if value is None else float(value))] = [record]
-    return Scores.of(by_lambda, *(items[item] for item in ("table1", "table2", "fig3", "silences")))
-
-
-def _tuned(network: str, value: float | None) -> str:
-    """The cell of a student trained with a lambda on fewer images, or of its base network."""
-    return f"{network}/tuned" if value is None else f"{network}/tuned/{value:g}"
+def scores(items: Items) -> Scores:
+    """All numbers, by the study's cells."""
+    return Scores.of(*items.values())
 
 
 def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
@@ -113,19 +101,16 @@ def lambda_curves(found: Scores) -> tuple[dict[str, float], dict[str, dict[float
     """
     bases, curves = {}, {}
     for network, name in NAMES.items():
-        top = {
-            value: found.estimate(_tuned(network, value), "validation_top1")
-            for value in (None, *LAMBDAS)
-        }
-        base = top.pop(None)
-        curve = {value: top1.mean for value, top1 in top.items() if value and top1}
+        base = found.estimate(f"{network}/tuned", "validation_top1")
+        top = {x: found.estimate(f"{network}/tuned/{x:g}", "validation_top1") for x in LAMBDAS}
+        curve = {x: top1.mean for x, top1 in top.items() if top1}
         if curve and base:
             bases[name], curves[name] = base.mean, curve
     return bases, curves
 
 
 def lambdas(dataset: str, found: Scores) -> Table:
-    """The numbers behind Fig. 2: held-out accuracies, the base network first; the best lambda."""
+    """The numbers behind Fig. 2: held-out accuracies, and the best lambda."""
     bases, curves = lambda_curves(found)
     rows = []
     for name, curve in curves.items():
@@ -154,8 +139,7 @@ def fig2_claims(dataset: str, found: Scores) -> Table:
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """The claims about a data set, or all of them on data that the paper does not use."""
-    found = scores(dataset, items)
-    return judge_claims(read_claims("dfd"), found, dataset, settings.profile == "paper")
+    return judge_claims(read_claims("dfd"), scores(items), dataset, settings.profile == "paper")
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
@@ -176,15 +160,11 @@ def untested(names: Sequence[str]) -> Table:
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `dfd.study` returned."""
-    measured = {name: scores(name, items) for name, items in studies.items()}
+    measured = {name: scores(items) for name, items in studies.items()}
     out = [table1(settings, measured), teachers(settings, measured)]
     for name, found in measured.items():
-        out += [
-            lambdas(name, found),
-            fig2_claims(name, found),
-            quality(name, found),
-            ablations(settings, name, found),
-        ]
+        out += [lambdas(name, found), fig2_claims(name, found)]
+        out += [quality(name, found), ablations(settings, name, found)]
     out.append(table2(settings, measured))
     out += [claims(settings, name, items) for name, items in studies.items()]
     return [*out, untested(list(studies))]

@@ -1,7 +1,6 @@
 """What feature quantization costs in a training step of ResNet-18 (`make bench`).
 
-Contestants take turns, as in `paperlib.bench.race`. Compiled, the non-linearity is fused with what
-is around it.
+Compiled, the non-linearity is fused with what is around it.
 """
 
 import itertools
@@ -13,10 +12,10 @@ from typing import Any
 from paperlib.bench import race as bench
 from paperlib.book import blocks
 from paperlib.execution import Execution
-from paperlib.papers.fq.study import MODELS
+from paperlib.papers.fq.study import OPTIONS
 from paperlib.runs import Run
 
-KINDS = {name: MODELS["resnet18"][name] for name in ("sf-10", "pow-1", "hpow", "sf-pow-10")}
+KINDS = ("sf-10", "pow-1", "hpow", "sf-pow-10")
 
 
 def contest(
@@ -26,15 +25,12 @@ def contest(
     common: dict[str, Any] = {"dataset": "synthdigits", "network": "resnet18", "lr": 0.01}
     common |= {"batch_size": batch, "width": width}
     runs = {"plain": Run("supervised", **common)}
-    runs |= {name: Run("fq", options=options, **common) for name, options in KINDS.items()}
+    runs |= {name: Run("fq", options=OPTIONS[name], **common) for name in KINDS}
     contestants = {name: bench.our_steps(bench.ours(run, execution)) for name, run in runs.items()}
     speeds = bench.race(contestants, execution.device, rounds, seconds)
-
-    def ratio(name: str) -> float:
-        """The median over the rounds of the speed over that of the plain network."""
-        turns = zip(speeds[name], speeds["plain"], strict=True)
-        return statistics.median(own / plain for own, plain in turns)
-
+    ratios = {
+        name: [a / b for a, b in zip(speeds[name], speeds["plain"], strict=True)] for name in KINDS
+    }
     return {
         "step": "resnet18",
         "batch": batch,
@@ -43,7 +39,7 @@ def contest(
         "images_per_second": {
             name: [round(x, 1) for x in values] for name, values in speeds.items()
         },
-        "ratio": {name: round(ratio(name), 3) for name in KINDS},
+        "ratio": {name: round(statistics.median(own), 3) for name, own in ratios.items()},
     }
 
 
@@ -57,10 +53,7 @@ def variants(device: str) -> list[tuple[int, Execution]]:
 
 
 def main(device: str = "auto", rounds: int = 5, seconds: float = 4.0) -> Path:
-    """Run everything, print it, and write the record: ten minutes on two cores.
-
-    Half of it is compiling.
-    """
+    """Run everything, print it, and write the record: ten minutes on two cores."""
     device = Execution.on(device).device
     results = []
     for batch, execution in dict.fromkeys(variants(device)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from paperlib.degrade.calibration import keeps
+from paperlib.degrade.calibration import calibrate
 from paperlib.degrade.distortions import DISTORTIONS
 from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError
@@ -74,7 +74,7 @@ class Calibration(Method):
 
     @staticmethod
     def build(run: Run, task: Task, options: CalibrationOptions) -> Classifier:
-        """The classifier of the architecture that the run names, which must be that of "init"."""
+        """The classifier that the run names, which must be that of "init"."""
         return Supervised.build(run, task, SupervisedOptions())
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
@@ -83,23 +83,11 @@ class Calibration(Method):
         images, labels = (torch.cat(part) for part in zip(*levels, strict=True))
         metrics: dict[str, float] = {}
         for name, share in self.options.shares.items():
-            found = keeps(
-                self._logits,
-                images,
-                labels,
-                DISTORTIONS[name],
-                share,
-                chance=self.chance,
-                strict=False,
-            )
+            found = calibrate(self._logits, images, labels, DISTORTIONS[name], share, self.chance)
             # one image, where a network sees nothing
             seen = max(found.clean - self.chance, 1 / len(labels))
-            kept = (found.accuracy - self.chance) / seen
-            metrics |= {
-                "top1": 100 * found.clean,
-                f"strength@{name}": found.strength,
-                f"kept@{name}": kept,
-            }
+            metrics |= {"top1": 100 * found.clean, f"strength@{name}": found.strength}
+            metrics[f"kept@{name}"] = (found.accuracy - self.chance) / seen
         return metrics
 
     def _logits(self, images: Tensor) -> Tensor:

@@ -2,44 +2,40 @@
 
 Nothing depends on how large the means are. Use::
 
-    clean, degraded = Recorder(layers), Recorder(layers)
+    clean, degraded = {}, {}
     for batch in batches:
-        with clean:
+        with recording(layers, clean):
             network(batch.clean)
-        with degraded:
+        with recording(layers, degraded):
             network(batch.degraded)
-    degraded.moments["conv1_1"].skewness - clean.moments["conv1_1"].skewness
+    degraded["conv1_1"].skewness - clean["conv1_1"].skewness
 """
 
+import contextlib
 import functools
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.networks import Classifier
 
 # Values that are float64 at a time, and variables among them: on a CPU 1 MB, which its cache holds
 # (8 times as fast as all at once); a GPU wants few large kernels.
 BLOCKS = {"cpu": (2**17, 256), "gpu": (2**26, 2**26)}
-UNITS = ("neurons", "channels")
-PLACES = ("conv", "bn", "relu")
 
 
 @dataclass(frozen=True)
 class CentralMoments:
     """The size of a set of samples, its mean, and sums of powers of distances from the mean.
 
-    `CentralMoments.of(values)` takes them from values, `a + b` is that of the two sets together, in
-    any order and grouping, up to rounding. Nothing is squared before its mean is taken off, so a
-    large mean costs no digits.
+    `a + b` is that of two sets together, in any order and grouping, up to rounding. Nothing is
+    squared before its mean is taken off, so a large mean costs no digits.
 
     Attributes:
         count: number of samples, n.
@@ -59,27 +55,18 @@ class CentralMoments:
 
         The device must have float64.
         """
-        # that of memory: channels may be last
-        order = sorted(range(1, values.ndim), key=values.stride, reverse=True)
-        laid = values.permute(0, *order)
-        flat = laid.reshape(len(values), math.prod(laid.shape[1:]))  # a view
+        flat = values.reshape(len(values), math.prod(values.shape[1:]))
         block, widest = BLOCKS["cpu" if values.device.type == "cpu" else "gpu"]
         columns = min(max(flat.shape[1], 1), widest)
+        rows = max(1, block // columns)
         blocks = [
-            cls._of_rows(part.split(max(1, block // columns)))
+            functools.reduce(operator.add, (cls._of_block(x.double()) for x in part.split(rows)))
             for part in flat.split(columns, dim=1)
         ]
-        back = [order.index(dim) for dim in range(1, values.ndim)]
-        parts = (
+        sums = (
             [getattr(moments, name) for moments in blocks] for name in ("mean", "m2", "m3", "m4")
         )
-        return cls(
-            len(values), *(torch.cat(part).view(laid.shape[1:]).permute(back) for part in parts)
-        )
-
-    @classmethod
-    def _of_rows(cls, parts: Sequence[Tensor]) -> "CentralMoments":
-        return functools.reduce(operator.add, (cls._of_block(part.double()) for part in parts))
+        return cls(len(values), *(torch.cat(parts).view(values.shape[1:]) for parts in sums))
 
     @classmethod
     def _of_block(cls, x: Tensor) -> "CentralMoments":
@@ -94,10 +81,7 @@ class CentralMoments:
         return cls(len(x), origin.sum(0) + mean, m2, m3, m4)
 
     def _about(self, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums of (x - mean + offset)^p for p = 2, 3, 4, by the binomial theorem.
-
-        The sum of x - mean is 0.
-        """
+        """The sums of (x - mean + offset)^p for p = 2, 3, 4; that of x - mean itself is 0."""
         n, a = self.count, offset
         m2 = self.m2 + n * a**2
         m3 = self.m3 + 3 * a * self.m2 + n * a**3
@@ -105,12 +89,10 @@ class CentralMoments:
         return m2, m3, m4
 
     def __add__(self, other: "CentralMoments") -> "CentralMoments":
-        """Those of both sets of samples together.
+        """Those of both sets of samples together: each set's sums about the common mean, added.
 
-        With delta = mean_b - mean_a, the common mean is mean_a + delta n_b / n. Each set's sums are
-        moved there and added. Expanded in delta these are the update formulas of Chan, Golub &
-        LeVeque (1979) for order 2 and of Pébay (2008, Sandia report SAND2008-6212) for orders 3 and
-        4.
+        Expanded in the difference of means, these are the update formulas of Chan, Golub & LeVeque
+        (1979) for order 2 and of Pébay (2008, Sandia report SAND2008-6212) for orders 3 and 4.
         """
         if not other.count:
             return self
@@ -118,10 +100,9 @@ class CentralMoments:
             return other
         n = self.count + other.count
         delta = other.mean - self.mean
-        sums = zip(
-            self._about(-delta * other.count / n), other._about(delta * self.count / n), strict=True
-        )
-        return CentralMoments(n, self.mean + delta * other.count / n, *(a + b for a, b in sums))
+        ours, theirs = self._about(-delta * other.count / n), other._about(delta * self.count / n)
+        sums = (a + b for a, b in zip(ours, theirs, strict=True))
+        return CentralMoments(n, self.mean + delta * other.count / n, *sums)
 
     def pooled(self) -> "CentralMoments":
         """Neurons (C, ...) -> channels (C,): positions become samples of the channel."""
@@ -133,19 +114,13 @@ class CentralMoments:
         return CentralMoments(self.count * self.mean[0].numel(), mean.flatten(), *sums)
 
     def affine(self, scale: Tensor, offset: Tensor) -> "CentralMoments":
-        """Those of scale * x + offset; both broadcast to the variables.
-
-        Skewness changes at most its sign.
-        """
+        """Those of scale * x + offset; both broadcast to the variables."""
         sums = (m * scale**p for p, m in ((2, self.m2), (3, self.m3), (4, self.m4)))
         return CentralMoments(self.count, self.mean * scale + offset, *sums)
 
     @property
     def variance(self) -> Tensor:
-        """m2 / n, the population's variance.
-
-        There is no Bessel correction, which is a fiftieth of a percent for 5,000 images.
-        """
+        """m2 / n, the population's variance: without Bessel's correction."""
         return self.m2 / self.count
 
     @property
@@ -175,95 +150,54 @@ class CentralMoments:
         return (self.m4 / self.count / self.variance**2 - 3).masked_fill(self.constant, torch.nan)
 
 
-def of_features(features: Tensor, unit: str = "neurons") -> CentralMoments:
-    """The moments of a layer's features (B, C, ...) over the images.
+@contextlib.contextmanager
+def recording(
+    layers: Mapping[str, nn.Module], moments: dict[str, CentralMoments]
+) -> Iterator[None]:
+    """Within `with`, adds to `moments` those of all that the layers put out, over the images.
 
-    Args:
-        unit: what a variable is. "neurons", the default: every position of every channel, (C, ...),
-            of which an image gives one sample. It is what the paper names, and 5,000 images are
-            5,000 samples of each. "channels": (C,), every position of every image is a sample; then
-            what differs from position to position (borders, the object in the middle) counts as
-            part of the distribution, and samples of one image depend on each other. It is what
-            batch norm takes its statistics of.
-    """
-    if choose("unit", unit, UNITS) == "channels" and features.ndim > 2:
-        features = features.movedim(1, -1).flatten(0, -2)
-    return CentralMoments.of(features)
-
-
-class Recorder:
-    """Within `with recorder:`, adds all that the layers put out to `recorder.moments`.
-
-    Enter it as often as you like; the hooks are gone whenever it is left.
+    Every position of every channel is a variable, as the paper has it: 5,000 images are 5,000
+    samples of each neuron.
 
     Args:
         layers: modules by name, each with one tensor (B, C, ...) for output.
-        unit: "neurons" or "channels", see `of_features`.
-        rectify: take the positive part of what the layers put out.
+        moments: by the same names, (C, ...); empty at first.
     """
 
-    def __init__(
-        self, layers: Mapping[str, nn.Module], unit: str = "neurons", rectify: bool = False
-    ) -> None:
-        self.layers, self.unit, self.rectify = layers, choose("unit", unit, UNITS), rectify
-        self.moments: dict[str, CentralMoments] = {}
-        self._hooks: list[RemovableHandle] = []
+    def adding_to(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def add(module: nn.Module, args: Any, features: Tensor) -> None:
+            new = CentralMoments.of(features.detach())
+            moments[name] = moments[name] + new if name in moments else new
 
-    def __enter__(self) -> "Recorder":
-        for name, layer in self.layers.items():
+        return add
 
-            def add(module: nn.Module, args: Any, features: Tensor, name: str = name) -> None:
-                # Here and now: the ReLU behind may overwrite the features.
-                new = of_features(
-                    features.detach().relu() if self.rectify else features.detach(), self.unit
-                )
-                self.moments[name] = self.moments[name] + new if name in self.moments else new
-
-            self._hooks.append(layer.register_forward_hook(add))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        while self._hooks:
-            self._hooks.pop().remove()
+    hooks = [layer.register_forward_hook(adding_to(name)) for name, layer in layers.items()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
-def convolutions(network: nn.Module, at: str = "conv") -> dict[str, nn.Module]:
-    """The convolutions of a network by name, in order of depth, or the batch norms behind them.
+def convolutions(network: nn.Module) -> dict[str, nn.Module]:
+    """The convolutions of a network by name, in order of depth, with their non-linearities.
 
     In a plain sequence they are called as in the VGG paper: "conv3_2" is the second one behind the
     second pooling layer. In other networks they are called as the modules are.
-
-    Args:
-        at: "conv" gives the convolutions, with the non-linearity of `insertion` if there is one;
-            "bn" the batch norms behind them, for those that have one; "relu" what is there to be
-            rectified: the batch norm, or the convolution without one. (Where a sum comes before the
-            ReLU, in ResNets, it is left out.)
     """
-    choose("place", at, PLACES)
     body = network.body if isinstance(network, Classifier) else network
     found: dict[str, nn.Module] = {}
-    block, number, last = 1, 0, ""
+    block, number = 1, 0
     for name, module in body.named_modules():
         if isinstance(module, nn.MaxPool2d):
             block, number = block + 1, 0
         elif isinstance(module, nn.Conv2d):
             number += 1
-            last = f"conv{block}_{number}" if name.isdigit() else name
-            if at != "bn":
-                found[last] = module
-        elif isinstance(module, nn.BatchNorm2d) and at != "conv" and last:
-            found[last] = module
+            found[f"conv{block}_{number}" if name.isdigit() else name] = module
     return found
 
 
-def chosen(network: nn.Module, names: str, at: str = "conv") -> dict[str, nn.Module]:
+def chosen(network: nn.Module, names: str) -> dict[str, nn.Module]:
     """Those of `convolutions` that are named, with commas between. Raises `UserError`."""
-    there = convolutions(network, at)
-    if not there:
-        raise UserError(f"the network has no layer {at!r} behind a convolution")
+    there = convolutions(network)
     return {name: there[choose("layer", name, there)] for name in map(str.strip, names.split(","))}

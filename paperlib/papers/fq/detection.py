@@ -10,11 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from paperlib.errors import choose
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.detector import Detection, DetectionOptions
 from paperlib.networks.detector import Detector
-from paperlib.papers.fq.insertion import KINDS, alphas
+from paperlib.papers.fq.insertion import alphas
 from paperlib.papers.fq.method import NonlinearityOptions, penalty
 from paperlib.runs import Run
 
@@ -24,10 +23,6 @@ class QuantizedDetectionOptions(NonlinearityOptions, DetectionOptions):
     """Options of a detector whose backbone may have a non-linearity; by default it has none."""
 
     kind: str = "none"
-
-    def __post_init__(self) -> None:
-        choose("kind", self.kind, ("none", *KINDS))
-        super().__post_init__()
 
 
 class QuantizedDetection(Detection):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,42 +15,36 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
-from paperlib.figures import DPI, PAGE, STUDENT, TEACHER, Interval
+from paperlib.figures import DPI, PAGE, STUDENT, TEACHER, Interval, legend
 from paperlib.papers.fq.central_moments import CentralMoments
 from paperlib.papers.fq.quantization import POW, SF, exponent
 
-# |alpha| under which a channel is all but an identity: exponents between 0.95 and 1.05
-IDENTITY = 0.05
+IDENTITY = 0.05  # |alpha| under which an exponent is all but 1: between 0.95 and 1.05
 # of drawn detections
 GREEN = "#00e000"
 LEAST = 0.5  # confidence from which a box is drawn
+SCENES = 3  # of each detector under each degradation
 INCHES = 1.35  # side of a picture
 
 
-def moment_shifts(
-    layers: Mapping[str, tuple[Tensor, Tensor]], unit: str = "neurons", share: float = 0.95
-) -> Figure:
-    """Histograms of the shift of skewness (above) and kurtosis (below), a column per layer.
+def moment_shifts(layers: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """The supplement's Fig. 1: shifts of skewness (above) and kurtosis (below), a column per layer.
 
-    It is the supplement's Fig. 1.
-
-    Every panel has its own horizontal axis, symmetric and wide enough for `share` of its values:
+    Every panel has its own horizontal axis, symmetric and wide enough for 95 % of its values:
     tails are heavy, and the kurtosis of one layer may shift ten times as much as that of another.
     The share beyond the axis is written above the panel, and drawn in its outermost bins. The
     dashed line is the median.
 
     Args:
-        layers: by name the shifts of skewness and of kurtosis, one value a neuron or channel; NaN
-            is left out.
-        unit: what has the shifts, "neurons" or "channels".
+        layers: by name the shifts of skewness and of kurtosis, one value per neuron; NaN is left
+            out.
     """
-    fig, axes = plt.subplots(
-        2, len(layers), figsize=(PAGE, 3.4), dpi=DPI, squeeze=False, sharey="row"
-    )
+    shape: dict[str, Any] = {"figsize": (PAGE, 3.4), "squeeze": False, "sharey": "row"}
+    fig, axes = plt.subplots(2, len(layers), dpi=DPI, **shape)
     for row, (name, color) in enumerate((("skewness", TEACHER), ("kurtosis", STUDENT))):
         for ax, both in zip(axes[row], layers.values(), strict=True):
-            _shift_panel(ax, _numbers(both[row]), share, color)
-        axes[row][0].set_ylabel(f"{name}\n{unit} (%)", fontsize=8)
+            _shift_panel(ax, _numbers(both[row]), color)
+        axes[row][0].set_ylabel(f"{name}\nneurons (%)", fontsize=8)
     for ax, layer in zip(axes[0], layers, strict=True):
         _heading(ax, layer, 1.36)
     fig.supxlabel("shift, distorted − clean", fontsize=8)
@@ -57,25 +52,23 @@ def moment_shifts(
     return fig
 
 
-def _shift_panel(ax: Axes, values: np.ndarray, share: float, color: object) -> None:
+def _shift_panel(ax: Axes, values: np.ndarray, color: object) -> None:
     ax.tick_params(labelsize=7, pad=1)
     if not len(values):
         ax.set_title("all constant", fontsize=7)
         return
-    limit = _limit(np.abs(values), share)
+    limit = _limit(np.abs(values), 0.95)
     _histogram(ax, values, limit, color)
-    ax.axvline(float(np.median(values)), color="black", linewidth=1, linestyle="--")
+    median = float(np.median(values))
+    ax.axvline(median, color="black", linewidth=1, linestyle="--")
     tick = _round_down(0.8 * limit)
     ax.set_xticks([-tick, 0, tick], [f"−{tick:g}", "0", f"{tick:g}"])
-    ax.set_title(
-        f"median {_signed(np.median(values), 2)}\noutside {_percent(np.abs(values) > limit)}",
-        fontsize=7,
-        pad=3,
-    )
+    outside = _percent(np.abs(values) > limit)
+    ax.set_title(f"median {_signed(median, 2)}\noutside {outside}", fontsize=7, pad=3)
 
 
-def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
-    """The distribution of learned alphas, one panel per layer (the supplement's Fig. 2).
+def alpha_histograms(alphas: Mapping[str, Tensor]) -> Figure:
+    """The supplement's Fig. 2: the distribution of learned alphas, one panel per layer.
 
     Each panel says its median and the share of alphas within +-0.05, which are all but identities.
     The axis is symmetric and holds 99.5 % of all alphas; those beyond are drawn in the outermost
@@ -86,23 +79,16 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
     """
     values = {name: _numbers(alpha) for name, alpha in alphas.items()}
     limit = _limit(np.abs(np.concatenate(list(values.values()))), 0.995)
-    rows = math.ceil(len(values) / columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(PAGE, 1.2 * rows + 0.35), dpi=DPI, squeeze=False, sharex=True
-    )
-    for ax in axes.flat[len(values) :]:
-        ax.set_visible(False)
-    for ax, (name, numbers) in zip(axes.flat, values.items(), strict=False):
+    fig, axes = _panels(len(values), columns=4, height=1.2, margin=0.35, sharex=True)
+    for i, (ax, (name, numbers)) in enumerate(zip(axes.flat, values.items(), strict=False)):
         ax.axvspan(-IDENTITY, IDENTITY, color="0.85", zorder=0)
         _histogram(ax, numbers, limit, TEACHER)
-        share = _percent(np.abs(numbers) < IDENTITY)
-        median = _signed(np.median(numbers), 3)
+        share, median = _percent(np.abs(numbers) < IDENTITY), _signed(np.median(numbers), 3)
         ax.set_title(f"median {median}, |α| < {IDENTITY}: {share}", fontsize=6.5, pad=3)
         _heading(ax, name, 1.2)
-        ax.tick_params(labelsize=7, pad=1)
+        lowest = i + 4 >= len(values)  # of its column
+        ax.tick_params(labelsize=7, pad=1, labelbottom=lowest)
         ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    for i, ax in enumerate(axes.flat[: len(values)]):
-        ax.tick_params(labelbottom=i + columns >= len(values))  # the lowest panel of its column
     fig.supxlabel("α", fontsize=9)
     for line in axes:
         line[0].set_ylabel("alphas (%)", fontsize=8)
@@ -110,14 +96,20 @@ def alpha_histograms(alphas: Mapping[str, Tensor], columns: int = 4) -> Figure:
     return fig
 
 
-def strength_curves(
-    curves: Mapping[str, Mapping[str, Mapping[float, Interval]]],
-    ylabel: str = "top-1 accuracy (%)",
-    columns: int = 3,
-) -> Figure:
-    """Accuracy against the strength of a distortion (the supplement's Fig. 3).
+def _panels(
+    count: int, columns: int, height: float, margin: float, **shared: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its axes in rows of a height in inches; those beyond `count` are hidden."""
+    rows = math.ceil(count / columns)
+    size = (PAGE, height * rows + margin)
+    fig, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, **shared)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    return fig, axes
 
-    There is one panel per distortion and one line per model.
+
+def strength_curves(curves: Mapping[str, Mapping[str, Mapping[float, Interval]]]) -> Figure:
+    """The supplement's Fig. 3: accuracy against strength, a panel per distortion, a line per model.
 
     A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is
     infinite), there is no band. The axis starts at 0. The first model is the one that the others
@@ -127,15 +119,8 @@ def strength_curves(
         curves: distortion -> model -> strength -> estimate. Models have one colour in all panels.
     """
     models = list(dict.fromkeys(model for panel in curves.values() for model in panel))
-    colors = dict(
-        zip(models, ["black", *sns.color_palette("deep", max(1, len(models) - 1))], strict=False)
-    )
-    rows = math.ceil(len(curves) / columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(PAGE, 1.9 * rows + 0.6), dpi=DPI, squeeze=False, sharey=True
-    )
-    for ax in axes.flat[len(curves) :]:
-        ax.set_visible(False)
+    colors = dict(zip(models, ["black", *sns.color_palette("deep")], strict=False))
+    fig, axes = _panels(len(curves), columns=3, height=1.9, margin=0.6, sharey=True)
     for ax, (distortion, panel) in zip(axes.flat, curves.items(), strict=False):
         for model, curve in panel.items():
             _curve(ax, curve, model, colors[model], "--" if model == models[0] else "-")
@@ -143,22 +128,12 @@ def strength_curves(
         ax.tick_params(labelsize=7, pad=1)
         ax.xaxis.set_major_locator(MaxNLocator(5))
     for line in axes:
-        line[0].set_ylabel(ylabel, fontsize=8)
-    axes[0][0].set_ylim(
-        0,
-        1.2 * max(e.mean for panel in curves.values() for c in panel.values() for e in c.values()),
-    )
+        line[0].set_ylabel("top-1 accuracy (%)", fontsize=8)
+    drawn = [curve for panel in curves.values() for curve in panel.values()]
+    axes[0][0].set_ylim(0, 1.2 * max(value.mean for curve in drawn for value in curve.values()))
     fig.supxlabel("strength of the distortion", fontsize=8)
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
-    fig.legend(
-        lines.values(),
-        lines.keys(),
-        loc="upper center",
-        ncols=len(models),
-        fontsize=8,
-        frameon=False,
-    )
-    fig.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.28 / fig.get_figheight()))
+    legend(fig, list(lines.values()), len(models))
     return fig
 
 
@@ -166,19 +141,10 @@ def _curve(
     ax: Axes, curve: Mapping[float, Interval], label: str, color: object, style: str
 ) -> None:
     strengths = sorted(curve)
-    means, halves = (
-        np.array([getattr(curve[s], name) for s in strengths]) for name in ("mean", "half")
-    )
-    ax.plot(
-        strengths,
-        means,
-        marker="o",
-        markersize=3,
-        linewidth=1.3,
-        linestyle=style,
-        color=color,
-        label=label,
-    )
+    means = np.array([curve[strength].mean for strength in strengths])
+    halves = np.array([curve[strength].half for strength in strengths])
+    marks: dict[str, Any] = {"marker": "o", "markersize": 3, "linewidth": 1.3}
+    ax.plot(strengths, means, linestyle=style, color=color, label=label, **marks)
     # Leaves out what is not finite.
     ax.fill_between(strengths, means - halves, means + halves, color=color, alpha=0.15, linewidth=0)
 
@@ -186,9 +152,9 @@ def _curve(
 def nonlinearities(count: int = 200_000) -> Figure:
     """What SF and POW do to a feature (above), and to the density of one that is normal (below).
 
-    Drawn by `quantization` itself, on `count` samples; the main text has the densities as its Fig.
-    2. Grey is the feature as it was. An exponent under 1 drives magnitudes to 1 and leaves little
-    but the sign; one above 1 drives small ones to 0 and large ones up. The kurtosis says so in a
+    Drawn by `quantization` itself, on `count` samples; the densities are the main text's Fig. 2.
+    Grey is the feature as it was. An exponent under 1 drives magnitudes to 1 and leaves little but
+    the sign; one above 1 drives small ones to 0 and large ones up. The kurtosis says so in a
     number: -2 is that of a sign.
     """
     sample = torch.randn(count, generator=torch.Generator().manual_seed(0))
@@ -203,23 +169,15 @@ def nonlinearities(count: int = 200_000) -> Figure:
         above.set_title(name, fontsize=8, pad=3)
         after = _apply(module, sample)
         weights = np.full(count, 1 / (count * 0.05))  # of all samples, those outside too
-        below.hist(
-            after.numpy(),
-            edges.tolist(),
-            weights=weights,
-            histtype="stepfilled",
-            color=TEACHER,
-            linewidth=0,
-        )
+        filled = {"histtype": "stepfilled", "color": TEACHER, "linewidth": 0}
+        below.hist(after.numpy(), edges.tolist(), weights=weights, **filled)
         below.plot(line, (-line.square() / 2).exp() / math.tau**0.5, color="0.45", linewidth=1)
-        below.set_title(
-            f"kurtosis {_signed(CentralMoments.of(after).kurtosis.item(), 1)}", fontsize=7, pad=2
-        )
+        kurtosis = CentralMoments.of(after).kurtosis.item()
+        below.set_title(f"kurtosis {_signed(kurtosis, 1)}", fontsize=7, pad=2)
         for ax in (above, below):
             ax.tick_params(labelsize=7, pad=1)
-    axes[0][0].set(
-        xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=(-2, -1, 0, 1, 2), yticks=(-2, -1, 0, 1, 2)
-    )
+    ticks = range(-2, 3)
+    axes[0][0].set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=ticks, yticks=ticks)
     axes[1][0].set_ylim(0, 1.6)
     axes[0][0].set_ylabel("U", fontsize=8)
     axes[1][0].set_ylabel("density of U", fontsize=8)
@@ -244,94 +202,65 @@ def _apply(module: nn.Module, values: Tensor) -> Tensor:
 
 
 def detections(
-    rows: Mapping[str, Mapping[str, Mapping[str, Tensor]]],
-    classes: Sequence[str],
-    scenes: Sequence[int] = (0, 1, 2),
-    least: float = LEAST,
+    rows: Mapping[str, Mapping[str, Mapping[str, Tensor]]], classes: Sequence[str]
 ) -> Figure:
-    """What detectors find in the same scenes, undistorted and distorted (supplement, Fig. 4).
+    """The supplement's Fig. 4: what detectors find in the same scenes, undistorted and distorted.
 
-    Class and confidence are in green.
-
-    One row a degradation, one block of columns a detector ("base", "+POW-1"), one column a scene.
+    A row per degradation, a block of columns per detector, a column for each of three scenes.
 
     Args:
         rows: by name of the degradation ("original", "minor", "heavy"), by name of the detector,
             the samples that a run of the method `Detection` keeps: "images" (n, 3, H, W) uint8,
             "boxes" (n, K, 4), "labels" (n, K) and "scores" (n, K).
         classes: the name of each label.
-        scenes: which of the n images are drawn.
-        least: boxes with less confidence, in [0, 1], are left out.
     """
     detectors = list(next(iter(rows.values())))
-    count = len(scenes)
     # A narrow empty column parts one detector's pictures from the next one's.
-    widths = ([1.0] * count + [0.12]) * len(detectors)
+    widths = ([1.0] * SCENES + [0.12]) * len(detectors)
     size = (INCHES * sum(widths) + 0.5, INCHES * len(rows) + 0.3)
-    fig, axes = plt.subplots(
-        *(len(rows), len(widths) - 1),
-        figsize=size,
-        dpi=DPI,
-        squeeze=False,
-        width_ratios=widths[:-1],
-    )
+    shape: dict[str, Any] = {"squeeze": False, "width_ratios": widths[:-1]}
+    fig, axes = plt.subplots(len(rows), len(widths) - 1, figsize=size, dpi=DPI, **shape)
     for line, (degradation, by_detector) in zip(axes, rows.items(), strict=True):
         for ax in line:
             ax.axis("off")
-        line[0].text(
-            -0.06,
-            0.5,
-            degradation,
-            transform=line[0].transAxes,
-            rotation=90,
-            ha="right",
-            va="center",
-        )
+        place: dict[str, Any] = {"transform": line[0].transAxes, "ha": "right", "va": "center"}
+        line[0].text(-0.06, 0.5, degradation, rotation=90, **place)
         for i, name in enumerate(detectors):
-            for column, scene in enumerate(scenes):
-                ax = line[i * (count + 1) + column]
-                _draw_boxes(ax, by_detector[name], scene, classes, least)
+            for scene in range(SCENES):
+                _draw_boxes(line[i * (SCENES + 1) + scene], by_detector[name], scene, classes)
     left, top = 0.45 / size[0], 1 - 0.28 / size[1]
     fig.subplots_adjust(wspace=0.04, hspace=0.04, left=left, right=0.998, top=top, bottom=0.004)
     for i, name in enumerate(detectors):
-        first, last = (
-            axes[0][i * (count + 1) + column].get_position() for column in (0, count - 1)
-        )
+        left = i * (SCENES + 1)
+        first, last = (axes[0][column].get_position() for column in (left, left + SCENES - 1))
         fig.text((first.x0 + last.x1) / 2, 0.985, name, ha="center", va="top")
     return fig
 
 
 def _draw_boxes(
-    ax: Axes, samples: Mapping[str, Tensor], scene: int, classes: Sequence[str], least: float
+    ax: Axes, samples: Mapping[str, Tensor], scene: int, classes: Sequence[str]
 ) -> None:
-    """One picture with the boxes that are certain enough."""
+    """One picture with the boxes that are certain enough, class and confidence in green."""
     image = samples["images"][scene]
     height, width = image.shape[-2:]
     # Pixel edges, not middles, lie on whole numbers, as those of boxes do.
-    ax.imshow(
-        np.asarray(image.permute(1, 2, 0)), extent=(0, width, height, 0), interpolation="nearest"
-    )
-    found = zip(
-        *(samples[name][scene].tolist() for name in ("boxes", "labels", "scores")), strict=True
-    )
-    for (x0, y0, x1, y1), label, score in found:
-        if label < 0 or score < least:
+    ax.imshow(image.permute(1, 2, 0).numpy(), extent=(0, width, height, 0), interpolation="nearest")
+    outline = [withStroke(linewidth=1.5, foreground="0.1")]  # to be read on bright digits, too
+    letters: dict[str, Any] = {
+        "color": GREEN,
+        "fontsize": 6,
+        "clip_on": True,
+        "path_effects": outline,
+    }
+    found = (samples[name][scene].tolist() for name in ("boxes", "labels", "scores"))
+    for (x0, y0, x1, y1), label, score in zip(*found, strict=True):
+        if label < 0 or score < LEAST:
             continue
-        ax.add_patch(
-            Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=GREEN, linewidth=0.9)
-        )
-        above = y0 > 0.08 * height  # the text stands on the box, or inside where the picture ends
-        ax.text(
-            min(x0, 0.72 * width),
-            y0,
-            f"{classes[label]} {score:.2f}",
-            color=GREEN,
-            fontsize=6,
-            va="bottom" if above else "top",
-            clip_on=True,
-            # to be read on bright digits, too
-            path_effects=[withStroke(linewidth=1.5, foreground="0.1")],
-        )
+        box = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=GREEN, linewidth=0.9)
+        ax.add_patch(box)
+        # the text stands on the box, or inside where the picture ends
+        side = "bottom" if y0 > 0.08 * height else "top"
+        ax.text(min(x0, 0.72 * width), y0, f"{classes[label]} {score:.2f}", va=side, **letters)
 
 
 def _numbers(values: Tensor) -> np.ndarray:

@@ -39,10 +39,8 @@ class QuantizedConv2d(nn.Conv2d):
         # On a CPU twice as fast as one grouped convolution: what is at work at a time stays small.
         bias = None if self.bias is None else self.bias / self.splits
         groups = zip(x.chunk(self.splits, 1), self.weight.chunk(self.splits, 1), strict=True)
-        parts = (
-            self.nonlinearity(self._conv_forward(*group, bias), x, j)
-            for j, group in enumerate(groups)
-        )
+        outputs = (self._conv_forward(*group, bias) for group in groups)
+        parts = (self.nonlinearity(output, x, j) for j, output in enumerate(outputs))
         return functools.reduce(torch.add, parts)
 
 
@@ -62,7 +60,7 @@ class QuantizedReLU(nn.ReLU):
     nonlinearity: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """Any shape -> the same shape."""
         return self.nonlinearity(super().forward(x))
 
 
@@ -95,16 +93,13 @@ def _targets(
     """The convolutions that `where` means, each with the layer of type `kind` to insert behind."""
     modules = list(body.named_modules())
     names = [name for name, module in modules if isinstance(module, nn.Conv2d)]
-    if where == "all":
-        chosen = names
-    elif where == "blocks":
+    if where == "blocks":
         chosen = [name for name in names if not {"stem", "shortcut"} & set(name.split("."))]
     else:
-        chosen = [name for name in names if fnmatchcase(name, where)]
+        chosen = [name for name in names if where == "all" or fnmatchcase(name, where)]
         if not chosen:
-            raise UserError(
-                f"no convolution is called {where!r}; choose from: blocks, all, {', '.join(names)}"
-            )
+            known = ", ".join(("blocks", "all", *names))
+            raise UserError(f"no convolution is called {where!r}; choose from: {known}")
     targets = []
     conv = None  # the last one passed, if it is chosen and has found no layer yet
     for name, module in modules:
@@ -154,17 +149,16 @@ def insert(
         raise UserError(f"no convolution has a layer {after!r} behind it")
     with torch.random.fork_rng(devices=[]):
         for conv, layer in targets:
-            own = dict(options)
-            if splits > 1:
-                own["splits"] = math.gcd(splits, conv.in_channels)
-            read = conv.in_channels if after == "conv" else conv.out_channels
-            nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
             # A class of its own, not a forward hook: torch.compile does not look at hooks, and
             # would run the graph of a network without non-linearities for one with them.
             layer.__class__ = quantized
-            layer.add_module("nonlinearity", nonlinearity)
+            own = dict(options)
             if splits > 1:
+                own["splits"] = math.gcd(splits, conv.in_channels)
                 layer.splits = own["splits"]
+            read = conv.in_channels if after == "conv" else conv.out_channels
+            nonlinearity = _make(kind, conv.out_channels, read, own).to(conv.weight.device)
+            layer.add_module("nonlinearity", nonlinearity)
     return network
 
 

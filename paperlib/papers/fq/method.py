@@ -20,9 +20,8 @@ from paperlib.networks.classifier import Classifier
 from paperlib.papers.fq.insertion import KINDS, alphas, check, insert
 from paperlib.runs import Run
 
-# The supplement gives no weights. L2: the weight decay of the other parameters. L1: the power of
-# ten at which "majority of the channels act as an identical mapping" (its section 2), as found on
-# training images of CIFAR-10.
+# The supplement gives no weights. L2: the weight decay of other parameters. L1: the power of ten at
+# which "majority of the channels act as an identical mapping" (section 2), on training images.
 PENALTIES = {"none": 0.0, "l1": 1e-3, "l2": 5e-4}
 # options that are arguments of the non-linearity's class
 OF_CLASS = ["beta", "rescale", "splits", "split", "exponent", "epsilon", "hidden", "reach", "first"]
@@ -85,6 +84,7 @@ class NonlinearityOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        choose("non-linearity", self.kind, ("none", *KINDS))
         choose("penalty", self.penalty, PENALTIES)
         if self.kind != "none":
             check(self.kind, self.after, self.of_class)
@@ -105,18 +105,11 @@ class NonlinearityOptions(Options):
 
 @dataclass(frozen=True)
 class FQOptions(NonlinearityOptions, SupervisedOptions):
-    """Options of a classifier with feature quantization; there is no kind "none"."""
-
-    def __post_init__(self) -> None:
-        choose("non-linearity", self.kind, KINDS)
-        super().__post_init__()
+    """Options of a classifier with feature quantization."""
 
 
 class FQ(Supervised):
-    """A classifier with feature quantization, trained with cross-entropy and the penalty on alpha.
-
-    It needs no parent; see `NonlinearityOptions` for what is quantised and how.
-    """
+    """A classifier with feature quantization: cross-entropy and the penalty on alpha."""
 
     options_type = FQOptions
     options: FQOptions
@@ -140,6 +133,5 @@ class FQ(Supervised):
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The learned alphas by layer, (k, C) float32: what Fig. 2 draws."""
-        return {
-            f"alpha.{name}": alpha.detach().float() for name, alpha in alphas(self.network).items()
-        }
+        learned = alphas(self.network)
+        return {f"alpha.{name}": alpha.detach().float() for name, alpha in learned.items()}

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from paperlib import methods
-from paperlib.errors import UserError, choose
+from paperlib.errors import UserError
 from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Options, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
-from paperlib.papers.fq.central_moments import PLACES, UNITS, CentralMoments, Recorder, chosen
+from paperlib.papers.fq.central_moments import CentralMoments, chosen, recording
 from paperlib.runs import Run
 
 LAYERS = "conv1_1,conv1_2,conv2_2,conv3_3,conv4_3,conv5_3"
@@ -27,9 +27,8 @@ KEPT = 2048  # values per layer and moment in the samples: six layers make 98 kB
 def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]:
     """What a distortion changes, in the shape of the variables; NaN for what is constant.
 
-    "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of the paper's Fig.
-    1. "mean" and "deviation" are the differences of means and of standard deviations in units of
-    the clean standard deviation.
+    "skewness" and "kurtosis" are differences, degraded - clean, as on the axes of Fig. 1; "mean"
+    and "deviation" are those of means and standard deviations, in clean standard deviations.
     """
     unit = clean.deviation
     both = {
@@ -45,12 +44,9 @@ def shifts(clean: CentralMoments, degraded: CentralMoments) -> dict[str, Tensor]
 def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMoments:
     """The degraded features after a batch norm that has adapted to them.
 
-    Its channels have the mean and the deviation of the clean ones.
-
-    It maps every channel by one affine function, so that of channels nothing but skewness and
-    kurtosis remains shifted, and of neurons also what a distortion does to one position and not to
-    another. It leaves skewness and kurtosis of channels and neurons to the digit what they were:
-    the shift of the higher moments cannot be normalised away, whatever the network.
+    One affine function per channel gives it the clean mean and deviation. What remains shifted of
+    these, in neurons, is what a distortion does to one position and not to another. Skewness and
+    kurtosis stay to the digit what they were: their shift cannot be normalised away.
     """
     target, source = clean.pooled(), degraded.pooled()
     positions = (1,) * (clean.mean.ndim - 1)
@@ -62,41 +58,36 @@ def renormalised(clean: CentralMoments, degraded: CentralMoments) -> CentralMome
 def summary(clean: CentralMoments, degraded: CentralMoments) -> dict[str, float]:
     """A layer's shifts as numbers.
 
-    "variables": neurons or channels. "constant": share of them, in [0, 1], that do not vary, clean
-    or degraded; they are left out of the rest, which is missing if all are. "<moment>_median" and
-    "<moment>_p95": the 50th and 95th percentile of the absolute shifts of skewness, kurtosis, mean
-    and deviation, see `shifts`. "mean_renormalised" and "deviation_renormalised": their medians
-    that remain after `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1;
-    the paper calls skewness within (-1, 1) normal.
+    "variables": neurons. "constant": share of them, in [0, 1], that do not vary, clean or degraded;
+    they are left out of the rest, which is missing if all are. "<moment>_median" and
+    "<moment>_p95": percentiles of the absolute shifts of skewness, kurtosis, mean and deviation,
+    see `shifts`. "mean_renormalised" and "deviation_renormalised": the medians that remain after
+    `renormalised`. "skewness_over_1": share whose skewness shifts by more than 1; the paper calls
+    skewness within (-1, 1) normal.
     """
-    shift = {
-        name: values[~values.isnan()].abs() for name, values in shifts(clean, degraded).items()
-    }
-    total = clean.mean.numel()
-    out = {"variables": float(total), "constant": 1 - len(shift["skewness"]) / total}
-    if not len(shift["skewness"]):
+    shift = {name: values.abs() for name, values in shifts(clean, degraded).items()}
+    total, varying = clean.mean.numel(), int((~shift["skewness"].isnan()).sum())
+    out = {"variables": float(total), "constant": 1 - varying / total}
+    if not varying:
         return out
     for name, values in shift.items():
-        out[f"{name}_median"], out[f"{name}_p95"] = _quantiles(values, (0.5, 0.95)).tolist()
+        out[f"{name}_median"], out[f"{name}_p95"] = (_quantile(values, q) for q in (0.5, 0.95))
     rest = shifts(clean, renormalised(clean, degraded))
     for name in ("mean", "deviation"):
-        remaining = rest[name][~rest[name].isnan()].abs()
-        out[f"{name}_renormalised"] = float(_quantiles(remaining, (0.5,)))
-    out["skewness_over_1"] = float((shift["skewness"] > 1).double().mean())
+        out[f"{name}_renormalised"] = _quantile(rest[name].abs(), 0.5)
+    out["skewness_over_1"] = float((shift["skewness"] > 1).sum()) / varying
     return out
 
 
-def _quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
-    """`torch.quantile` for tensors of any size, by the nearest value below."""
-    ranks = [int(share * (len(values) - 1)) for share in shares]
-    return values.sort().values[ranks]
+def _quantile(values: Tensor, share: float) -> float:
+    return float(values.nanquantile(share, interpolation="lower"))
 
 
-def thinned(values: Tensor, count: int = KEPT) -> Tensor:
-    """The values that are numbers, rising, float32; at most `count`, at equal distances of rank."""
+def thinned(values: Tensor) -> Tensor:
+    """The values that are numbers, rising, float32; at most `KEPT`, at equal distances of rank."""
     values = values[~values.isnan()].sort().values
-    if len(values) > count:
-        ranks = (torch.arange(count, device=values.device) + 0.5) * (len(values) / count)
+    if len(values) > KEPT:
+        ranks = (torch.arange(KEPT, device=values.device) + 0.5) * (len(values) / KEPT)
         values = values[ranks.long()]
     return values.float()
 
@@ -106,25 +97,13 @@ class MomentsOptions(Options):
     """Which features are measured.
 
     Attributes:
-        layers: names of convolutions with commas between, see `central_moments.convolutions`. The
-            default, the first one and the last one of each of the five resolutions, is ours: the
-            paper says "6 different layers".
-        at: "conv", the default: what a convolution puts out, W*X, on which the paper's
-            non-linearities act (with the non-linearity, in a network that has one). Behind the
-            batch norm, "bn", all shifts are the same up to signs, as it is affine; "relu": behind
-            the ReLU, where many neurons are 0 for most images, and skewness and kurtosis large, and
-            moved a lot by few of them.
-        unit: "neurons" (each position by itself, as the paper's text has it) or "channels".
+        layers: names of convolutions with commas between, see `central_moments.convolutions`:
+            what they put out, W*X, is what the paper's non-linearities act on. The default, the
+            first one and the last one of each resolution, is ours: the paper says "6 different
+            layers".
     """
 
     layers: str = LAYERS
-    at: str = "conv"
-    unit: str = "neurons"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        choose("place", self.at, PLACES)
-        choose("unit", self.unit, UNITS)
 
 
 class Moments(Method):
@@ -137,7 +116,7 @@ class Moments(Method):
 
     options_type = MomentsOptions
     options: MomentsOptions
-    required_parents = (("init", "a trained network"),)
+    required_parents = ("init",)
     reads_clean = False  # there is no loss
 
     def __init__(
@@ -146,13 +125,11 @@ class Moments(Method):
         if run.epochs:
             raise UserError(f"moments trains nothing: epochs=0, not {run.epochs}")
         if run.evaluate or run.holdout:
-            raise UserError(
-                "moments takes one distortion, as degrade=..., and test images: "
-                "no evaluate, no holdout"
-            )
+            raise UserError("moments takes one distortion, degrade=...: no evaluate, no holdout")
         super().__init__(run, task, parents, options)
-        chosen(self.network, options.layers, options.at)  # raises for a wrong name
-        self.clean, self.degraded = self._recorder(), self._recorder()
+        self.layers = chosen(self.network, options.layers)
+        self.clean: dict[str, CentralMoments] = {}  # by layer
+        self.degraded: dict[str, CentralMoments] = {}
 
     @staticmethod
     def build(run: Run, task: Task, options: MomentsOptions) -> nn.Module:
@@ -165,33 +142,29 @@ class Moments(Method):
             raise UserError(f"init is a {own}; name the same network and width here")
         return methods.build_network(init, task)
 
-    def _recorder(self) -> Recorder:
-        layers = chosen(self.network, self.options.layers, self.options.at)
-        return Recorder(layers, self.options.unit, rectify=self.options.at == "relu")
-
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         """Those of the degraded images, and "clean_top1"; records the layers' outputs meanwhile."""
         images = batch.clean_images
         with torch.autocast(images.device.type, enabled=False):
-            with self.clean:
+            with recording(self.layers, self.clean):
                 clean = classification(self.network(images).logits, batch.labels)
-            with self.degraded:
+            with recording(self.layers, self.degraded):
                 degraded = classification(self.network(batch.degraded).logits, batch.labels)
         return {**degraded, "clean_top1": clean["top1"]}
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The scores' means, and the numbers of `summary` as "<layer>/<number>"."""
-        self.clean, self.degraded = self._recorder(), self._recorder()
+        self.clean, self.degraded = {}, {}
         metrics = super().measure(batches)
-        for layer, clean in self.clean.moments.items():
-            numbers = summary(clean, self.degraded.moments[layer])
+        for layer, clean in self.clean.items():
+            numbers = summary(clean, self.degraded[layer])
             metrics |= {f"{layer}/{name}": number for name, number in numbers.items()}
         return metrics
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The shifts from `measure`, "<layer>/skewness" and "<layer>/kurtosis", see `thinned`."""
         out: dict[str, Tensor] = {}
-        for layer, clean in self.clean.moments.items():
-            shift = shifts(clean, self.degraded.moments[layer])
+        for layer, clean in self.clean.items():
+            shift = shifts(clean, self.degraded[layer])
             out |= {f"{layer}/{name}": thinned(shift[name]) for name in ("skewness", "kurtosis")}
         return out

@@ -31,11 +31,10 @@ class Settings(study.Settings):
 
 
 SMOKE = Recipe(train_size=256, test_size=128, epochs=1, batch_size=64, schedule="onecycle", lr=0.1)
-DEMO = Recipe(train_size=1500, test_size=500, epochs=3, batch_size=16, schedule="onecycle", lr=0.05)
-CPU = Recipe(
-    train_size=10_000, test_size=2000, epochs=2, batch_size=64, schedule="onecycle", lr=0.1
-)
+DEMO = SMOKE.but(train_size=1500, test_size=500, epochs=3, batch_size=16, lr=0.05)
+CPU = SMOKE.but(train_size=10_000, test_size=2000, epochs=2)
 PAPER = Recipe(epochs=100, batch_size=128, schedule="step", lr=0.1)
+VOC = DETECTOR.but(width=1.0, lr=1e-3, epochs=100, schedule="step")
 
 PROFILES = {
     "smoke": Settings(
@@ -83,13 +82,7 @@ PROFILES = {
         recipes=dict.fromkeys(("resnet18", "resnet50", "plain10"), PAPER),
         smallcnn=PAPER,
         vgg16=PAPER.but(lr=0.05, test_size=5000),
-        detector=DETECTOR.but(
-            width=1.0,
-            lr=1e-3,
-            epochs=100,
-            schedule="step",
-            options={"stages": 3, "anchors": "48,96,192"},
-        ),
+        detector=VOC.but(options={"stages": 3, "anchors": "48,96,192"}),
         detector_seeds=3,
         holdout=5000,
     ),

@@ -4,9 +4,8 @@ SF rounds a feature down to a grid, POW raises its magnitude to a learned power,
 that a small network reads off the input's statistics, SF-POW does both.
 `paperlib.papers.fq.insertion` puts one behind the convolutions of a network.
 
-Only the paper's supplement was available. What it leaves open is a parameter here, and the class's
-docstring argues its default. All four compute in float32 (float64 for float64 input), inside
-autocast too, and return the dtype of their input.
+Only the paper's supplement was available; what it leaves open is a parameter. All four compute in
+float32 (float64 for float64 input), inside autocast too, and return the dtype of their input.
 """
 
 import math
@@ -34,17 +33,13 @@ CACHED = 1 << 18  # values per piece: with float32 temporaries, a core's second-
 def exponent(alpha: Tensor, kind: str = "exp") -> Tensor:
     """The exponent p = g(alpha) > 0 of the power function, limited to [0.05, 4]; the same shape.
 
-    The paper says how alpha behaves, not how it enters: most learned alphas are near 0, an L1
-    penalty on alpha turns most channels into identities, and layers quantise (p < 1) or amplify (p
-    > 1). So alpha = 0 must stand for p = 1:
+    The paper says how alpha behaves, not how it enters: an L1 penalty turns most channels into
+    identities, so alpha = 0 must stand for p = 1. Beyond a limit the gradient is 0.
 
-    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions, and p is always
-      positive;
+    - "exp", the default: p = exp(alpha); alpha and -alpha are inverse functions;
     - "linear": p = 1 + alpha, the same to first order; only the lower limit keeps p positive;
     - "direct": p = alpha, the formula read literally. It starts at 1, and a penalty pulls it to the
-      sign function, which contradicts the sentence on L1; it is here for comparison.
-
-    Beyond a limit the gradient is 0; a penalty on alpha still pulls it back.
+      sign function.
     """
     g, _ = EXPONENTS[choose("exponent", kind, EXPONENTS)]
     return g(alpha).clamp(SMALLEST, LARGEST)
@@ -117,11 +112,8 @@ class _Power(torch.autograd.Function):
                 _of(to_p, piece).add_(log.mul_(passed).mul_(x).sum_to_size(own.shape))
             slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
             to_u[piece] = passed.mul_(slope)
-        return (
-            to_u,
-            to_p.mul_(math.log(2) / 2).view_as(given) if ctx.needs_input_grad[1] else None,
-            None,
-        )
+        to_p = to_p.mul_(math.log(2) / 2).view_as(given)
+        return to_u, (to_p if ctx.needs_input_grad[1] else None), None
 
 
 def _shaped(p: Tensor, u: Tensor) -> Tensor:
@@ -157,14 +149,11 @@ class SF(nn.Module):
     """Scalable floor, U = floor(beta W*X) / beta with a straight-through gradient; see `floor`.
 
     Args:
-        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. The coarse 10
-            is the one that it finds good against noise. bfloat16 has 128 values from 1 to 2 and 64
-            per unit from 2 to 4: with features in it, a resolution of 100 changes little, and every
-            network is quantised about as finely. Use float32 there.
+        beta: resolution, values per unit: 10 and 100 in the paper's SF-10 and SF-100. bfloat16 has
+            128 values from 1 to 2: features in it are quantised about as finely as by SF-100.
         rescale: divide by beta again, or not, as a second-hand report of the formula has it. The
-            batch norm behind undoes a scale, forwards and backwards, so both are the same there;
-            with the division, weights see the gradients of a network without SF, and a layer
-            without batch norm keeps its scale.
+            batch norm behind undoes a scale either way; with the division, weights see the
+            gradients of a network without SF, and a layer without batch norm keeps its scale.
     """
 
     def __init__(self, beta: float, rescale: bool = True) -> None:
@@ -173,36 +162,28 @@ class SF(nn.Module):
             raise UserError(f"beta is {beta}; it must be positive")
         self.beta, self.rescale = float(beta), rescale
 
-    def extra_repr(self) -> str:
-        """What `print` shows."""
-        return f"beta={self.beta:g}, rescale={self.rescale}"
-
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
         """(N, C, H, W) -> the same shape; the other arguments are not used."""
         return floor(u, self.beta, self.rescale)
 
 
 class POW(nn.Module):
-    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha), see `power`.
-
-    POW-k has k exponents per channel.
+    """Power with learned exponents, U = sign(W*X) |W*X|^g(alpha): POW-k has k per channel.
 
     All exponents start at 1: the network starts as the one without POW. The paper steadies alpha
-    with an L1 or L2 penalty, which the method adds to the loss (`alphas`).
+    with an L1 or L2 penalty, which the method adds to the loss.
 
     Args:
         channels: output channels C of the convolution.
         splits: k. At 1, "inputs" and "cells" are the same.
         split: what is split; the paper does not say. "inputs", the default: the convolution is
             split into k groups of input channels, each part has an exponent per channel, and the
-            parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. It is the reading that
-            multiplies the cost by k, which would be why the paper tries splits on small networks
-            only, and that adds expressive power with k, which the paper blames for over-fitting.
-            `insert` rearranges the convolution; k falls to the greatest common divisor with its
-            input channels, which for RGB images is 1. "cells": the map is cut into k cells, as
-            square a grid as k allows, each with its own exponent per channel. "channels": the C
-            channels are cut into k groups, each with one exponent. POW-1 would have one exponent
-            per layer, of which Fig. 2 could draw no histogram.
+            parts are added, U = sum_j sign(W_j*X_j) |W_j*X_j|^p_j. In this reading cost and
+            expressive power grow with k, as the paper says. `insert` rearranges the convolution; k
+            falls to the greatest common divisor with its input channels, which for RGB images is 1.
+            "cells": the map is cut into k cells, as square a grid as k allows, each with its own
+            exponent per channel. "channels": the C channels are cut into k groups, each with one
+            exponent.
         exponent: how alpha becomes an exponent, see `exponent`.
         epsilon: see `power`.
     """
@@ -221,14 +202,8 @@ class POW(nn.Module):
         self.channels, self.splits, self.split = channels, splits, choose("split", split, SPLITS)
         self.exponent, self.epsilon = choose("exponent", exponent, EXPONENTS), epsilon
         start = EXPONENTS[exponent][1]
-        self.alpha = nn.Parameter(
-            torch.full((splits,) if split == "channels" else (splits, channels), start)
-        )
-
-    def extra_repr(self) -> str:
-        """What `print` shows."""
-        split = f"splits={self.splits}, split={self.split!r}"
-        return f"{self.channels}, {split}, exponent={self.exponent!r}"
+        shape = (splits,) if split == "channels" else (splits, channels)
+        self.alpha = nn.Parameter(torch.full(shape, start))
 
     def _exponents(self, u: Tensor, part: int) -> Tensor:
         """The exponents in a shape that broadcasts to u."""
@@ -240,17 +215,12 @@ class POW(nn.Module):
             return p[part].view(1, -1, 1, 1)
         rows = max(r for r in range(1, math.isqrt(self.splits) + 1) if self.splits % r == 0)
         grid = p.t().reshape(1, self.channels, rows, self.splits // rows)
-        # Features are channels-last here; two layouts in one operation would make it half as fast
-        # again.
-        return F.interpolate(grid, size=u.shape[-2:], mode="nearest").contiguous(
-            memory_format=torch.channels_last
-        )
+        cells = F.interpolate(grid, size=u.shape[-2:], mode="nearest")
+        # as features are: with two layouts in one operation it would take half as long again
+        return cells.contiguous(memory_format=torch.channels_last)
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
-        """(N, C, H, W) -> the same shape; u is part number `part`, where inputs are split.
-
-        `context` is not used.
-        """
+        """(N, C, H, W) -> the same shape; u is part number `part`; `context` is not used."""
         return power(u, self._exponents(u, part), self.epsilon)
 
 
@@ -259,14 +229,11 @@ class HPOW(nn.Module):
 
     mu_X and sigma_X are the mean and standard deviation over the positions of every input channel
     of the convolution, for every image by itself. F has one hidden layer (its size is not in the
-    source); its last layer starts at 0, so that all exponents start at 1. The gradient flows
-    through the statistics into the input, too.
+    source); its last layer starts at 0, so that all exponents start at 1.
 
-    Two things keep deep networks finite: what F reads is brought to mean 0 and variance 1 over its
-    2 x read entries, or larger features would make larger exponents, and these larger features; and
-    alpha stays within `reach` of the identity, alpha = alpha_0 + reach tanh(F). Exponents multiply
-    from layer to layer: with a reach of log 2, a ResNet-50 is finite in training, where a batch
-    norm follows each power, and not in evaluation.
+    Exponents multiply from layer to layer. Two things keep deep networks finite: what F reads is
+    brought to mean 0 and variance 1 over its 2 x read entries, or larger features would make larger
+    exponents, and these larger features; and alpha = alpha_0 + reach tanh(F).
 
     Args:
         channels: output channels C of the convolution.
@@ -291,13 +258,8 @@ class HPOW(nn.Module):
         last = nn.Linear(hidden, channels)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        layers = (
-            nn.LayerNorm(2 * read, elementwise_affine=False),
-            nn.Linear(2 * read, hidden),
-            nn.ReLU(),
-            last,
-        )
-        self.hyper = nn.Sequential(*layers)
+        norm = nn.LayerNorm(2 * read, elementwise_affine=False)
+        self.hyper = nn.Sequential(norm, nn.Linear(2 * read, hidden), nn.ReLU(), last)
 
     def alpha(self, context: Tensor) -> Tensor:
         """(N, C): the exponents' parameters for images with these inputs (N, read, H, W)."""
@@ -318,9 +280,8 @@ class SFPOW(nn.Module):
     Args:
         channels: output channels C of the convolution.
         beta, rescale: as in `SF`.
-        first: "floor" (the default, the order of the name) takes the power of rounded features, so
-            that the small values which an exponent under 1 would enlarge are already gone; "power"
-            rounds the powers.
+        first: "floor", the order of the name, takes the power of rounded features: small values,
+            which an exponent under 1 would enlarge, are gone; "power" rounds the powers.
         options: those of `POW`. Unless given, epsilon is half a step of the floor where the floor
             comes first: the many features that are rounded to 0 then have the slope of half a step,
             and no gradient explodes there.
@@ -339,9 +300,6 @@ class SFPOW(nn.Module):
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:
         """(N, C, H, W) -> the same shape; `part` as in `POW`."""
         x = _full(u)  # what lies between the two is not rounded to the dtype of u
-        y = (
-            self.power(self.floor(x), part=part)
-            if self.first == "floor"
-            else self.floor(self.power(x, part=part))
-        )
-        return y.to(u.dtype)
+        if self.first == "floor":
+            return self.power(self.floor(x), part=part).to(u.dtype)
+        return self.floor(self.power(x, part=part)).to(u.dtype)

@@ -25,23 +25,23 @@ MIXED = "distortion_mix"  # one of the six, drawn for each image
 OCCLUDED = 69.76
 
 # What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW are the main text's
-Options = dict[str, Plain]
-SF: dict[str, Options] = {
-    "sf-10": {"kind": "sf", "beta": 10},
-    "sf-100": {"kind": "sf", "beta": 100},
+MODELS = {
+    "resnet18": ("sf-10", "sf-100", "pow-1", "hpow", "sf-pow-10"),
+    "resnet50": ("sf-10", "sf-100", "pow-1", "hpow"),
+    "plain10": ("pow-1", "pow-2", "pow-4", "pow-8"),
 }
-POW: dict[str, Options] = {f"pow-{k}": {"kind": "pow", "splits": k} for k in (1, 2, 4, 8)}
-HPOW: dict[str, Options] = {"hpow": {"kind": "hpow"}}
-SF_POW: dict[str, Options] = {"sf-pow-10": {"kind": "sf-pow", "beta": 10}}
-MODELS: dict[str, dict[str, Options]] = {
-    "resnet18": {**SF, "pow-1": POW["pow-1"], **HPOW, **SF_POW},
-    "resnet50": {**SF, "pow-1": POW["pow-1"], **HPOW},
-    "plain10": POW,
+Options = dict[str, Plain]
+OPTIONS: dict[str, Options] = {
+    "base": {},
+    **{f"sf-{beta}": {"kind": "sf", "beta": beta} for beta in (10, 100)},
+    **{f"pow-{k}": {"kind": "pow", "splits": k} for k in SPLITS},
+    "hpow": {"kind": "hpow"},
+    "sf-pow-10": {"kind": "sf-pow", "beta": 10},
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
 # Table 3, and what the supplement leaves open: their effects are points, not tenths of one
 SEEDS = 3
-ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "silences")
+ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "ablations")
 
 # Fig. 4's caption names what its two rows of distorted images went through, not how strongly.
 MINOR = {"inpainting": 0.1, "ngrn_noise": 0.1}
@@ -60,8 +60,7 @@ def distorted(distortion: str, strength: float) -> dict[str, Plain]:
 
 
 def fractions() -> dict[str, float]:
-    """The share of its clean accuracy that the paper's ResNet-18 keeps under each distortion (Table
-    3); chance is 0."""
+    """The share of its accuracy that the paper's ResNet-18 keeps (Table 3); chance is 0."""
     row = next(row for row in read_csv("fq", "table3") if row["cell"] == "resnet18/base")
     clean = dict.fromkeys(DISTORTIONS, float(row["clean"])) | {"targeted_occlusion": OCCLUDED}
     return {name: round(float(row[name]) / clean[name], 3) for name in DISTORTIONS}
@@ -74,18 +73,12 @@ class Study(BaseStudy[Settings]):
     numbers in `data/papers/fq/` and the claims use the same names.
     """
 
-    def __init__(self, settings: Settings, dataset: str) -> None:
-        super().__init__(settings, dataset)
-        # Fig. 3: the paper's network, or a smaller one
-        self.fig3 = "resnet50" if "resnet50" in settings.networks else "resnet18"
-
     # The runs.
 
     def classifier(self, network: str, seed: int, options: Options | None = None) -> Run:
         """A network as it is, or with non-linearities: `options` are those of `FQ`.
 
-        All but the small CNN leave out of the training the images on which strengths are
-        calibrated.
+        All but the small CNN are trained without the images on which strengths are calibrated.
         """
         recipe, method = self.settings.recipe(network), "fq" if options else "supervised"
         holdout = 0 if network == "smallcnn" else self.settings.holdout
@@ -98,14 +91,12 @@ class Study(BaseStudy[Settings]):
     def under(
         self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)
     ) -> Run:
-        """A trained network under every distortion at its strength times each factor, and under
-        their mixture."""
-        each = {
-            (name, min(1.0, factor * s)): None
-            for name, s in strengths.items()
-            for factor in factors
-        }
-        specs: list[Mapping[str, Plain]] = [distorted(name, strength) for name, strength in each]
+        """A trained network under distortions at strengths times factors, and their mixture."""
+        specs: list[dict[str, Plain]] = []
+        for name, strength in strengths.items():
+            for factor in factors:
+                if (spec := distorted(name, factor * strength)) not in specs:
+                    specs.append(spec)
         return as_trained(run, evaluate=(*specs, {"name": MIXED, **strengths}))
 
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
@@ -113,33 +104,32 @@ class Study(BaseStudy[Settings]):
         return as_trained(self.classifier("vgg16", 0), method="moments", holdout=0, degrade=degrade)
 
     def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
-        """A detector, trained on clean scenes; with a chain of distortions, that detector on
-        distorted ones."""
-        options = {} if kind == "base" else POW[kind]
+        """A detector, trained on clean scenes; with a chain of distortions, tested under it."""
         # a detector names the network of its backbone
-        run = self.run("plain10", seed, self.settings.detector, "detection", options)
-        return (
-            run if chain is None else as_trained(run, degrade={"name": "distortion_chain", **chain})
-        )
+        run = self.run("plain10", seed, self.settings.detector, "detection", OPTIONS[kind])
+        if chain is None:
+            return run
+        return as_trained(run, degrade={"name": "distortion_chain", **chain})
 
     # The tables and figures.
 
     def table1(self) -> RunCells:
         """Cells "smallcnn/base" and "smallcnn/<penalty>/pow-<k>"."""
         models: dict[str, Options] = {
-            f"{penalty}/pow-{k}": {"kind": "pow", "splits": k, "penalty": penalty}
+            f"{penalty}/pow-{k}": {**OPTIONS[f"pow-{k}"], "penalty": penalty}
             for penalty in PENALTIES
             for k in SPLITS
         }
         return self._trained("smallcnn", {"base": {}, **models}, self.seeds)
 
     def table3(self, strengths: Mapping[str, float]) -> RunCells:
-        """Cells "<network>/base" and "<network>/<non-linearity>", each network tested under the
-        distortions."""
+        """Cells "<network>/base" and "<network>/<non-linearity>", tested under distortions."""
+        # Fig. 3 shows the paper's network, or a smaller one
+        fig3 = "resnet50" if "resnet50" in self.settings.networks else "resnet18"
         cells: RunCells = {}
         for network in self.settings.networks:
-            factors = STRENGTHS if network == self.fig3 else (1.0,)
-            models = {"base": {}, **MODELS[network]}
+            factors = STRENGTHS if network == fig3 else (1.0,)
+            models = {name: OPTIONS[name] for name in ("base", *MODELS[network])}
             for cell, runs in self._trained(network, models, self.seeds[:SEEDS]).items():
                 cells[cell] = [self.under(run, strengths, factors) for run in runs]
         return cells
@@ -152,11 +142,8 @@ class Study(BaseStudy[Settings]):
         }
 
     def fig1(self, strengths: Mapping[str, float]) -> RunCells:
-        """Cells "<distortion>" and "distortion_mix": what each does to the moments of VGG-16's
-        features."""
-        cells = {
-            name: [self.moments(distorted(name, strength))] for name, strength in strengths.items()
-        }
+        """Cells "<distortion>" and "distortion_mix": the moments of VGG-16's features."""
+        cells = {name: [self.moments(distorted(name, s))] for name, s in strengths.items()}
         return {**cells, MIXED: [self.moments({"name": MIXED, **strengths})]}
 
     def fig4(self) -> RunCells:
@@ -168,12 +155,10 @@ class Study(BaseStudy[Settings]):
             for name, chain in (("clean", None), ("minor", MINOR), ("heavy", HEAVY))
         }
 
-    def silences(self) -> RunCells:
+    def ablations(self) -> RunCells:
         """What the supplement leaves open, on the small CNN: each variant changes one default."""
-        one: Options = {"kind": "pow", "penalty": "l2", "splits": 1}
-        four: Options = {**one, "splits": 4}
-        ten: Options = {"kind": "sf", "beta": 10}
-        both: Options = {"kind": "sf-pow", "beta": 10}
+        one: Options = {**OPTIONS["pow-1"], "penalty": "l2"}
+        four: Options = {**OPTIONS["pow-4"], "penalty": "l2"}
         variants: dict[str, Options] = {
             "l2/pow-1/exponent=linear": {**one, "exponent": "linear"},
             "l2/pow-1/exponent=direct": {**one, "exponent": "direct"},
@@ -182,11 +167,11 @@ class Study(BaseStudy[Settings]):
             "l2/pow-4/split=channels": {**four, "split": "channels"},
             "l2/pow-1/after=bn": {**one, "after": "bn"},
             "l2/pow-1/after=relu": {**one, "after": "relu"},
-            "hpow": {"kind": "hpow"},
-            "sf-10": ten,
-            "sf-10/rescale=False": {**ten, "rescale": False},
-            "sf-pow-10": both,
-            "sf-pow-10/first=power": {**both, "first": "power"},
+            "hpow": OPTIONS["hpow"],
+            "sf-10": OPTIONS["sf-10"],
+            "sf-10/rescale=False": {**OPTIONS["sf-10"], "rescale": False},
+            "sf-pow-10": OPTIONS["sf-pow-10"],
+            "sf-pow-10/first=power": {**OPTIONS["sf-pow-10"], "first": "power"},
         }
         return self._trained("smallcnn", variants, self.seeds[:SEEDS])
 
@@ -215,7 +200,7 @@ def study(settings: Settings, dataset: str, results: Results) -> Collected:
         return collect(results, items)
     calibrated = collect(results, {"calibration": {"strengths": [runs.calibration()]}})
     strengths = read_strengths(calibrated["calibration"]["strengths"])
-    items["silences"] = runs.silences()
+    items["ablations"] = runs.ablations()
     if strengths:
         items |= {"table3": runs.table3(strengths), "fig1": runs.fig1(strengths)}
     return collect(results, items) | calibrated

@@ -1,7 +1,7 @@
 """Feature quantization's tables, made of the records that `fq.study` returns."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from paperlib import degrade, networks
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Score, Scores
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.fq.moments import LAYERS
 from paperlib.papers.fq.profiles import Settings
@@ -25,10 +25,8 @@ from paperlib.papers.fq.study import (
     distorted,
     fractions,
 )
-from paperlib.report import NOTHING, Table, claims_table, gain_text, text
-from paperlib.runs import Record
+from paperlib.report import NOTHING, Table, claims_table, gain_rows, text
 
-Items = Mapping[str, Mapping[str, Sequence[Record]]]
 DETECTED = "map50"  # mean average precision at an overlap of one half, as on PASCAL VOC
 COLUMNS = {"clean": "clean", **DISTORTIONS, MIXED: "mixed"}  # metric -> its heading in Table 3
 
@@ -37,23 +35,20 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
     """The setting in words, for titles: what is reduced is said.
 
     Args:
-        settings: the setting.
-        chosen: the networks of the table, at least one; they share all but their width.
+        settings: the profile.
+        chosen: the table's networks; they share all but their width.
         interval: what follows each mean; "" if nothing does.
     """
     means = f"mean ± {interval} (seeds)" if interval else "means over seeds"
-    narrow = settings.narrowed(NAMES, [network for network in chosen if network in NAMES])
+    narrow = settings.width_text(NAMES, [network for network in chosen if network in NAMES])
     recipe = settings.recipe(chosen[0])
     images = f"{settings.images(recipe)} training images"
-    return settings.described([images, settings.schedule(recipe), *narrow], means)
+    return settings.caption([images, settings.schedule(recipe), *narrow], means)
 
 
 def scores(items: Items) -> Scores:
-    """All numbers; for the cells of Table 3 also top-1 by the names of `COLUMNS`.
-
-    These are "clean", each distortion at its calibrated strength, and their mixture.
-    """
-    found = Scores.of({cell: own for cells in items.values() for cell, own in cells.items()})
+    """All numbers; for the cells of Table 3 also top-1 by the names of `COLUMNS`."""
+    found = Scores.of(*items.values())
     specs = {name: distorted(name, value) for name, value in _strengths(found).items()}
     metrics = {name: _under(spec) for name, spec in specs.items()}
     metrics |= {"clean": "top1", MIXED: _under({"name": MIXED})}
@@ -118,15 +113,11 @@ def _error(found: Scores, cell: str) -> str:
 
 def strengths(dataset: str, found: Scores) -> Table:
     """The calibration: what each distortion is to leave of the accuracy, and its strength there."""
-    rows = [
-        (
-            DISTORTIONS[name],
-            f"{share:.3f}",
-            _mean(_calibrated(found, "strength", name), 4),
-            _mean(_calibrated(found, "kept", name), 3),
-        )
-        for name, share in fractions().items()
-    ]
+    rows = []
+    for name, share in fractions().items():
+        strength = _mean(_calibrated(found, "strength", name), 4)
+        kept = _mean(_calibrated(found, "kept", name), 3)
+        rows.append((DISTORTIONS[name], f"{share:.3f}", strength, kept))
     paper, ours = "kept by the paper's ResNet-18", "kept by ours, held-out images"
     title = f"Strengths, calibrated on {dataset}; accuracies above chance"
     return Table(title, ("distortion", paper, "our strength", ours), rows)
@@ -138,11 +129,9 @@ def _label(network: str, model: str) -> str:
 
 def table3_printed() -> Table:
     """The paper's Table 3 as printed."""
+    names = ("clean", *DISTORTIONS)
     rows = [
-        (
-            _label(*row["cell"].split("/")),
-            *(f"{float(row[name]):.1f}" for name in ("clean", *DISTORTIONS)),
-        )
+        (_label(*row["cell"].split("/")), *(f"{float(row[name]):.1f}" for name in names))
         for row in read_csv("fq", "table3")
     ]
     title = "Table 3 as printed: ImageNet, top-5 accuracy (%), top-1 under occlusion"
@@ -151,14 +140,11 @@ def table3_printed() -> Table:
 
 def table3(settings: Settings, dataset: str, found: Scores) -> Table:
     """Table 3: top-1 accuracies, means alone as the paper prints them."""
-    rows = [
-        (
-            _label(network, model),
-            *(_mean(found.estimate(f"{network}/{model}", name), 1) for name in COLUMNS),
-        )
-        for network in NAMES
-        for model in ("base", *MODELS[network])
-    ]
+    rows = []
+    for network in NAMES:
+        for model in ("base", *MODELS[network]):
+            means = (_mean(found.estimate(f"{network}/{model}", name), 1) for name in COLUMNS)
+            rows.append((_label(network, model), *means))
     setting = describe(settings, *settings.networks, interval="")
     title = f"Table 3, ours: {dataset}, top-1 accuracy (%), {setting}"
     return Table(title, ("", *COLUMNS.values()), rows)
@@ -166,21 +152,19 @@ def table3(settings: Settings, dataset: str, found: Scores) -> Table:
 
 def gains(dataset: str, found: Scores) -> Table:
     """Differences to the base network; those whose interval excludes 0 are bold."""
-    rows = []
-    for network in NAMES:
-        for model in MODELS[network]:
-            cells = f"{network}/{model}", f"{network}/base"
-            own = (gain_text(found.gain(*cells, name)) for name in COLUMNS)
-            rows.append((f"{NAMES[network]} {_label(network, model)}", *own))
+    pairs = {
+        f"{NAMES[network]} {_label(network, model)}": (f"{network}/{model}", f"{network}/base")
+        for network in NAMES
+        for model in MODELS[network]
+    }
     title = f"Table 3, ours: gain over the base network (points), {dataset}"
-    return Table(title, ("", *COLUMNS.values()), rows)
+    return Table(title, ("", *COLUMNS.values()), gain_rows(found, pairs, COLUMNS))
 
 
 def curves(found: Scores) -> dict[str, dict[str, dict[float, Estimate]]]:
-    """Fig. 3: distortion -> model of one network -> strength -> top-1; strength 0 is clean.
+    """Fig. 3: distortion -> model -> strength -> top-1; strength 0 is clean. Empty without records.
 
-    The network is ResNet-50, as in the paper, or ResNet-18 where that was not trained. Empty
-    without records.
+    The network is ResNet-50, as in the paper, or ResNet-18 where that was not trained.
     """
     network = "resnet50" if found.values("resnet50/base") else "resnet18"
     out: dict[str, dict[str, dict[float, Estimate]]] = {}
@@ -245,13 +229,6 @@ VARIANTS = {  # cell -> what it is, and the cell that it is compared with
     "sf-pow-10": ("SF-POW-10: floor, then power (default)", "base"),
     "sf-pow-10/first=power": ("power, then floor", "sf-pow-10"),
 }
-DEFAULTS = {  # cell -> its name where others are compared with it
-    "base": "base",
-    "l2/pow-1": "POW-1",
-    "l2/pow-4": "POW-4",
-    "sf-10": "SF-10",
-    "sf-pow-10": "SF-POW-10",
-}
 
 
 def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -259,7 +236,8 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     rows = []
     for cell, (name, other) in VARIANTS.items():
         gain = found.gain(f"smallcnn/{cell}", f"smallcnn/{other}")
-        gained = f"{text(gain, sign=True)} over {DEFAULTS[other]}" if gain else NOTHING
+        over = "base" if other == "base" else other.removeprefix("l2/").upper()
+        gained = f"{text(gain, sign=True)} over {over}" if gain else NOTHING
         rows.append((name, text(found.estimate(f"smallcnn/{cell}")), gained))
     title = f"What the supplement leaves open: small CNN, {dataset}"
     headers = ("variant", "top-1 (%)", "gain (points)")
@@ -270,10 +248,10 @@ def layers(title: str, network: str, classes: int, size: int) -> Table:
     """A network layer by layer, as the paper prints it: convolutions, max-pools, linear layers.
 
     Args:
-        title: of the table.
+        title: how it starts.
         network: its name.
         classes: how many.
-        size: height and width in pixels of the image on which it is seen at work.
+        size: height and width of its input in pixels.
     """
     module = networks.build(network, classes, size=size).eval()
     rows: list[tuple[str, ...]] = []
@@ -348,7 +326,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         if items["table3"]:
             out += [strengths(dataset, found), table3_printed(), table3(settings, dataset, found)]
             out += [gains(dataset, found), moments(dataset, found)]
-        if items["silences"]:
+        if items["ablations"]:
             out.append(ablations(settings, dataset, found))
         if items["fig4"]:
             out.append(detection(dataset, found))

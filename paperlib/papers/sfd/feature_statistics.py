@@ -4,12 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# A theta below it is drawn at 0: that of elements that never differ, whose log-variance falls for
-# ever.
+# A theta below it is drawn at 0: that of elements that never differ falls for ever.
 ZERO = 0.05
 WINDOW = 5  # bins of a histogram over which its mode is sought
-SAMPLED = 64  # elements per image, for quantiles and ranks
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SAMPLED = 64  # elements per image, for ranks
+BINS, LIMIT = 200, 2.0  # of theta's histogram: of equal width from 0, and one for all above
 
 
 def scatter_ratio(points: Tensor, labels: Tensor) -> float:
@@ -50,9 +49,8 @@ def principal(points: Tensor, count: int) -> Tensor:
 def mode(counts: Tensor, edges: Tensor) -> float:
     """The middle of the fullest `WINDOW` neighbouring bins above `ZERO`; 0 if all are empty.
 
-    The poster's histograms have a spike at 0 beside the hump whose place they are about; this is
-    the hump's. Of single bins, which differ little around the top, the fullest would be an accident
-    of the sample.
+    The poster's histograms have a spike at 0 beside the hump whose place this is. Of single bins,
+    which differ little around the top, the fullest would be an accident of the sample.
 
     Args:
         counts: (n,).
@@ -67,16 +65,10 @@ def mode(counts: Tensor, edges: Tensor) -> float:
 
 
 class Uncertainty:
-    """Gathers theta, a network's predicted deviation of every element, and the actual residual.
+    """Gathers theta, a network's predicted deviation of every element, and the actual residual."""
 
-    Args:
-        bins: of equal width from 0 to `limit`; one more counts all above.
-        limit: upper end of the histogram.
-    """
-
-    def __init__(self, bins: int, limit: float) -> None:
-        self.bins, self.limit = bins, limit
-        self.counts = torch.zeros(bins + 1, dtype=torch.int64)
+    def __init__(self) -> None:
+        self.counts = torch.zeros(BINS + 1, dtype=torch.int64)
         self.sums: dict[str, float] = {}
         self.sampled: list[Tensor] = []
         self._generator = torch.Generator().manual_seed(0)
@@ -90,40 +82,32 @@ class Uncertainty:
             dead: the same, bool: where z and z^ are both 0.
         """
         theta = (log_variance / 2).exp()
-        index = (theta * (self.bins / self.limit)).clamp(max=self.bins).long()
-        self.counts += index.flatten().bincount(minlength=self.bins + 1).cpu()
+        index = (theta * (BINS / LIMIT)).clamp(max=BINS).long()
+        self.counts += index.flatten().bincount(minlength=BINS + 1).cpu()
         # Where nothing ever differs, theta may be arbitrarily small, and the ratio 0/0.
         ratio = residual.square() / theta.square().clamp_min(1e-6)
-        sums = {
-            "theta": theta,
-            "zero": theta < ZERO,
-            "dead": dead,
-            "ratio": ratio,
-            "live": ratio * ~dead,
-        }
+        sums = {"theta": theta, "dead": dead, "live": ratio * ~dead}
         for name, values in sums.items():
             total = float(values.flatten(1).sum(1, dtype=torch.float64).sum())
             self.sums[name] = self.sums.get(name, 0.0) + total
         count = theta[0].numel()
         shape = (len(theta), min(SAMPLED, count))
         where = torch.randint(count, shape, generator=self._generator).to(theta.device)
-        kept = (
-            values.flatten(1).gather(1, where)
+        kept = [
+            values.flatten(1).gather(1, where).flatten()
             for values in (theta, residual.abs(), (~dead).float())
-        )
-        self.sampled.append(torch.stack([values.flatten() for values in kept]).cpu())
+        ]
+        self.sampled.append(torch.stack(kept).cpu())
 
     def metrics(self) -> dict[str, float]:
         """Numbers by name; none if nothing was added.
 
-        "theta_mean"; "theta_mode", see `mode`, and "theta_bin", a bin's width; "theta_q05" to
-        "theta_q95"; shares in [0, 1]: "theta_zero" of theta below 0.05, "theta_above" of theta
-        beyond the histogram, "dead" of elements of which z and z^ are both exactly 0. "spearman":
-        rank correlation of theta with |z - z^|, over sampled elements of all images, 0 if one of
-        them is constant; "spearman_live": without the dead. "calibration": mean of (z - z^)^2 /
-        theta^2, "calibration_live": without the dead. What a loss aims at is its own constant: 1
-        for r^2/theta^2 + log theta^2 (the poster's box), 2 for r^2/(2 theta^2) + log theta^2 (its
-        log-likelihood and the official code), as the derivative by log theta^2 says.
+        "theta_mean"; "theta_mode", see `mode`; "dead": the share of elements of which z and z^ are
+        both exactly 0. Without those, "spearman_live": rank correlation of theta with |z - z^|,
+        over sampled elements of all images, 0 if one of them is constant; "calibration_live": mean
+        of (z - z^)^2 / theta^2. What a loss aims at is its own constant: 1 for r^2/theta^2 + log
+        theta^2 (the poster's box), 2 for r^2/(2 theta^2) + log theta^2 (its log-likelihood and the
+        official code), as the derivative by log theta^2 says.
         """
         total = int(self.counts.sum())
         if not total:
@@ -131,21 +115,12 @@ class Uncertainty:
         theta, residual, live = torch.cat(self.sampled, dim=1).numpy()
         means = {name: value / total for name, value in self.sums.items()}
         histogram = self.histogram()
-        out = {
+        return {
             "theta_mean": means["theta"],
             "theta_mode": mode(histogram["theta.counts"], histogram["theta.edges"]),
-            "theta_bin": self.limit / self.bins,
-            "theta_zero": means["zero"],
-            "theta_above": float(self.counts[-1]) / total,
             "dead": means["dead"],
-            "spearman": rank_correlation(theta, residual),
             "spearman_live": rank_correlation(theta[live > 0], residual[live > 0]),
-            "calibration": means["ratio"],
             "calibration_live": means["live"] / max(1 - means["dead"], 1 / total),
-        }
-        quantiles = np.quantile(theta.astype(float), QUANTILES)
-        return out | {
-            f"theta_q{100 * q:02.0f}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)
         }
 
     def histogram(self) -> dict[str, Tensor]:
@@ -155,7 +130,7 @@ class Uncertainty:
         """
         if not self.counts.sum():
             return {}
-        edges = torch.cat([torch.linspace(0, self.limit, self.bins + 1), torch.tensor([torch.inf])])
+        edges = torch.cat([torch.linspace(0, LIMIT, BINS + 1), torch.tensor([torch.inf])])
         return {"theta.counts": self.counts, "theta.edges": edges}
 
 

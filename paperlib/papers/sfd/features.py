@@ -1,9 +1,8 @@
 """A network's features under a corruption, and how uncertain it says they are.
 
 The poster of SFD (Yang et al., ECCV 2022) shows t-SNE of clean and degraded features, feature maps
-with error maps, and histograms of theta, the learned deviation of a feature, by severity. Each
-picture is drawn from the samples of a run of this method, and what is claimed with a picture has a
-number here. The numbers are ours: the poster has none for its pictures.
+with error maps, and histograms of theta, the learned deviation of a feature, by severity. Here are
+the samples that such pictures are drawn from, and numbers for them, which are ours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from paperlib.degrade.levels import to_levels
 from paperlib.errors import UserError, choose
@@ -20,15 +18,10 @@ from paperlib.evaluation import classification
 from paperlib.methods.base import Batch, Method, Options, Task, shrunk
 from paperlib.networks import Output
 from paperlib.networks.frozen_parts import FrozenParts
-from paperlib.papers.sfd.feature_statistics import (
-    Uncertainty,
-    at_own_centroid,
-    centroids,
-    principal,
-    scatter_ratio,
-)
+from paperlib.papers.sfd import feature_statistics as statistics
 from paperlib.runs import Run
 
+CLASSES, PER_CLASS = 5, 40  # whose points are kept for t-SNE: the first classes, as many each
 DIMENSIONS = 64  # of the kept points: t-SNE is usually given 30 to 50 principal components anyway
 EDGE = 96  # pixels: kept pictures of larger images are averaged down
 
@@ -39,18 +32,11 @@ class Seen(NamedTuple):
     clean: Tensor  # z, (B, C, h, w)
     degraded: Tensor  # z^, the same shape, as used at test time
     logits: Tensor  # (B, classes), of the degraded images
-    # s, the shape of z, where the network predicts it; theta = exp(s / 2)
-    log_variance: Tensor | None
+    log_variance: Tensor | None  # s as z, where the network predicts it; theta = exp(s / 2)
 
 
 class Plugged(nn.Module):
-    """A frozen classifier with a module of DDP in it, as `ddp` tests it, used as a `Classifier`.
-
-    Args:
-        classifier: the frozen network.
-        module: what the run of DDP has trained.
-        run: that run.
-    """
+    """A frozen classifier with the module in it that a run of DDP has trained."""
 
     def __init__(self, classifier: Any, module: nn.Module, run: Run) -> None:
         super().__init__()
@@ -72,37 +58,21 @@ class FeaturesOptions(Options):
     """Options of the measurement.
 
     Attributes:
-        classes: labels of the classes whose points are kept for t-SNE, with commas between; the
-            poster shows 5.
-        per_class: points of each, from the first test images.
         layer: a module of the classifier whose output is the feature, e.g. "body.stage1"; by
-            default the last feature maps behind their ReLU, those that are pooled (z on the
-            poster). The poster's feature maps of a bus are of some earlier layer, which is not
-            named. Theta is measured of the last features only.
-        bins: of theta's histogram, of equal width from 0 to `limit`, and one for all above.
-        limit: upper end of the histogram, above 0.
+            default the last feature maps behind their ReLU (z on the poster), the only ones with
+            theta. The poster's feature maps of a bus are of some earlier layer, not named.
     """
 
-    classes: str = "0,1,2,3,4"
-    per_class: int = 40
     layer: str = ""
-    bins: int = 200
-    limit: float = 2.0
-
-    def __post_init__(self) -> None:
-        if min(self.per_class, self.bins) < 1 or self.limit <= 0:
-            raise UserError("per_class and bins are at least 1, limit is above 0")
 
 
 class Features(Method):
     """Measures a trained network's features; trains nothing.
 
-    Needs epochs=0 and uses={"network": Run(...)}. The network is that of the run "network": a
-    `Classifier`, a `SelfFeature`, or any network with their `maps` and `classify`; or, beside the
-    run "plug" of DDP, the frozen classifier with DDP's module in it. The corruption is the run's
-    `degrade`; one run is one corruption and severity. The clean feature z is that of the classifier
-    in question, without FE_Net or the module, as in the losses of the methods. All is computed in
-    float32.
+    Needs epochs=0 and uses={"network": Run(...)}: a `Classifier`, a `SelfFeature`, or any network
+    with their `maps` and `classify`; beside the run "plug" of DDP it is the frozen classifier with
+    DDP's module in it. The corruption is the run's `degrade`. The clean feature z is that of the
+    classifier, without FE_Net or the module, as in the methods' losses. All is computed in float32.
     """
 
     options_type = FeaturesOptions
@@ -111,24 +81,18 @@ class Features(Method):
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: FeaturesOptions
     ) -> None:
-        if run.epochs or "network" not in parents:
+        if run.epochs or run.evaluate or run.holdout or "network" not in parents:
             raise UserError(
-                "features trains nothing: it needs epochs=0 and uses={'network': Run(...)}"
-            )
-        if run.evaluate or run.holdout:
-            raise UserError(
-                "features takes one corruption, as degrade=..., and test images: "
-                "no evaluate, no holdout"
+                "features trains nothing and takes one corruption, as degrade=..., and test images:"
+                " epochs=0, uses={'network': Run(...)}, no evaluate, no holdout"
             )
         super().__init__(run, task, parents, options)
-        valid = [str(label) for label in range(task.classes)]
-        names = options.classes.split(",")
-        self.classes = [int(choose("class", name.strip(), valid)) for name in names]
         network = parents["network"]
         if "plug" in parents:
             self.parents["network"] = Plugged(network, parents["plug"], run.uses["plug"])
         if options.layer:
-            choose("layer", options.layer, _layers(_classifier(network)))
+            names = [name for name, _ in _classifier(network).named_modules()]
+            choose("layer", options.layer, (n for n in names if n and n.count(".") <= 2))
         self.kept: dict[str, Tensor] = {}
 
     @staticmethod
@@ -148,15 +112,14 @@ class Features(Method):
         """Means over the test images, and what the pictures of `samples` need of all of them.
 
         "top1", "top5", "cross_entropy": of the degraded images. "mse": the mean over all elements
-        of (z - z^)^2; "relative_mse": the same over the mean of z^2; "cosine": between z and z^, a
-        mean over images. "scatter_ratio" and "clean_scatter_ratio": see `scatter_ratio`, of the
-        features' means over positions; "at_own": percentage of degraded ones whose nearest mean of
-        clean ones is that of their class; "clean_at_own": of clean ones. From a network that
-        predicts uncertainty also the numbers of `Uncertainty.metrics`.
+        of (z - z^)^2; "relative_mse": the same over the mean of z^2. "scatter_ratio": see there, of
+        the degraded features' means over positions; "at_own": percentage of them whose nearest mean
+        of clean ones is that of their class. From a network that predicts uncertainty also the
+        numbers of `Uncertainty.metrics`.
         """
         sums: dict[str, Tensor] = {}
         pooled: list[tuple[Tensor, Tensor, Tensor]] = []
-        theta = Uncertainty(self.options.bins, self.options.limit)
+        theta = statistics.Uncertainty()
         for batch in batches:
             seen = self.see(batch)
             for name, score in self._scores(seen, batch.labels).items():
@@ -168,10 +131,10 @@ class Features(Method):
         clean, degraded, labels = (torch.cat(parts).cpu() for parts in zip(*pooled, strict=True))
         means = {name: float(value) / len(labels) for name, value in sums.items()}
         means["relative_mse"] = means["mse"] / max(means.pop("power"), 1e-12)
-        target = centroids(clean, labels)
-        for name, points in (("", degraded), ("clean_", clean)):
-            means[f"{name}scatter_ratio"] = scatter_ratio(points, labels)
-            means[f"{name}at_own"] = at_own_centroid(points, labels, target)
+        means["scatter_ratio"] = statistics.scatter_ratio(degraded, labels)
+        means["at_own"] = statistics.at_own_centroid(
+            degraded, labels, statistics.centroids(clean, labels)
+        )
         self.kept = self._points(clean, degraded, labels) | theta.histogram()
         return means | theta.metrics()
 
@@ -183,31 +146,27 @@ class Features(Method):
             **classification(seen.logits, labels),
             "mse": (clean - degraded).square().mean(1),
             "power": clean.square().mean(1),
-            "cosine": F.cosine_similarity(clean, degraded, dim=1),
         }
 
     def _points(self, clean: Tensor, degraded: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The samples "points.*" of the features' means (N, C) over positions."""
-        count = self.options.per_class
-        chosen = torch.cat([(labels == label).nonzero()[:count, 0] for label in self.classes])
-        both = principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
-        ours, theirs = both.half().chunk(2)
-        return {
-            "points.clean": ours.clone(),
-            "points.degraded": theirs.clone(),
-            "points.labels": labels[chosen].short(),
-        }
+        first = [(labels == label).nonzero()[:PER_CLASS, 0] for label in range(CLASSES)]
+        chosen = torch.cat(first)
+        both = statistics.principal(torch.cat([clean[chosen], degraded[chosen]]), DIMENSIONS)
+        points = {"points.labels": labels[chosen].short()}
+        for name, part in zip(("clean", "degraded"), both.half().chunk(2), strict=True):
+            points[f"points.{name}"] = part.clone()
+        return points
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """What the pictures are drawn from, as `measure` has left it, and the first test images.
 
         "points.clean", "points.degraded" (n, d) float16: means over positions of the features of
-        the chosen classes, on their first principal axes where they have more than 64 channels;
-        "points.labels" (n,) int16. "theta.counts" and "theta.edges": see `Uncertainty.histogram`.
-        Of the first 8 test images, or 4 of more than 48 pixels, "images.clean" and
-        "images.degraded" (n, 3, H, W) uint8, and means over channels (n, h, w) float16:
-        "maps.clean" of z, "maps.degraded" of z^, "maps.error" of (z - z^)^2 over the image's mean
-        of z^2, "maps.theta".
+        the first classes, on at most 64 principal axes; "points.labels" (n,) int16. "theta.counts"
+        and "theta.edges": see `Uncertainty.histogram`. Of the first 8 test images, or 4 of more
+        than 48 pixels, "images.clean" and "images.degraded" (n, 3, H, W) uint8, and means over
+        channels (n, h, w) float16: "maps.clean" of z, "maps.degraded" of z^, "maps.error" of
+        (z - z^)^2 over the image's mean of z^2, "maps.theta".
         """
         batch = batch.part(slice(8 if batch.clean_images.shape[-1] <= 48 else 4))
         seen = self.see(batch)
@@ -232,11 +191,6 @@ class Features(Method):
 def _classifier(network: Any) -> Any:
     """The classifier around which a network is built, or the network itself."""
     return getattr(network, "classifier", network)
-
-
-def _layers(classifier: nn.Module) -> list[str]:
-    """The names of its modules, down to three levels."""
-    return [name for name, _ in classifier.named_modules() if name and name.count(".") <= 2]
 
 
 def _look(network: Any, images: Tensor, layer: str) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -1,10 +1,9 @@
 """Self-feature distillation with uncertainty modelling (Yang, Dong, Li, Wu, Li & Shi, ECCV 2022).
 
 One network sees an image clean and degraded; the clean image's feature maps z are what those of the
-degraded one, z^, shall become. How much an element of z^ counts depends on a predicted uncertainty
-theta. Sources are the poster and the released code (yangzhou321/Distillation_with_UEM, commit
-68b2db2), which differ, see `paperlib.papers.sfd.network`; the paper's text was unavailable. What is
-said to be inferred is in neither.
+degraded one, z^, shall become, weighted by a predicted uncertainty theta. Sources are the poster
+and the released code (yangzhou321/Distillation_with_UEM, commit 68b2db2), which differ, see
+`paperlib.papers.sfd.network`; the paper's text was unavailable. What is inferred is in neither.
 
 Notation: s = log theta^2 is what is predicted, r = z - z^ the residual.
 """
@@ -32,10 +31,7 @@ def _squared(clean: Tensor, estimate: Tensor) -> Tensor:
 
 
 def mse(clean: Tensor, estimate: Tensor) -> Tensor:
-    """Mean of r^2 over all elements of z and z^ (B, C, h, w).
-
-    The poster's "w/o UEM", which has no code; inferred.
-    """
+    """Mean of r^2 over all elements (B, C, h, w): the poster's "w/o UEM"; inferred."""
     return _squared(clean, estimate).mean()
 
 
@@ -105,9 +101,7 @@ class SFDOptions(SupervisedOptions):
         if self.lambda_ < 0:
             raise UserError(f"lambda_ is {self.lambda_}; it must be at least 0")
         if self.weighting == "increasing" and self.uncertainty == "none":
-            raise UserError(
-                "weighting 'increasing' needs an uncertainty: element, image or channel"
-            )
+            raise UserError("weighting 'increasing' needs an uncertainty, not 'none'")
 
 
 class SFD(Method):
@@ -118,8 +112,7 @@ class SFD(Method):
     kind of image, running ones of both, and nothing is frozen. Its scores are those of the degraded
     images; `evaluate` with "none" gives the clean ones.
 
-    A parent "init" gives the initial weights: a classifier, or the network of another run of this
-    method, of which the parts that both have are taken.
+    A parent "init" gives the initial weights: a classifier, or the network of a run of this method.
     """
 
     options_type = SFDOptions
@@ -151,9 +144,8 @@ class SFD(Method):
         Raises:
             UserError: degraded images of another size than the clean ones.
         """
-        maps, log_variance = self.network.estimate(
-            batch.degraded, detach_input=self.options.weighting == "increasing"
-        )
+        detach_input = self.options.weighting == "increasing"
+        maps, log_variance = self.network.estimate(batch.degraded, detach_input)
         clean_maps = self.network.classifier.maps(batch.clean_images)
         degraded = F.cross_entropy(self.network.classify(maps).logits.float(), batch.labels)
         clean = F.cross_entropy(self.network.classify(clean_maps).logits.float(), batch.labels)
@@ -161,9 +153,8 @@ class SFD(Method):
         if not self.options.lambda_:
             return terms
         if maps.shape != clean_maps.shape:
-            raise UserError(
-                "sfd compares feature maps: degraded images must have the size of the clean ones"
-            )
+            what = "degraded images must have the size of the clean ones"
+            raise UserError(f"sfd compares feature maps: {what}")
         distillation = self._distillation(clean_maps.relu(), maps.relu(), log_variance)
         loss = terms["loss"] + self.options.lambda_ * distillation
         return {**terms, "loss": loss, "distillation": distillation}
@@ -182,8 +173,8 @@ class SFD(Method):
     def no_decay_parameters(self) -> list[nn.Parameter]:
         """The UEM's: the loss has a penalty of its own for them, s. The released code decays all.
 
-        Summed over a batch, the gradient of one channel's s is of the order of lambda / C: 2e-5 for
-        512 channels, which a weight decay of 5e-4 would outweigh.
+        The gradient of one channel's s is of the order of lambda / C, 2e-5 for 512 channels: a
+        weight decay of 5e-4 would outweigh it.
         """
         uncertainty = self.network.uncertainty
         return [] if uncertainty is None else list(uncertainty.parameters())

@@ -18,18 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError, choose
+from paperlib.errors import choose
 from paperlib.networks.classifier import Classifier, Output
 
 VARIANTS = ("poster", "code")
 UNCERTAINTIES = ("element", "image", "channel", "none")
 LOWEST, HIGHEST = -7.0, 3.0  # of the log-variance that the poster's UEM predicts; inferred
 BLOCKS = 6  # of FE_Net in the released code
-
-
-def theta(log_variance: Tensor) -> Tensor:
-    """The uncertainty theta = exp(s / 2) > 0 of s = log theta^2, in the units of the features."""
-    return (log_variance / 2).exp()
 
 
 def _branch(channels: int) -> nn.Sequential:
@@ -54,17 +49,15 @@ class Residual(nn.Module):
 class FENet(nn.Module):
     """FE_Net of the released code, without its uncertainty head.
 
-    47,995,904 parameters at 2048 channels. A transposed convolution to twice the height and width,
-    ReLU, six residual blocks, average pooling back, plus the input; from this trunk the head `mu`
-    estimates z^. Initial weights are PyTorch's, as the code sets none: small, so that z^ starts
-    close to the input.
+    A transposed convolution to twice the height and width, ReLU, six residual blocks, average
+    pooling back, plus the input; from this trunk the head `mu` estimates z^. Initial weights are
+    PyTorch's, as the code sets none: small, so that z^ starts close to the input.
     """
 
     def __init__(self, channels: int, blocks: int = BLOCKS) -> None:
         super().__init__()
-        self.upsample = nn.Sequential(
-            nn.ConvTranspose2d(channels, channels, 2, stride=2), nn.ReLU()
-        )
+        up = nn.ConvTranspose2d(channels, channels, 2, stride=2)
+        self.upsample = nn.Sequential(up, nn.ReLU())
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.downsample = nn.AvgPool2d(2)
         self.mu = Residual(channels)
@@ -77,9 +70,8 @@ class FENet(nn.Module):
 class FreeLogVariance(nn.Module):
     """The UEM of "poster", inferred: the code's head without the ReLU, so that s has both signs.
 
-    Last weights and gain of the shortcut start at zero, and so s at 0. A hyperbolic tangent keeps s
-    in (-7, 3), since that of elements that are 0 in both features would fall for ever; unlike
-    behind a hard limit, it can come back.
+    s starts at 0. A hyperbolic tangent keeps it in (-7, 3), since that of elements that are 0 in
+    both features would fall for ever; unlike behind a hard limit, it can come back.
     """
 
     def __init__(self, channels: int) -> None:
@@ -93,18 +85,16 @@ class FreeLogVariance(nn.Module):
         """(N, C, h, w) -> s of the same shape."""
         free = self.gain * features + self.branch(features)
         middle, half = (HIGHEST + LOWEST) / 2, (HIGHEST - LOWEST) / 2
-        return middle + half * torch.tanh(
-            _at_least_float32(free) / half - math.atanh(middle / half)
-        )
+        start = math.atanh(middle / half)  # where s = 0
+        return middle + half * torch.tanh(_at_least_float32(free) / half - start)
 
 
 class NegatedLogVariance(Residual):
-    """The UEM of "code": s = -t, t not negative, so that theta^2 is in (0, 1]; s has no lower
-    bound.
+    """The UEM of "code": s = -t, t >= 0, so that theta^2 is in (0, 1]; s has no lower bound.
 
     By the shortcut t is at least the feature itself: strong features count as certain, whatever
-    their residual. From random weights the loss starts in the thousands, and SGD easily diverges;
-    the code starts from a trained classifier.
+    their residual. From random weights the loss starts in the thousands; the code starts from a
+    trained classifier.
     """
 
     def forward(self, trunk: Tensor) -> Tensor:
@@ -113,10 +103,7 @@ class NegatedLogVariance(Residual):
 
 
 class ChannelLogVariance(nn.Module):
-    """One learned variance per channel, for all images: softplus(a) + 1e-5, as in VID.
-
-    It starts at 1, where the other forms start; VID's code starts at 5.
-    """
+    """One learned variance per channel, for all images: softplus(a) + 1e-5, as in VID, from 1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -135,23 +122,20 @@ class Estimate(NamedTuple):
     """What the network says of an image's clean feature maps."""
 
     maps: Tensor  # (N, C, h, w), what `classify` takes; after a ReLU they are z^
-    # s, float32, to be broadcast over (N, C, h, w); None without uncertainty
-    log_variance: Tensor | None
+    log_variance: Tensor | None  # s, float32, broadcasts over (N, C, h, w); None without UEM
 
 
 class SelfFeature(nn.Module):
     """A classifier that estimates clean features and their uncertainty.
 
     In evaluation it is used as a `Classifier`. At 2048 channels (ResNet-50) the UEM of "poster" has
-    4,461,568 parameters, which the test does not use; FE_Net and the UEM of "code" have 52,455,424,
-    of which it uses 47,995,904.
+    4,461,568 parameters, which the test does not use; in "code" it uses FE_Net's 47,995,904.
 
     Args:
-        classifier: what both variants are built around.
+        classifier: which is kept as `classifier`.
         variant: "poster" or "code", see above.
         uncertainty: "element": s has the shape of the feature maps. "image": its mean, one per
-            image, of the same parameters (the code has one in a comment, from a convolution to one
-            channel). "channel": see `ChannelLogVariance`. "none": no UEM.
+            image. "channel": see `ChannelLogVariance`. "none": no UEM.
 
     Raises:
         UserError: an unknown variant or uncertainty.
@@ -164,8 +148,7 @@ class SelfFeature(nn.Module):
         code = choose("variant", variant, VARIANTS) == "code"
         self.by_image = choose("uncertainty", uncertainty, UNCERTAINTIES) == "image"
         self.classifier = classifier
-        # that the head reads of each channel
-        values = classifier.pool(torch.zeros(1, 1, 8, 8)).numel()
+        values = classifier.pool(torch.zeros(1, 1, 8, 8)).numel()  # the head reads of a channel
         channels = classifier.head.in_features // values
         self.fe_net = FENet(channels) if code else None
         self.uncertainty: nn.Module | None = None
@@ -198,23 +181,9 @@ class SelfFeature(nn.Module):
             log_variance = log_variance.mean((1, 2, 3), keepdim=True)
         return Estimate(maps, log_variance)
 
-    def log_variance(self, images: Tensor) -> Tensor:
-        """s of images: (N, C, h, w), (N, 1, 1, 1) or (1, C, 1, 1). `UserError` without a UEM."""
-        log_variance = self.estimate(images).log_variance
-        if log_variance is None:
-            raise UserError(
-                "this network was trained without uncertainty (uncertainty='none' or lambda_=0)"
-            )
-        return log_variance
-
     def maps(self, images: Tensor) -> Tensor:
-        """As `Classifier.maps`: what `classify` takes of images (N, 3, H, W). The UEM is not
-        computed."""
+        """As `Classifier.maps`: what `classify` takes of images (N, 3, H, W), without the UEM."""
         return self._read(images)[0]
-
-    def features(self, images: Tensor) -> Tensor:
-        """z^ as at test time: (N, C, h, w), not negative, of images (N, 3, H, W) in [0, 1]."""
-        return self.maps(images).relu()
 
     def classify(self, maps: Tensor) -> Output:
         """Logits (N, classes) and feature (N, d) of `maps`, or of the classifier's own maps."""

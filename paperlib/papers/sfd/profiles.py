@@ -25,8 +25,7 @@ class Settings(study.Settings):
 
 
 # As in the released code, but for the schedule: there a tenth four times within some 18 epochs of
-# ImageNet. With SGD at a rate that suits the classifier, the UEM hardly learns: its gradient has
-# the factor lambda.
+# ImageNet. With SGD the UEM hardly learns: its gradient has the factor lambda.
 ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}
 
 SMOKE = Recipe(train_size=128, test_size=32, epochs=1, batch_size=64, schedule="onecycle")

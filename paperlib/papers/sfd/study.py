@@ -42,11 +42,7 @@ SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of fea
 
 
 class Study(BaseStudy[Settings]):
-    """Every run of the paper on one data set, under one profile.
-
-    A *cell* names what one number was measured on, e.g. "resnet50/sfd"; numbers and claims in
-    `data/papers/sfd/` name the cells alike.
-    """
+    """Every run of the paper on one data set. Cells are named as in `data/papers/sfd/`."""
 
     # The runs.
 
@@ -64,14 +60,13 @@ class Study(BaseStudy[Settings]):
         options: Mapping[str, Plain] | None = None,
         holdout: int = 0,
     ) -> Run:
-        """One of `MODELS`: all see the same images for as many epochs, corrupted alike, and start
-        from vanilla. `options` are those of `SFD`, beside the model's own."""
+        """One of `MODELS`: all start from vanilla and see the same images for as many epochs.
+
+        `options` are those of `SFD`, beside the model's own.
+        """
         vanilla = self.vanilla(network, seed, holdout)
-        conditions: dict[str, Any] = {
-            "degrade": trained_on(self.dataset),
-            "evaluate": vanilla.evaluate,
-            "holdout": holdout,
-        }
+        conditions: dict[str, Any] = {"evaluate": vanilla.evaluate, "holdout": holdout}
+        conditions["degrade"] = trained_on(self.dataset)
         method, recipe, uses = "sfd", self.settings.adapted, {"init": vanilla}
         match name:
             case "vanilla":
@@ -92,8 +87,7 @@ class Study(BaseStudy[Settings]):
         return self.run(network, seed, recipe, method, options, uses=uses, **conditions)
 
     def features(self, seed: int, name: str, severity: int, **options: Plain) -> Run:
-        """A model's features under the seen corruptions, one per image, at one severity; `options`
-        are those of `Features`."""
+        """A model's features under the seen corruptions, one per image, at one severity."""
         network = self.settings.networks[0]
         uses = {"network": self.model(network, seed, name)}
         if name == "ddp":  # a module is seen in its network
@@ -126,7 +120,7 @@ class Study(BaseStudy[Settings]):
             for value in LAMBDAS
         }
 
-    def silences(self) -> RunCells:
+    def ablations(self) -> RunCells:
         """Cells "<network>/sfd/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
@@ -144,21 +138,17 @@ class Study(BaseStudy[Settings]):
 
     def maps(self) -> RunCells:
         """Cells "<model>": maps of the first stage, as the last ones have few pixels. One seed."""
-        return {
-            name: [self.features(0, name, max(SEVERITIES), layer="body.stage1")] for name in SHOWN
-        }
+        severity, layer = max(SEVERITIES), "body.stage1"
+        return {name: [self.features(0, name, severity, layer=layer)] for name in SHOWN}
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell.
-
-    A cell that `results` knows nothing of is empty.
-    """
+    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell."""
     runs = Study(settings, dataset)
     items = {
         "main": runs.main(),
         "lambdas": runs.lambdas(),
-        "silences": runs.silences(),
+        "ablations": runs.ablations(),
         "features": runs.pictures(),
         "maps": runs.maps(),
     }

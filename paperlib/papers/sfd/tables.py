@@ -15,7 +15,6 @@ from paperlib.methods import Task
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
 from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, metric_rows
-from paperlib.runs import Run
 
 CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
@@ -23,9 +22,9 @@ GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    corrupted = f"{settings.images(settings.adapted)} corrupted ones"
-    images = [f"{settings.images()} clean images", corrupted]
-    return settings.described([*images, *settings.narrowed(NAMES)])
+    clean, corrupted = settings.images(), settings.images(settings.adapted)
+    images = [f"{clean} clean images", f"{corrupted} corrupted ones"]
+    return settings.caption([*images, *settings.width_text(NAMES)])
 
 
 def scores(dataset: str, items: Items) -> Scores:
@@ -37,7 +36,7 @@ def printed() -> Tables:
     """The poster's two tables."""
     first = "First table of the poster: ImageNet, ImageNet-C, top-1 (%) and mCE"
     second = "Second table of the poster: unseen corruptions, top-1 (%)"
-    columns = {name: name for name in EXTRA}
+    columns = dict(zip(EXTRA, EXTRA, strict=True))
     return Tables([_printed("table1", first, SUMMARIES), _printed("table2", second, columns)])
 
 
@@ -117,38 +116,24 @@ def costs(settings: Settings, dataset: str, found: Scores) -> Table:
     runs, rows = Study(settings, dataset), []
     for name, label in MODELS.items():
         run = runs.model(network, 0, name)
-        with torch.device("meta"):
-            parts = [methods.build_network(part, task).eval() for part in (run, *_frozen(run))]
-        count = 0
-        for part, own in zip(parts, (run, *_frozen(run)), strict=True):
+        used = extra = count = 0
+        # the classifier around a module is needed at test time, too
+        for part in (run, *(own for role, own in run.uses.items() if role == "frozen")):
+            with torch.device("meta"):
+                built = methods.build_network(part, task).eval()
             with FlopCounterMode(display=False) as counter, torch.inference_mode():
-                part(*(x.to("meta") for x in methods.example(own, task)))
+                built(*(x.to("meta") for x in methods.example(part, task)))
             count += counter.get_total_flops() // 2
-        used = sum(p.numel() for part in parts for p in part.parameters())
-        extra = sum(
-            p.numel() for part in parts for n, p in part.named_parameters() if _only_in_training(n)
-        )
+            for parameter, tensor in built.named_parameters():
+                used += tensor.numel()
+                # SFD's UEM is dropped after training
+                extra += tensor.numel() if parameter.startswith("uncertainty.") else 0
         seconds = found.estimate(f"{network}/{name}", "seconds")
         spent = f"{seconds.mean:.0f}" if seconds else NOTHING
         rows.append((label, f"{used - extra:,}", f"{extra:,}", f"{count / 1e6:,.1f}", spent))
-    headers = (
-        "",
-        "parameters at test time",
-        "in training only",
-        "million MACs per image",
-        "seconds of training",
-    )
+    parameters = ("parameters at test time", "in training only")
+    headers = ("", *parameters, "million MACs per image", "seconds of training")
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
-
-
-def _frozen(run: Run) -> list[Run]:
-    """The classifier around a module, which is needed at test time, too."""
-    return [run.uses["frozen"]] if "frozen" in run.uses else []
-
-
-def _only_in_training(name: str) -> bool:
-    """Whether a parameter of this name belongs to SFD's UEM, which is dropped after training."""
-    return name.startswith("uncertainty.")
 
 
 FEATURES = {  # metrics of `features`, and what the table calls them

@@ -1,13 +1,12 @@
 """How similar two sets of features are, and where in an image the evidence for a class lies.
 
 Linear centred kernel alignment, CKA (Kornblith, Norouzi, Lee & Hinton, ICML 2019) compares the
-inner products that features give pairs of images, not the features: it does not change with a
-rotation or permutation of channels, with their scale or with their mean, so that it may compare two
-networks that were trained apart. With more dimensions than images, as feature maps have, the plain
-estimate is close to 1 for any two features. Here the Hilbert-Schmidt independence criterion (HSIC)
-inside it has the unbiased estimator of Song et al. (JMLR 2012), with which independent features
-have 0 on average. As it is unbiased for any number of images, its means over small batches may take
-the place of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
+inner products that features give pairs of images, which rotation, permutation, scale and mean of
+channels do not change: it may compare two networks that were trained apart. With more dimensions
+than images, as feature maps have, the plain estimate is close to 1 for any two features. Here the
+Hilbert-Schmidt independence criterion (HSIC) inside it has the unbiased estimator of Song et al.
+(JMLR 2012): independent features have 0 on average, and means over small batches may take the place
+of one huge batch (Nguyen, Raghu & Kornblith, ICLR 2021).
 
 CKA is one number about a whole layer, and a few outlying images may decide it (Davari et al., ICLR
 2023): it says that two layers are similar only beside controls that are not.
@@ -17,14 +16,11 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from paperlib.errors import UserError
 from paperlib.networks import Classifier
 
 FEWEST = 4  # images, without which the unbiased HSIC is not defined
-# their pooling is the mean over positions
-AVERAGED = ("resnet18", "resnet50", "resnext101", "plain10", "invertible")
 Pair = tuple[str, str]
 
 
@@ -72,10 +68,8 @@ class CKA:
 
     def __init__(self, pairs: Iterable[Pair]) -> None:
         self.pairs = list(pairs)
-        names = dict.fromkeys(name for pair in self.pairs for name in pair)
-        self.sums: dict[Pair, Tensor | float] = dict.fromkeys(
-            dict.fromkeys([*self.pairs, *((n, n) for n in names)]), 0.0
-        )
+        own = [(name, name) for pair in self.pairs for name in pair]
+        self.sums: dict[Pair, Tensor | float] = dict.fromkeys([*self.pairs, *own], 0.0)
 
     def add(self, grams: Mapping[str, Tensor]) -> None:
         """One batch: by name what `gram` gives, of the same images. Under four, it is left out."""
@@ -97,28 +91,9 @@ class CKA:
         return {(left, right): self._value(left, right) for left, right in self.pairs}
 
     def _value(self, left: str, right: str) -> float:
-        both, *own = (
-            float(self.sums[pair]) for pair in ((left, right), (left, left), (right, right))
-        )
-        return both / (own[0] * own[1]) ** 0.5 if min(own) > 0 else 0.0
-
-
-def cka(x: Tensor, y: Tensor) -> float:
-    """Linear CKA, debiased, of features (n, ...) and (n, ...) of the same images, at least four."""
-    both = CKA([("x", "y")])
-    both.add({"x": gram(x), "y": gram(y)})
-    return both.values()["x", "y"]
-
-
-def cosine(x: Tensor, y: Tensor) -> Tensor:
-    """The cosine of every image's two features: (n, ...) and (n, ...) -> (n,) in [-1, 1], 0 where
-    one is 0.
-
-    It compares value by value, so both must be features of one network: channels of two networks
-    that were trained apart have no common order, and a permuted copy of a network, which computes
-    the same, would be far from it.
-    """
-    return F.cosine_similarity(x.flatten(1).float(), y.flatten(1).float(), dim=1)
+        pairs = (left, right), (left, left), (right, right)
+        both, first, second = (float(self.sums[pair]) for pair in pairs)
+        return both / (first * second) ** 0.5 if min(first, second) > 0 else 0.0
 
 
 def averages(network: Classifier) -> bool:
@@ -135,23 +110,8 @@ def class_activation_maps(network: Classifier, maps: Tensor, labels: Tensor) -> 
     says what each position adds to it.
 
     Args:
-        network: with global average pooling.
+        network: with global average pooling, see `averages`.
         maps: (n, C, h, w), what `network.maps` gives, before or behind the ReLU.
         labels: (n,) int64, the class of each image that is asked for, e.g. the true one.
-
-    Raises:
-        UserError: a network with another pooling, which does not add up positions.
     """
-    if not averages(network):
-        raise UserError(
-            f"class-activation maps need global average pooling; choose from: {', '.join(AVERAGED)}"
-        )
     return torch.einsum("nc,nchw->nhw", network.head.weight[labels].to(maps.dtype), maps.relu())
-
-
-def correlation(x: Tensor, y: Tensor) -> Tensor:
-    """Pearson's correlation over positions: two (n, h, w) -> (n,) float64; 0 if one is constant."""
-    left, right = (maps.flatten(1).double() for maps in (x, y))
-    return F.cosine_similarity(
-        left - left.mean(1, keepdim=True), right - right.mean(1, keepdim=True), dim=1
-    )

@@ -1,12 +1,12 @@
 """Denoisers: the U-Net of *Noise2Noise*, and that of joint training (Liu et al., IJCAI 2018).
 
 Both take images (N, 3, H, W) in [0, 1] of any size and return images of the same size, their input
-plus a learned residual. At the start the residual is zero: a denoiser begins as the identity, and a
-classifier behind it with what it makes of the noisy image. The layers are those of the released
-codes; what differs is said where it does.
+plus a learned residual, which is zero at the start: a denoiser begins as the identity. The layers
+are those of the released codes; what differs is said where it does.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ LEAK = 0.1  # slope of Noise2Noise's leaky ReLUs
 class Denoiser(nn.Module):
     """Base class: images plus what `residual`, defined by a subclass, makes of them."""
 
+    last: nn.Conv2d
+
     def residual(self, centred: Tensor) -> Tensor:
         """What is added to images, (N, 3, H, W), computed from the same images minus 0.5."""
         raise NotImplementedError
@@ -29,8 +31,7 @@ class Denoiser(nn.Module):
     def unclipped(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) float in [0, 1] -> the same shape, float32, not limited to [0, 1].
 
-        This is what a loss of pixels reads. Neither paper clips in training: a pixel that is out of
-        range needs a gradient to come back.
+        Losses of pixels read this: a pixel that is out of range needs a gradient to come back.
         """
         return images.float() + self.residual(images - MIDDLE).float()
 
@@ -43,10 +44,14 @@ def _scaled(width: float, channels: int) -> int:
     return max(4, round(width * channels))
 
 
-def _start_from_zero(last: nn.Conv2d) -> None:
-    nn.init.zeros_(last.weight)
-    if last.bias is not None:
-        nn.init.zeros_(last.bias)
+def _initialise(network: Denoiser, draw: Callable[[Tensor], object]) -> None:
+    """Draw the weights of all convolutions; biases and the last convolution start from zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.zeros_(network.last.weight)
 
 
 class UNet(Denoiser):
@@ -56,14 +61,11 @@ class UNet(Denoiser):
     channels, then one before each further max-pool and one behind the last. Up: maps are doubled
     (nearest neighbour), put beside those of their size, the last ones beside the image itself, and
     go through two convolutions of 96 channels, at full size of 64 and 32; one to 3 channels ends
-    it. Weights are drawn as in the code (github.com/NVlabs/noise2noise, `network.py`; He et al.,
-    2015). Trained there with Adam, lr 3e-4, batches of 4 crops, 300,000 steps, the last 30 % ramped
-    down.
+    it. Weights are drawn as in the code (github.com/NVlabs/noise2noise, `network.py`). 534,531
+    parameters at width 1 for small images, 991,203 for large ones.
 
-    Ours: the output is added to the image, from zero on; the code's is the image. Maps of odd sizes
-    are rounded up when they are pooled, as there, and cut when they are doubled.
-
-    534,531 parameters at width 1 for small images, 991,203 for large ones.
+    Ours: the output is added to the image; the code's is the image. Maps of odd sizes are rounded
+    up when they are pooled, as there, and cut when they are doubled.
 
     Args:
         width: factor on every channel count but the images'.
@@ -85,12 +87,7 @@ class UNet(Denoiser):
             self.up.append(nn.Sequential(pair[0], nn.LeakyReLU(LEAK), pair[1], nn.LeakyReLU(LEAK)))
             channels = b
         self.last = nn.Conv2d(channels, 3, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        _start_from_zero(self.last)
+        _initialise(self, partial(nn.init.kaiming_normal_, nonlinearity="relu"))
 
     def residual(self, centred: Tensor) -> Tensor:
         """(N, 3, H, W) -> the same shape."""
@@ -162,12 +159,7 @@ class Liu(Denoiser):
         self.merge = self._stage(middle + inner, wide, first, stride=1)
         self.up1 = nn.ConvTranspose2d(wide, first, 4, stride=2, padding=1)
         self.last = nn.Conv2d(2 * first, 3, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        _start_from_zero(self.last)
+        _initialise(self, partial(nn.init.kaiming_uniform_, nonlinearity="linear"))
 
     @staticmethod
     def _stage(channels: int, out: int, inner: int, stride: int) -> nn.Sequential:
@@ -183,8 +175,7 @@ class Liu(Denoiser):
         return self.last(torch.cat([full, _cut(self.up1(wide), full)], dim=1))
 
 
-DENOISERS: dict[str, Callable[..., Denoiser]] = {"unet": UNet, "liu": Liu}
-SIZED = ("unet",)  # its depth depends on the size of the images
+DENOISERS = ("unet", "liu")
 
 
 def build(name: str, width: float = 1.0, size: int = 32) -> Denoiser:
@@ -195,5 +186,5 @@ def build(name: str, width: float = 1.0, size: int = 32) -> Denoiser:
         width: factor on its channel counts.
         size: height and width of the images in pixels.
     """
-    make = DENOISERS[choose("denoiser", name, DENOISERS)]
-    return make(width, size) if name in SIZED else make(width)
+    choose("denoiser", name, DENOISERS)
+    return UNet(width, size) if name == "unet" else Liu(width)

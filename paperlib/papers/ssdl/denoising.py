@@ -42,10 +42,8 @@ class DenoiserMethod(Method):
     def build(run: Run, task: Task, options: Any) -> Denoiser:
         """The denoiser that the run names. It takes no statistics of the training images."""
         if run.degrade.get("up") == "none":
-            raise UserError(
-                f"{run.method}: denoisers keep the size of an image; "
-                "lowres needs another up than 'none'"
-            )
+            wanted = "lowres needs another up than 'none'"
+            raise UserError(f"{run.method}: denoisers keep the size of an image; {wanted}")
         return denoisers.build(run.network, run.width, task.size)
 
     def start_from(self, network: nn.Module) -> None:
@@ -53,9 +51,8 @@ class DenoiserMethod(Method):
         try:
             super().start_from(network)
         except RuntimeError as error:
-            raise UserError(
-                "init must be a denoiser of the network and width that this run names"
-            ) from error
+            wanted = "a denoiser of the network and width that this run names"
+            raise UserError(f"init must be {wanted}") from error
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """The first 8 images noisy, denoised and clean, (8, 3, H, W) uint8."""

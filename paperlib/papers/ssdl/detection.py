@@ -1,10 +1,9 @@
 """Simple self-distillation learning (Sasaya et al., ICIP 2023) of detectors.
 
-The slides end with "investigation on other tasks" as future work; nothing here is from the paper
-but its idea. A detector is trained on noisy images; a second one, its student, sees the same noisy
-images and learns from the labels and from the first's features. No clean image is read.
-Student-teacher learning, what the paper compares itself to, differs in the teacher alone: it was
-trained on clean images, and is shown the clean image.
+Only the idea is the paper's, whose slides end with "investigation on other tasks" as future work. A
+detector is trained on noisy images; its student sees the same images and learns from the labels and
+from the teacher's features. In student-teacher learning, what the paper compares itself to, the
+teacher was trained on clean images, and is shown the clean image.
 """
 
 from collections.abc import Mapping
@@ -29,9 +28,8 @@ class DetectionSSDLOptions(DetectionOptions):
     """Options of the detector, and of what it learns from its teacher.
 
     Attributes:
-        lambda_: weight of the mean squared error over all elements, at least 0. With 0 this is
-            `Detection`. 1 is what 2, the default of `dfd`, is there: its equation halves the
-            square.
+        lambda_: weight of the mean squared error over all elements, at least 0. 1 is what 2, the
+            default of `dfd`, is there: its equation halves the square.
         view: what the teacher sees: "noisy", the student's own image (SSDL), or "clean"
             (student-teacher learning; its teacher should have been trained on clean images).
     """
@@ -50,16 +48,11 @@ class DetectionSSDL(Detection):
     """A detector that also learns the last maps of a frozen detector, the parent "teacher".
 
     The loss is that of `Detection` plus lambda times the mean squared distance of the two
-    detectors' maps, which have to be of one shape. Compared is what the two stages of a detector
-    read, the last maps of the backbone behind their last ReLU. A detector has no single feature of
-    the image, as DFD and SSDL compare; whatever it knows of an image, it knows from these maps. In
-    front of the ReLU the student would also have to follow negative values that no later layer
-    reads, and in which the noise is not removed yet: that a unit is silent on a noisy wall is what
-    there is to be learned from the teacher. The price is that a unit learns nothing at positions
-    where it is silent itself; in each channel the batch norm in front keeps the others alive. Every
-    element counts alike, background included. (The student-teacher classifier on noisy images in
-    the code of github.com/bhavyagoyal/spclowlight also compares behind ReLUs, of the stem and every
-    stage.)
+    detectors' maps, which have to be of one shape: the last maps of the backbone behind their last
+    ReLU, which both stages of a detector read. In front of the ReLU the student would also have to
+    follow negative values that no later layer reads: that a unit is silent on a noisy wall is what
+    there is to be learned. Every element counts alike, background included. (The student-teacher
+    classifier in the code of github.com/bhavyagoyal/spclowlight also compares behind ReLUs.)
 
     Raises:
         UserError: no teacher, one that is no detector, or, in the first step, one whose maps have
@@ -68,7 +61,7 @@ class DetectionSSDL(Detection):
 
     options_type = DetectionSSDLOptions
     options: DetectionSSDLOptions
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: DetectionSSDLOptions
@@ -86,9 +79,8 @@ class DetectionSSDL(Detection):
         teacher = self.teacher_maps(batch)
         if student.shape != teacher.shape:
             shapes = " and ".join("x".join(map(str, maps.shape[1:])) for maps in (student, teacher))
-            raise UserError(
-                f"{self.options.view} view: maps of student and teacher differ in shape, {shapes}"
-            )
+            view = f"{self.options.view} view"
+            raise UserError(f"{view}: maps of student and teacher differ in shape, {shapes}")
         distillation = F.mse_loss(student.float(), teacher.float())
         loss = terms["loss"] + self.options.lambda_ * distillation
         return {**terms, "loss": loss, "distillation": distillation}
@@ -100,8 +92,7 @@ class DetectionSSDL(Detection):
         normalised = (images - teacher.mean.view(3, 1, 1)) / teacher.std.view(3, 1, 1)
         return frozen(teacher.backbone, normalised)
 
-    # The detector is not compiled either, and a compiler does not follow a hook that comes and
-    # goes.
+    # The detector is not compiled either; a compiler does not follow a hook that comes and goes.
     @torch.compiler.disable
     def _loss_and_maps(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The losses of `Detection`, and the maps that its backbone gave on the way.
@@ -110,9 +101,8 @@ class DetectionSSDL(Detection):
         norms' statistics.
         """
         maps: list[Tensor] = []
-        hook = self.network.backbone.register_forward_hook(
-            lambda module, images, out: maps.append(out)
-        )
+        backbone = self.network.backbone
+        hook = backbone.register_forward_hook(lambda module, images, out: maps.append(out))
         try:
             return super().loss(batch), maps[0]
         finally:

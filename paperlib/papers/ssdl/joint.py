@@ -1,11 +1,10 @@
 """Joint training of a denoiser for a classifier (Liu, Wen, Liu, Wang & Huang, IJCAI 2018).
 
-The denoiser stands before a classifier that was trained on noise-free images and is not trained any
-more; it learns from the classifier's cross-entropy and from the mean squared error of its own
-images (abstract, and the authors' code, github.com/Ding-Liu/DeepDenoising). As released: VGG-16 on
-ImageNet, Gaussian noise of sigma 30, a denoiser that was trained by itself first, then SGD, lr
-1e-5, batches of 10, 180,000 steps; the classifier keeps its dropout there, and is in eval mode
-here.
+The denoiser stands before a frozen classifier trained on noise-free images; it learns from the
+classifier's cross-entropy and from the mean squared error of its own images (abstract, and the
+authors' code, github.com/Ding-Liu/DeepDenoising). As released: VGG-16 on ImageNet, Gaussian noise
+of sigma 30, a denoiser that was trained by itself first, then SGD, lr 1e-5, batches of 10, 180,000
+steps; the classifier keeps its dropout there, and is in eval mode here.
 """
 
 from collections.abc import Mapping
@@ -31,10 +30,8 @@ class JointOptions(Options):
         weight: of the mean squared error (pixels in [0, 1]) beside the cross-entropy, at least 0.
             The authors' file for classification has 5e-8 as a comment. Caffe's loss is half the sum
             over an image, on a scale of 255: that is 5e-8 * 255^2 * 3 * 224^2 / 2 = 245 times the
-            mean squared error here, and so the default. The two terms are then of one order: noise
-            of sigma 30 has a mean squared error of 0.0138, 3.5 with the weight. The value in force
-            in that file is 0, from a denoiser that has learned before; then no clean image is read.
-            What the paper itself has could not be read.
+            mean squared error here, and so the default; the two terms are then of one order. The
+            value in force in that file is 0; then no clean image is read.
     """
 
     weight: float = WEIGHT
@@ -54,7 +51,7 @@ class Joint(DenoiserMethod):
 
     options_type = JointOptions
     options: JointOptions
-    required_parents = (("frozen", "a trained classifier"),)
+    required_parents = ("frozen",)
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: JointOptions

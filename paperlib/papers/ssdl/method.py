@@ -41,11 +41,8 @@ def stages_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     Args:
         student, teacher: maps (N, C, h, w), one tensor per tap.
     """
-    errors = [
-        F.mse_loss(own.float(), target.float())
-        for own, target in zip(student, teacher, strict=True)
-    ]
-    return torch.stack(errors).sum()
+    pairs = zip(student, teacher, strict=True)
+    return torch.stack([F.mse_loss(own.float(), target.float()) for own, target in pairs]).sum()
 
 
 def last_loss(student: Tensor, teacher: Tensor, reduction: str = "mean") -> Tensor:
@@ -95,7 +92,7 @@ class STL(Supervised):
     options_type = STLOptions
     options: STLOptions
     network: Classifier
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
     reads_clean = True
 
     def __init__(
@@ -104,7 +101,7 @@ class STL(Supervised):
         super().__init__(run, task, parents, options)
         # The teacher was built by its own run, which knows nothing of this option.
         self.parents["teacher"].feature = options.feature
-        self.taps: tuple[Taps, Taps] | None = None
+        self.taps: tuple[Taps, ...] = ()
         if options.taps == "stages":
             self.taps = Taps(self.network), Taps(parents["teacher"])
 
@@ -118,9 +115,7 @@ class STL(Supervised):
         Raises:
             UserError: teacher and student have maps of different shapes.
         """
-        logits, distillation = (
-            self._last(batch) if self.taps is None else self._stages(batch, *self.taps)
-        )
+        logits, distillation = self._stages(batch, *self.taps) if self.taps else self._last(batch)
         recognition = F.cross_entropy(logits.float(), batch.labels)
         loss = recognition + self.options.lambda_ * distillation
         return {"loss": loss, "recognition": recognition, "distillation": distillation}
@@ -138,10 +133,8 @@ class STL(Supervised):
         maps = list(student.maps(batch.degraded).values())
         logits = self.network.classify(maps[-1]).logits
         if [own.shape for own in maps] != [target.shape for target in targets]:
-            raise UserError(
-                "taps 'stages' need a teacher of the student's network and width, "
-                "and images of one size"
-            )
+            wanted = "a teacher of the student's network and width, and images of one size"
+            raise UserError(f"taps 'stages' need {wanted}")
         if self.options.feature == "post":
             maps[-1], targets[-1] = maps[-1].relu(), targets[-1].relu()
         return logits, stages_loss(maps, targets)
@@ -152,9 +145,8 @@ class SSDLOptions(STLOptions):
     """Options of STL, and which draw of the noise the teacher sees.
 
     Attributes:
-        draw: "same", the default: the teacher sees the very image that the student sees, which is
-            all there is where there is one noisy image of each clean one. "independent": another
-            draw of the noise, which needs two.
+        draw: "same": the teacher sees the very image that the student sees. "independent": another
+            draw of the noise, which needs two noisy images of each clean one.
     """
 
     draw: str = "same"

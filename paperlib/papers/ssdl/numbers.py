@@ -1,26 +1,25 @@
 """What the tables and figures of simple self-distillation are made of: scores, curves, tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterator
 from statistics import fmean
 
 from paperlib.evidence.equivalence import Equivalence, tost
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Score, Scores
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
-from paperlib.runs import Record
 
-Items = Mapping[str, Mapping[str, Sequence[Record]]]
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
 # points within which two methods are called equivalent; a choice of ours, stated with every verdict
 MARGIN = 1.0
-LABELS = {"poisson_gaussian": "Poisson–Gaussian"}
 MEAN = "mean"  # over the noise levels, in the place of a level
 
 
 def label(level: str) -> str:
     """A noise level in words."""
-    return LABELS.get(level) or f"Gaussian, σ = {level.partition('-')[2]}"
+    kind, _, sigma = level.partition("-")
+    return f"Gaussian, σ = {sigma}" if kind == "gaussian" else "Poisson–Gaussian"
 
 
 def main_level(settings: Settings) -> str:
@@ -36,7 +35,7 @@ def noises(settings: Settings) -> dict[str, str]:
 
 def scores(settings: Settings, items: Items) -> Scores:
     """All numbers; "<method>/mean" is a method's mean top-1 over the noise levels."""
-    found = Scores.of({cell: own for cells in items.values() for cell, own in cells.items()})
+    found = Scores.of(*items.values())
     return found.plus(_means(settings, found))
 
 
@@ -50,13 +49,11 @@ def _means(settings: Settings, found: Scores) -> Iterator[Score]:
 
 
 def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
-    """Method -> strength of the Gaussian noise (levels of 255) -> top-1; and the gains.
+    """Method -> sigma of the Gaussian noise (of 255) -> top-1; and gains over the noisy baseline.
 
-    They are over the noisy baseline. The floor has none here: it loses so much that nothing else
-    could be seen.
+    The floor has no gain here: it loses so much that nothing else could be seen.
     """
-    levels = [level for level in settings.levels if "-" in level]
-    sigmas = {float(level.partition("-")[2]): level for level in levels}
+    sigmas = {float(level.partition("-")[2]): level for level in settings.levels if "-" in level}
     accuracy: Curves = {}
     gains: Curves = {}
     for name, text in METHODS.items():
@@ -71,15 +68,11 @@ def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
 
 def tuned(found: Scores) -> dict[str, Curves]:
     """Taps -> method -> lambda -> held-out accuracy, where it is at least half of the best."""
-    cells = {
-        (name, taps, value): found.estimate(f"{name}/{taps}/{value:g}", "validation_top1")
-        for name in TUNED
-        for taps in TAPS
-        for value in LAMBDAS
-    }
-    least = 0.5 * max((value.mean for value in cells.values() if value), default=0.0)
+    cells = list(itertools.product(TUNED, TAPS, LAMBDAS))
+    values = [found.estimate(f"{n}/{taps}/{v:g}", "validation_top1") for n, taps, v in cells]
+    least = 0.5 * max((value.mean for value in values if value), default=0.0)
     out: dict[str, Curves] = {}
-    for (name, taps, lambda_), value in cells.items():
+    for (name, taps, lambda_), value in zip(cells, values, strict=True):
         if value and value.mean >= least:
             lines = out.setdefault(f"λ, taps: {taps}", {})
             lines.setdefault(METHODS[name], {})[lambda_] = value
@@ -94,12 +87,10 @@ def restoring(found: Scores, level: str) -> dict[str, tuple[Estimate, Estimate]]
     """Method that makes images -> PSNR in dB of what is classified, and top-1."""
     out = {}
     for name, denoiser in RESTORING.items():
-        made, value = (
-            found.estimate(f"{denoiser}/{level}", "psnr"),
-            found.estimate(f"{name}/{level}"),
-        )
-        if made and value:
-            out[METHODS[name]] = made, value
+        quality = found.estimate(f"{denoiser}/{level}", "psnr")
+        accuracy = found.estimate(f"{name}/{level}")
+        if quality and accuracy:
+            out[METHODS[name]] = quality, accuracy
     return out
 
 
@@ -125,23 +116,20 @@ COMPARED = {  # what `similarity` compares with the clean teacher's features of 
 
 def layers(found: Scores, level: str) -> dict[str, dict[str, Estimate]]:
     """Comparison -> layer, in order of depth -> linear CKA, under the noise of this level."""
-    out: dict[str, dict[str, Estimate]] = {text: {} for text in COMPARED.values()}
-    for metric in found.metrics(level):
-        layer, _, compared = metric.removeprefix("cka@").partition("/")
-        value = found.estimate(level, metric)
-        if value and metric.startswith("cka@"):
-            out[COMPARED[compared]][layer] = value
-    return {text: own for text, own in out.items() if own}
+    ckas = [metric for metric in found.metrics(level) if metric.startswith("cka@")]
+    out: dict[str, dict[str, Estimate]] = {}
+    for view, text in COMPARED.items():
+        for metric in (metric for metric in ckas if metric.endswith(f"/{view}")):
+            if value := found.estimate(level, metric):
+                out.setdefault(text, {})[metric.removeprefix("cka@").partition("/")[0]] = value
+    return out
 
 
 BASELINE, STUDENT = "noisy baseline", "SSDL, its teacher included"
 
 
 def by_compute(settings: Settings, found: Scores) -> dict[str, dict[float, str]]:
-    """Cells of baseline and student that were measured, by compute.
-
-    Its unit is a training of the baseline under the recipe.
-    """
+    """Measured cells of baseline and student by compute, in trainings of the baseline."""
     level = main_level(settings)
     cells = {
         BASELINE: {
@@ -150,11 +138,7 @@ def by_compute(settings: Settings, found: Scores) -> dict[str, dict[float, str]]
             PAIR: f"noisy-long/{level}",
             PAIR**2: f"noisy/{PAIR**2:.2g}",
         },
-        STUDENT: {
-            1: f"ssdl/{1 / PAIR:.2g}",
-            PAIR: f"ssdl/{level}",
-            PAIR**2: f"ssdl/{PAIR:.2g}",
-        },
+        STUDENT: {1: f"ssdl/{1 / PAIR:.2g}", PAIR: f"ssdl/{level}", PAIR**2: f"ssdl/{PAIR:.2g}"},
     }
     return {
         line: {round(at, 2): cell for at, cell in own.items() if found.values(cell)}
@@ -173,10 +157,7 @@ def by_strength(settings: Settings) -> dict[str, dict[float, str]]:
 
 
 def knobs(settings: Settings, found: Scores) -> dict[str, Curves]:
-    """Knob -> line -> value -> top-1: teachers of other strengths with their students; compute.
-
-    Without schedules other than the recipe's there is no curve over compute.
-    """
+    """Knob -> line -> value -> top-1. There is compute only where there are further schedules."""
     panels = {"teacher's epochs, times the student's": by_strength(settings)}
     compute = by_compute(settings, found)
     if len(compute[STUDENT]) > 1:

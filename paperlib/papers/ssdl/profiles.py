@@ -29,10 +29,8 @@ class Settings(study.Settings):
     ablation_seeds: int | None = None
 
 
-# What teacher and student cost, in trainings of one network: a step is 3 passes, a teacher's
-# answer 1.
+# What teacher and student cost, in trainings of one network: a step is 3 passes, an answer 1.
 PAIR = 7 / 3
-
 ADAM = {"optimizer": "adam", "weight_decay": 0.0}  # denoisers
 
 SMOKE = Recipe(train_size=128, test_size=64, epochs=1, batch_size=64, schedule="onecycle")
@@ -62,8 +60,8 @@ PROFILES = {
         detector=DETECTOR.but(train_size=600, test_size=200, epochs=2),
         holdout=1000,
     ),
-    # Few images, and for them a long schedule: longer training then gains little, which is what a
-    # fair comparison with the compute of teacher and student asks for, on two CPU cores.
+    # Few images and a long schedule: longer training then gains little, which is what a fair
+    # comparison with the compute of teacher and student asks for, on two CPU cores.
     "cpu": Settings(
         profile="cpu",
         datasets=("cifar10", "scenes"),
@@ -72,8 +70,7 @@ PROFILES = {
         recipes={"resnet18": CPU.but(width=0.125, lr=0.1)},
         denoisers={"unet": CPU_DENOISER.but(epochs=15), "liu": CPU_DENOISER.but(epochs=10)},
         detector=DETECTOR.but(train_size=2000, epochs=4),
-        # Steps of `PAIR`: a student with its teacher at one of them is compared with the baseline
-        # at the next. This recipe is short enough for the longer one.
+        # A student with its teacher at one of them is compared with the baseline at the next.
         schedules=(1 / PAIR, PAIR),
         ablation_seeds=3,
         holdout=5000,

@@ -1,22 +1,20 @@
 """Are a noisy teacher's features like a clean teacher's?
 
-The slides of *Simple self-distillation learning for noisy image classification* (Sasaya et al.,
-ICIP 2023) answer with pictures: "Quality of noisy teacher is comparable to that of clean teacher".
-What they show and how it was made is not known. A run of this method keeps such pictures, and
-beside them a number for every layer, with controls; numbers and controls are ours.
+The slides of SSDL answer with pictures: "Quality of noisy teacher is comparable to that of clean
+teacher"; how they were made is not known. A run of this method keeps such pictures, and beside them
+a number for every layer, with controls, which are ours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from paperlib import methods
 from paperlib.degrade.levels import to_levels
-from paperlib.errors import UserError, choose
+from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Method, Options, Task, classifier_of, shrunk
-from paperlib.papers.ssdl.cka import CKA, averages, class_activation_maps, correlation, cosine, gram
+from paperlib.papers.ssdl.cka import CKA, averages, class_activation_maps, gram
 from paperlib.papers.ssdl.taps import Taps
 from paperlib.runs import Run
 
@@ -26,17 +24,6 @@ COMPARED = ("other_noisy", "again_clean", "network_noisy", "other_clean", "untra
 AT_ONCE = 256
 SHOWN = 6  # images
 PICTURE, MAP = 64, 32  # pixels per side to which pictures and maps are averaged down
-
-
-@dataclass(frozen=True)
-class SimilarityOptions(Options):
-    """Options of the comparison.
-
-    Attributes:
-        layer: whose maps are kept as pictures, see `taps`; "" is the first one behind the stem.
-    """
-
-    layer: str = ""
 
 
 class Similarity(Method):
@@ -58,36 +45,29 @@ class Similarity(Method):
     - "untrained_clean": "other" as it was before training. Layers that are similar here are so
       without learning.
 
-    Two networks that start from the same random weights are similar for that reason already. For
-    the others to differ from "network" in the same way, "other" and "again" should have one seed,
-    and not that of "network".
+    Networks that start from the same random weights are similar for that reason already: "other"
+    and "again" should have one seed, and not that of "network".
     """
 
-    options_type = SimilarityOptions
-    options: SimilarityOptions
-
     def __init__(
-        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: SimilarityOptions
+        self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Options
     ) -> None:
         if run.epochs or run.evaluate or run.holdout:
-            raise UserError(
-                "similarity trains nothing and takes one noise: epochs=0, no evaluate, no holdout"
-            )
-        networks = {
-            role: classifier_of(run, parents, role) for role in ("network", "other", "again")
-        }
+            wanted = "epochs=0, no evaluate, no holdout"
+            raise UserError(f"similarity trains nothing and takes one noise: {wanted}")
+        roles = ("network", "other", "again")
+        networks = {role: classifier_of(run, parents, role) for role in roles}
         if any(network.head.out_features != task.classes for network in networks.values()):
             raise UserError("similarity compares networks with the classes of the run's data set")
         super().__init__(run, task, parents, options)
         self.parents["untrained"] = _untrained(run.uses["other"], task, networks["network"])
         self.taps = {role: Taps(self.parents[role]) for role in (*networks, "untrained")}
         self.layers = self.taps["network"].names
-        first = self.layers[min(1, len(self.layers) - 1)]
-        self.layer = choose("layer", options.layer or first, self.layers)
+        self.shown = self.layers[min(1, len(self.layers) - 1)]  # the first one behind the stem
         self.has_cams = averages(networks["network"])
 
     @staticmethod
-    def build(run: Run, task: Task, options: SimilarityOptions) -> nn.Module:
+    def build(run: Run, task: Task, options: Options) -> nn.Module:
         """Nothing: there is no network to hand on."""
         return nn.Identity()
 
@@ -105,71 +85,41 @@ class Similarity(Method):
         return maps | {last: maps[last].relu()}
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The metrics by name, over all test images.
-
-        - "cka@<layer>/<compared>": linear CKA of the layer's flattened maps, debiased, see
-          `paperlib.papers.ssdl.cka`;
-        - "cosine@<layer>/network_noisy": the mean cosine, over images, of one network's features of
-          the clean and of the noisy image. There is none between two networks: their channels have
-          no common order;
-        - "cam/other_noisy" and "cam/network_noisy": the mean correlation, over positions, of the
-          class-activation maps of the true class; only of networks with global average pooling, and
-          maps of more than one position.
+        """ "cka@<layer>/<compared>": debiased linear CKA of the layer's flattened maps, see `cka`.
 
         Raises:
             UserError: fewer than four test images, or noisy images of another size.
         """
         ckas = {layer: CKA((REFERENCE, view) for view in COMPARED) for layer in self.layers}
-        sums: dict[str, Tensor] = {}
-        count = 0
         for batch in _parts(batches):
             with torch.autocast(batch.degraded.device.type, enabled=False):
-                grams, scores = self._compare(batch)
-            for layer, own in grams.items():
-                ckas[layer].add(own)
-            for name, score in scores.items():
-                sums[name] = sums.get(name, 0) + score.double().sum()
-            count += len(batch.labels)
-        out = {
+                for layer, own in self._grams(batch).items():
+                    ckas[layer].add(own)
+        return {
             f"cka@{layer}/{view}": value
             for layer, own in ckas.items()
             for (_, view), value in own.values().items()
         }
-        return out | {name: float(value) / count for name, value in sums.items()}
 
-    def _compare(self, batch: Batch) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-        """Gram matrices by layer and view, and one value per image by name of the metric."""
+    def _grams(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+        """Gram matrices by layer and view."""
         if batch.clean_images.shape != batch.degraded.shape:
-            raise UserError(
-                "similarity compares layers of one shape: "
-                "the degradation must keep the image's size"
-            )
-        clean = self.look(REFERENCE, batch)
-        grams = {layer: {REFERENCE: gram(features)} for layer, features in clean.items()}
-        scores = {}
-        for view in COMPARED:  # one after the other: maps are large, Gram matrices are not
-            seen = self.look(view, batch)
-            for layer, features in seen.items():
+            what = "the degradation must keep the image's size"
+            raise UserError(f"similarity compares layers of one shape: {what}")
+        grams: dict[str, dict[str, Tensor]] = {layer: {} for layer in self.layers}
+        for view in (REFERENCE, *COMPARED):  # one at a time: maps are large, Gram matrices are not
+            for layer, features in self.look(view, batch).items():
                 grams[layer][view] = gram(features)
-                if view == "network_noisy":
-                    scores[f"cosine@{layer}/{view}"] = cosine(clean[layer], features)
-            if view.endswith("_noisy") and self.has_cams and features[0, 0].numel() > 1:
-                ours = self._cam(REFERENCE, clean, batch.labels)
-                scores[f"cam/{view}"] = correlation(ours, self._cam(view, seen, batch.labels))
-        return grams, scores
-
-    def _cam(self, view: str, seen: Mapping[str, Tensor], labels: Tensor) -> Tensor:
-        """Class-activation maps (B, h, w) of a view's network, of what it has `seen` by layer."""
-        network = self.parents[view.split("_")[0]]
-        return class_activation_maps(network, seen[self.layers[-1]], labels)
+        return grams
 
     def samples(self, batch: Batch) -> dict[str, Tensor]:
         """Pictures of the first 6 test images, and of what the networks make of them.
 
         "images.clean" and "images.noisy" (n, 3, H, W) uint8, at most 64 pixels per side;
-        "maps.<view>" (n, h, w) float16, means over the channels of `layer`, at most 32 per side, of
-        "network_clean", "network_noisy" and "other_noisy"; "cams.<view>" (n, h, w) float16, the
-        maps of the true class, of networks with global average pooling.
+        "maps.<view>" (n, h, w) float16, means over the channels of the first layer behind the stem,
+        at most 32 per side, of "network_clean", "network_noisy" and "other_noisy"; "cams.<view>"
+        (n, h, w) float16, class-activation maps of the true class, of networks with global average
+        pooling.
         """
         batch = batch.part(slice(SHOWN))
         out: dict[str, Tensor] = {}
@@ -177,10 +127,11 @@ class Similarity(Method):
             out[f"images.{name}"] = to_levels(shrunk(images, PICTURE))
         for view in (REFERENCE, "network_noisy", "other_noisy"):
             seen = self.look(view, batch)
-            out[f"maps.{view}"] = shrunk(seen[self.layer], MAP).mean(1).half()
+            out[f"maps.{view}"] = shrunk(seen[self.shown], MAP).mean(1).half()
             if self.has_cams:
-                cams = self._cam(view, seen, batch.labels)[:, None]
-                out[f"cams.{view}"] = shrunk(cams, MAP)[:, 0].half()
+                network, last = self.parents[view.split("_")[0]], seen[self.layers[-1]]
+                cams = class_activation_maps(network, last, batch.labels)
+                out[f"cams.{view}"] = shrunk(cams[:, None], MAP)[:, 0].half()
         return out
 
 

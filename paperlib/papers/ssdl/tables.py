@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from paperlib.evidence.claims import read_claims
-from paperlib.evidence.scores import Scores
+from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge
 from paperlib.papers.ssdl.numbers import (
     BASELINE,
     MARGIN,
     RESTORING,
     STUDENT,
-    Items,
     by_compute,
     by_strength,
     label,
@@ -27,7 +26,7 @@ from paperlib.report import NOTHING, Table, gain_text, text
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
     images = f"{settings.images()} training images"
-    return settings.described([images, settings.schedule(), *settings.narrowed(NAMES)])
+    return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -61,17 +60,10 @@ def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
     """Gains over the noisy baseline, and over the one with the compute of teacher and student."""
     out, columns = [], noises(settings)
     for base in ("noisy", "noisy-long"):
-        rows = [
-            (
-                method,
-                *(
-                    gain_text(found.gain(f"{name}/{level}", f"{base}/{level}"))
-                    for level in columns.values()
-                ),
-            )
-            for name, method in METHODS.items()
-            if name != base
-        ]
+        rows = []
+        for name in (name for name in METHODS if name != base):
+            pairs = [(f"{name}/{level}", f"{base}/{level}") for level in columns.values()]
+            rows.append((METHODS[name], *(gain_text(found.gain(*pair)) for pair in pairs)))
         title = f"Gain over the {METHODS[base]} (points), {dataset}"
         out.append(Table(title, ("method", *columns), rows))
     return out
@@ -101,21 +93,14 @@ def equivalent(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Ablation: noisy teachers, which are baselines, and their students.
-
-    The teachers have other strengths, or start from other weights.
-    """
+    """Ablation: noisy teachers of other strengths or starts, and their students."""
     own, rows = by_strength(settings), []
     for share, teacher in own["teacher"].items():
         rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
         if share == 1:
             rows.append(("1, from another start", *_pair(found, teacher, "student/apart")))
-    headers = (
-        "teacher's epochs, times the student's",
-        "baseline of these epochs",
-        "student",
-        "student over baseline",
-    )
+    models = ("baseline of these epochs", "student", "student over baseline")
+    headers = ("teacher's epochs, times the student's", *models)
     title = f"Noisy teachers of different strength, {label(main_level(settings))}, {dataset}"
     return Table(title, headers, rows)
 
@@ -144,9 +129,9 @@ def detection(settings: Settings, dataset: str, found: Scores) -> Table:
     labels = {"noisy": "noisy baseline", "stl": "clean teacher", "ssdl": "SSDL, noisy teacher"}
     rows = []
     for name, method in labels.items():
-        cells = f"detector/{name}", "detector/noisy"
-        over = "" if name == "noisy" else text(found.gain(*cells, "map50"), sign=True)
-        rows.append((method, text(found.estimate(cells[0], "map50")), over))
+        cell = f"detector/{name}"
+        over = "" if name == "noisy" else text(found.gain(cell, "detector/noisy", "map50"), True)
+        rows.append((method, text(found.estimate(cell, "map50")), over))
     title = "Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5"
     return Table(f"{title} (%), {dataset}", ("", "mAP50", "over the baseline"), rows)
 
@@ -183,10 +168,9 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         if items["detection"]:
             out.append(detection(settings, dataset, found))
             continue
-        out += [tuning(settings, dataset, found), main(settings, dataset, found)]
+        out += [part(settings, dataset, found) for part in (tuning, main)]
         out += gains(settings, dataset, found)
-        out += [equivalent(settings, dataset, found), psnr(settings, dataset, found)]
-        out.append(teachers(settings, dataset, found))
+        out += [part(settings, dataset, found) for part in (equivalent, psnr, teachers)]
         out += [schedules(settings, dataset, found)] if items["schedules"] else []
         out.append(claims(settings, dataset, items))
     return out

@@ -190,14 +190,14 @@ def test_wrong_options(make, options, message):
 
 
 def test_a_student_needs_a_teacher(tiny):
-    with pytest.raises(UserError, match="dfd needs a teacher"):
+    with pytest.raises(UserError, match="dfd needs a parent 'teacher'"):
         build(tiny(method="dfd"), TASK, {})
 
 
 def test_unknown_method(tiny):
     with pytest.raises(
         UserError,
-        match="unknown method 'sgd'; choose from: supervised, dfd, super_resolution, srgan, fq",
+        match=r"unknown method 'sgd'; choose from: .*\bdfd\b",
     ):
         build(tiny(method="sgd"), TASK, {})
 

@@ -5,42 +5,27 @@ import pytest
 from paperlib.evidence.claims import read_claims, read_csv, read_numbers
 from paperlib.papers.dfd import study as dfd
 from paperlib.papers.dfd import tables as dfd_tables
-from paperlib.runs import Record
 from paperlib.study import select
 
 
-def fake(runs):
-    """A record for every run; held-out accuracy grows with lambda, that on test images falls."""
-    records = []
-    for run in runs:
-        lambda_ = float(run.options.get("lambda_", 0))
-        names = ("top1@lowres", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
-        metrics = dict.fromkeys(names, 1.0) | {
-            "top1": 50 - lambda_,
-            "validation_top1": 40 + lambda_,
-        }
-        records.append(Record(run, metrics, (), {}))
-    return records
-
-
-def test_every_cell_of_the_paper_is_measured():
+def test_every_cell_of_the_paper_is_measured(fake):
     settings = dfd.PROFILES["smoke"]
-    found = dfd_tables.scores("cifar10", dfd.study(settings, "cifar10", fake))
+    found = dfd_tables.scores(dfd.study(settings, "cifar10", fake))
     wanted = {cell for _, cell in read_numbers("dfd", "table1", "table2")}
     wanted |= {cell for claim in read_claims("dfd") for cell in claim.cells()}
     assert {cell: len(found.values(cell)) for cell in wanted} == dict.fromkeys(wanted, 1)
 
 
-def test_the_curves_of_fig_2_are_held_out_accuracies():
+def test_the_curves_of_fig_2_are_held_out_accuracies(fake):
     settings = dfd.PROFILES["smoke"]
-    found = dfd_tables.scores("cifar10", dfd.study(settings, "cifar10", fake))
+    found = dfd_tables.scores(dfd.study(settings, "cifar10", fake))
     bases, curves = dfd_tables.lambda_curves(found)
     assert bases == {"AlexNet": 40.0, "VGG-16": 40.0, "ResNet-18": 40.0}
     assert curves == {name: {x: 40 + x for x in dfd.LAMBDAS} for name in bases}
     assert dfd_tables.lambdas("cifar10", found).rows[0][-1] == "10"  # the chosen one
 
 
-def test_all_tables_are_made_even_of_nothing():
+def test_all_tables_are_made_even_of_nothing(fake):
     settings = select(dfd.PROFILES, "smoke", ["cifar10", "synthdigits"])
     for results in (fake, lambda runs: []):
         studies = {name: dfd.study(settings, name, results) for name in settings.datasets}

@@ -157,8 +157,8 @@ def test_mistakes_are_one_line() -> None:
     ):
         build("edsr")
     with pytest.raises(UserError, match="depth is 1; it must be at least 2"):
-        build("vdsr", depth=1)
-    with pytest.raises(UserError, match="srgan needs a classifier"):
+        methods.parse(make_run("vdsr", depth=1))
+    with pytest.raises(UserError, match="srgan needs a parent 'content'"):
         methods.build(make_run("srresnet", "srgan"), TASK, {})
 
 
@@ -235,7 +235,7 @@ def test_one_backward_pass_gives_each_player_its_own_gradient() -> None:
     batch, both, apart = make_batch(), make_gan(pixel=0.5), make_gan(pixel=0.5)
     both.loss(batch)["loss"].backward()
     generator, discriminator = apart.players(batch)
-    sum(apart.weights[name] * term for name, term in generator.items()).backward()  # type: ignore[union-attr]
+    sum(getattr(apart.options, name) * term for name, term in generator.items()).backward()  # type: ignore[union-attr]
     discriminator.backward()
     for a, b in zip(both.parameters(), apart.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad)

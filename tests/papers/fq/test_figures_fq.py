@@ -81,12 +81,9 @@ def test_a_heavy_tail_does_not_stretch_the_axis():
 
 def test_constant_neurons_are_left_out():
     values = torch.tensor([1.0, torch.nan, 3.0, 2.0])
-    figure = figures_fq.moment_shifts(
-        {"a": (values, values), "b": (values * torch.nan, values)}, unit="channels"
-    )
+    figure = figures_fq.moment_shifts({"a": (values, values), "b": (values * torch.nan, values)})
     assert "median +2.00" in figure.axes[0].get_title()
     assert "all constant" in figure.axes[1].get_title()
-    assert "channels" in figure.axes[0].get_ylabel()
     same = figures_fq.moment_shifts({"a": (torch.zeros(9), torch.zeros(9))})  # clean against clean
     assert "median 0.00" in same.axes[0].get_title()
     assert "outside 0.0 %" in same.axes[0].get_title()
@@ -133,7 +130,7 @@ def test_strength_curves_has_a_panel_a_distortion_and_a_line_a_model():
         }
         for i, name in enumerate(("blur", "noise", "jpeg", "inpainting"))
     }
-    figure = figures_fq.strength_curves(curves, "top-5 (%)")
+    figure = figures_fq.strength_curves(curves)
     panels = visible(figure)
     assert [ax.get_title() for ax in panels] == list(curves)
     for i, ax in enumerate(panels):
@@ -151,7 +148,7 @@ def test_strength_curves_has_a_panel_a_distortion_and_a_line_a_model():
         line.get_color() for line in panels[0].lines
     }
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["base", "POW-1"]
-    assert panels[0].get_ylabel() == "top-5 (%)"
+    assert panels[0].get_ylabel() == "top-1 accuracy (%)"
 
 
 def test_a_model_that_misses_a_distortion_keeps_its_colour():

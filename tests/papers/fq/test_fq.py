@@ -85,7 +85,10 @@ def test_a_network_starts_as_its_base(tiny, make, batch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "cube"}, "unknown non-linearity 'cube'; choose from: sf, pow, hpow, sf-pow"),
+        (
+            {"kind": "cube"},
+            "unknown non-linearity 'cube'; choose from: none, sf, pow, hpow, sf-pow",
+        ),
         ({"penalty": "l3"}, "unknown penalty 'l3'; choose from: none, l1, l2"),
         ({"kind": "sf"}, "non-linearity 'sf'"),  # without beta
         ({"gamma": 1}, "unknown option of method 'fq' 'gamma'"),

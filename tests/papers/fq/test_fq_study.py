@@ -70,6 +70,7 @@ def test_paired_runs_differ_by_the_non_linearity_alone(profile):
     runs = fq.Study(settings, settings.datasets[0])
     for cells in (runs.table1(), runs.table3(STRENGTHS)):
         for cell, own in cells.items():
+            assert own, cell
             for run, base in zip(own, cells[cell.split("/")[0] + "/base"], strict=False):
                 plain = {"method": "supervised", "options": {}, "uses": {}}
                 assert dataclasses.replace(run, **plain) == dataclasses.replace(base, **plain), cell
@@ -166,7 +167,7 @@ def test_without_a_calibration_the_rest_is_asked_for():
     items = fq.study(fq.PROFILES["cpu"], "cifar10", lambda runs: asked.extend(runs) or [])
     assert not items["table3"]
     study = fq.Study(fq.PROFILES["cpu"], "cifar10")
-    for cells in (study.table1(), study.silences()):
+    for cells in (study.table1(), study.ablations()):
         assert all(set(runs) <= set(asked) for runs in cells.values())
 
 
@@ -174,7 +175,9 @@ def test_without_a_calibration_the_rest_is_asked_for():
 def test_all_tables_are_made_of_records_and_even_of_nothing(profile):
     for results in (fake, lambda runs: []):
         settings, measured = studies(profile, results)
-        for table in fq_tables.tables(settings, measured):
+        tables = fq_tables.tables(settings, measured)
+        assert tables
+        for table in tables:
             assert table._repr_markdown_()
             assert all(len(row) == len(table.headers) for row in table.rows), table.title
 

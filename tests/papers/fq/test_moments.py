@@ -1,5 +1,4 @@
-"""Streamed moments against scipy's, however the samples come; and the recorder that streams
-features to them."""
+"""Streamed moments against scipy's, however the samples come; and the hooks that feed them."""
 
 import functools
 import operator
@@ -17,10 +16,9 @@ from paperlib.errors import UserError
 from paperlib.papers.fq.central_moments import (
     BLOCKS,
     CentralMoments,
-    Recorder,
     chosen,
     convolutions,
-    of_features,
+    recording,
 )
 from paperlib.papers.fq.insertion import insert
 
@@ -191,15 +189,12 @@ def test_no_samples_at_all():
 
 def test_channels_are_the_neurons_pooled():
     x = skewed(40, 3, 6, 4) + torch.arange(24.0).view(6, 4)
-    neurons, channels = of_features(x), of_features(x, "channels")
+    neurons = CentralMoments.of(x)
     assert neurons.mean.shape == (3, 6, 4)
+    channels = neurons.pooled()
+    assert channels.count == 40 * 24
     check(channels, x.permute(0, 2, 3, 1).reshape(-1, 3))
-    pooled = neurons.pooled()
-    assert pooled.count == channels.count == 40 * 24
-    for name in ("mean", "variance", "skewness", "kurtosis"):
-        torch.testing.assert_close(getattr(pooled, name), getattr(channels, name))
     assert channels.pooled() is channels
-    assert of_features(skewed(9, 5), "channels").mean.shape == (5,)  # of a linear layer
 
 
 def test_an_affine_map_is_one_of_the_values():
@@ -215,7 +210,7 @@ def test_an_affine_map_is_one_of_the_values():
     torch.testing.assert_close(mapped.kurtosis, before.kurtosis)
 
 
-# Layers and their recorder
+# Layers and what they put out
 
 
 @pytest.fixture
@@ -235,42 +230,26 @@ def test_vggs_layers_have_the_names_of_its_paper(vgg):
     ]
     assert list(layers) == expected
     assert all(isinstance(layer, nn.Conv2d) for layer in layers.values())
-    for at in ("bn", "relu"):
-        norms = convolutions(vgg, at)
-        assert list(norms) == expected
-        assert all(
-            isinstance(norm, nn.BatchNorm2d) and norm.num_features == layers[name].out_channels
-            for name, norm in norms.items()
-        )
 
 
 def test_other_networks_have_the_names_of_their_modules():
     assert "stage3.1.conv2" in convolutions(networks.build("resnet18", 10, width=0.0625))
-    alexnet = networks.build("alexnet", 10, width=0.0625)
-    # no batch norm: the convolution is rectified
-    assert convolutions(alexnet, "relu") == convolutions(alexnet)
-    with pytest.raises(UserError, match="no layer 'bn'"):
-        chosen(alexnet, "conv1_1", "bn")
 
 
-def test_an_unknown_layer_place_or_unit_names_the_valid_ones(vgg):
+def test_an_unknown_layer_names_the_valid_ones(vgg):
     with pytest.raises(
         UserError, match=r"unknown layer 'conv6_1'; choose from: conv1_1, conv1_2, .*conv5_3"
     ):
         chosen(vgg, "conv1_1, conv6_1")
-    with pytest.raises(UserError, match="unknown place 'fc'; choose from: conv, bn, relu"):
-        chosen(vgg, "conv1_1", "fc")
-    with pytest.raises(UserError, match="unknown unit 'layer'; choose from: neurons, channels"):
-        Recorder({}, "layer")
     assert list(chosen(vgg, "conv4_3, conv1_1")) == ["conv4_3", "conv1_1"]
 
 
 @torch.inference_mode()
-def test_a_recorder_streams_what_layers_put_out(vgg):
+def test_what_layers_put_out_is_streamed(vgg):
     names, batches = "conv1_1,conv3_2,conv5_3", [images(5), images(3, seed=1), images(1, seed=2)]
-    recorder = Recorder(chosen(vgg, names))
+    layers, moments = chosen(vgg, names), {}
     for batch in batches:
-        with recorder:
+        with recording(layers, moments):
             vgg(batch)
         vgg(1 - batch)  # not recorded
     assert hooks(vgg) == 0
@@ -281,50 +260,31 @@ def test_a_recorder_streams_what_layers_put_out(vgg):
         convs += isinstance(module, nn.Conv2d)
         name = {1: "conv1_1", 6: "conv3_2", 13: "conv5_3"}.get(convs)
         if isinstance(module, nn.Conv2d) and name:
+            torch.testing.assert_close(moments[name].mean, x.double().mean(0), rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(
-                recorder.moments[name].mean, x.double().mean(0), rtol=1e-4, atol=1e-5
-            )
-            torch.testing.assert_close(
-                recorder.moments[name].m2, 9 * x.double().var(0, correction=0), rtol=1e-3, atol=1e-5
+                moments[name].m2, 9 * x.double().var(0, correction=0), rtol=1e-3, atol=1e-5
             )
     assert convs == 13
-    assert recorder.moments["conv5_3"].mean.shape == (32, 2, 2)
-    assert list(recorder.moments) == names.split(",")
-
-
-@torch.inference_mode()
-def test_behind_the_batch_norm_and_behind_the_relu(vgg):
-    for norm in (m for m in vgg.modules() if isinstance(m, nn.BatchNorm2d)):
-        norm.bias.uniform_(-0.5, 0.5)
-    seen = {}
-    for at in ("conv", "bn", "relu"):
-        with Recorder(chosen(vgg, "conv2_2", at), rectify=at == "relu") as recorder:
-            vgg(images(20))
-        seen[at] = recorder.moments["conv2_2"]
-    # an affine map
-    torch.testing.assert_close(seen["bn"].skewness, seen["conv"].skewness, rtol=1e-3, atol=1e-4)
-    x = (images(20) - vgg.mean.view(3, 1, 1)) / vgg.std.view(3, 1, 1)
-    # conv, BN, ReLU | conv, BN, ReLU, pool | conv, BN, ReLU | conv, BN, ReLU
-    rectified = vgg.body[:13](x)
-    assert isinstance(vgg.body[12], nn.ReLU)
-    torch.testing.assert_close(seen["relu"].mean, rectified.double().mean(0), rtol=1e-4, atol=1e-6)
+    assert moments["conv5_3"].mean.shape == (32, 2, 2)
+    assert list(moments) == names.split(",")
 
 
 def test_the_hooks_are_gone_after_an_error_too(vgg):
-    recorder = Recorder(chosen(vgg, "conv1_1,conv2_1"))
-    with recorder:
+    layers = chosen(vgg, "conv1_1,conv2_1")
+    with recording(layers, {}):
         assert hooks(vgg) == 2
-    with pytest.raises(RuntimeError, match="size of tensor"), recorder:
+    with pytest.raises(RuntimeError, match="size of tensor"), recording(layers, {}):
         vgg(torch.rand(1, 4, 32, 32))
     assert hooks(vgg) == 0
 
 
 @torch.inference_mode()
 def test_a_network_with_power_functions_shows_what_they_put_out(vgg):
-    with Recorder(chosen(vgg, "conv2_1")) as before:
+    before, after = {}, {}
+    with recording(chosen(vgg, "conv2_1"), before):
         vgg(images(20))
     insert(vgg, "sf", beta=1.0)
-    with Recorder(chosen(vgg, "conv2_1")) as after:
+    with recording(chosen(vgg, "conv2_1"), after):
         vgg(images(1))
-    assert (after.moments["conv2_1"].mean % 1 == 0).all()  # multiples of 1 / beta
-    assert (before.moments["conv2_1"].mean % 1 != 0).any()
+    assert (after["conv2_1"].mean % 1 == 0).all()  # multiples of 1 / beta
+    assert (before["conv2_1"].mean % 1 != 0).any()

@@ -9,7 +9,7 @@ from paperlib import methods, sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task, build_network
-from paperlib.papers.fq.central_moments import CentralMoments, of_features
+from paperlib.papers.fq.central_moments import CentralMoments
 from paperlib.papers.fq.moments import KEPT, LAYERS, renormalised, shifts, summary, thinned
 from paperlib.runs import Run
 
@@ -103,8 +103,8 @@ def test_constant_neurons_have_no_shift_and_are_counted():
 
 def test_a_batch_norm_of_its_own_undoes_mean_and_deviation_of_channels_only():
     clean, degraded = (
-        of_features(values(300, (3, 5, 5))),
-        of_features(values(300, (3, 5, 5), seed=1).pow(1.5) - 2),
+        CentralMoments.of(values(300, (3, 5, 5))),
+        CentralMoments.of(values(300, (3, 5, 5), seed=1).pow(1.5) - 2),
     )
     after = renormalised(clean, degraded)
     torch.testing.assert_close(after.pooled().mean, clean.pooled().mean)
@@ -181,7 +181,7 @@ def test_it_measures_clean_and_degraded_in_one_pass(make, run):
             )
             for s in ("clean", "degraded")
         ]
-        expected = summary(*(of_features(first(side)) for side in sides))
+        expected = summary(*(CentralMoments.of(first(side)) for side in sides))
     for name, value in expected.items():
         assert metrics[f"conv1_1/{name}"] == pytest.approx(value, rel=1e-3), name
     assert {name.split("/")[0] for name in metrics if "/" in name} == set(LAYERS.split(","))
@@ -193,7 +193,7 @@ def test_measuring_twice_does_not_add_up(make, run):
     with torch.inference_mode():
         first = method.measure(batches())
         assert method.measure(batches()) == first
-    assert method.clean.moments["conv1_1"].count == 24
+    assert method.clean["conv1_1"].count == 24
 
 
 def test_the_same_images_have_no_shift(make, run):
@@ -219,21 +219,6 @@ def test_samples_are_the_shifts(make, run):
     assert sum(t.numel() * t.element_size() for t in samples.values()) <= largest < 200_000
 
 
-def test_units_and_places(make, run):
-    with torch.inference_mode():
-        seen = {
-            key: make(run(options={"layers": "conv2_2", **dict([key])})).measure(batches())
-            for key in (("unit", "neurons"), ("unit", "channels"), ("at", "bn"), ("at", "relu"))
-        }
-    assert seen["unit", "neurons"]["conv2_2/variables"] == 8 * 16 * 16
-    assert seen["unit", "channels"]["conv2_2/variables"] == 8
-    behind, before = seen["at", "bn"], seen["unit", "neurons"]
-    for name in ("skewness_median", "kurtosis_p95", "mean_median", "deviation_renormalised"):
-        # an affine map
-        assert behind[f"conv2_2/{name}"] == pytest.approx(before[f"conv2_2/{name}"], rel=1e-2)
-    assert seen["at", "relu"]["conv2_2/kurtosis_p95"] > 2 * before["conv2_2/kurtosis_p95"]
-
-
 def test_float32_inside_autocast(make, run):
     method = make(run())
     with torch.inference_mode():
@@ -254,7 +239,7 @@ def test_networks_with_power_functions(make, run):
     with torch.inference_mode():
         method.measure(batches())
     assert type(method.network.body[3]).__name__ == "QuantizedConv2d"
-    sums = 24 * method.clean.moments["conv1_2"].mean
+    sums = 24 * method.clean["conv1_2"].mean
     torch.testing.assert_close(sums, sums.round())  # of multiples of 1 / beta
 
 
@@ -262,13 +247,11 @@ def test_networks_with_power_functions(make, run):
     ("fields", "message"),
     [
         ({"epochs": 3}, "epochs=0, not 3"),
-        ({"uses": {}}, "needs a trained network"),
+        ({"uses": {}}, "needs a parent 'init'"),
         ({"holdout": 8}, "no holdout"),
         ({"evaluate": ({"name": "none"},)}, "no evaluate"),
         ({"width": 0.125}, "init is a vgg16 of width 0.0625"),
         ({"options": {"layers": "conv9_9"}}, "unknown layer 'conv9_9'; choose from: conv1_1,"),
-        ({"options": {"at": "fc"}}, "unknown place 'fc'; choose from: conv, bn, relu"),
-        ({"options": {"unit": "images"}}, "unknown unit 'images'; choose from: neurons, channels"),
         ({"options": {"layer": "conv1_1"}}, "unknown option of method 'moments' 'layer'"),
     ],
 )

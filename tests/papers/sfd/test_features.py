@@ -111,20 +111,17 @@ def test_uncertainty_that_is_right_is_calibrated():
     residual = torch.randn(s.shape, generator=generator) * (s / 2).exp()
     dead = torch.zeros(s.shape, dtype=torch.bool)
     dead[:, :2], residual[:, :2], s[:, :2] = True, 0.0, -8.0
-    own = Uncertainty(bins=50, limit=0.5)
+    own = Uncertainty()
     for half in (slice(0, 10), slice(10, 40)):
         own.add(residual[half], s[half], dead[half])
     numbers, theta = own.metrics(), (s / 2).exp()
-    assert numbers["dead"] == numbers["theta_zero"] == 0.25
+    assert numbers["dead"] == 0.25
     assert numbers["calibration_live"] == pytest.approx(1, abs=0.1)
-    assert numbers["calibration"] == pytest.approx(0.75 * numbers["calibration_live"])
     assert numbers["theta_mean"] == pytest.approx(theta.double().mean().item(), rel=1e-5)
-    assert numbers["theta_above"] == pytest.approx((theta >= 0.5).double().mean().item())
-    assert numbers["theta_q50"] == pytest.approx(theta.median().item(), abs=0.03)
-    assert 0.3 < numbers["spearman_live"] < numbers["spearman"] < 1
+    assert 0.3 < numbers["spearman_live"] < 1
     counts = own.histogram()["theta.counts"]
     assert counts.sum() == s.numel()
-    assert counts[:50].tolist() == pytest.approx(torch.histc(theta, 50, 0, 0.5).tolist(), abs=2)
+    assert counts[:200].tolist() == pytest.approx(torch.histc(theta, 200, 0, 2).tolist(), abs=2)
 
 
 # The method
@@ -134,14 +131,13 @@ def test_equal_images_have_equal_features(make, batches):
     clean = [Batch(batch.clean, batch.clean, batch.labels) for batch in batches]
     metrics, samples = measured(make(), clean)
     assert metrics["mse"] == metrics["relative_mse"] == 0
-    assert metrics["cosine"] == pytest.approx(1)
-    assert metrics["scatter_ratio"] == metrics["clean_scatter_ratio"] > 0
+    assert metrics["scatter_ratio"] > 0
     assert torch.equal(samples["points.clean"], samples["points.degraded"])
     assert not samples["maps.error"].any()
 
 
 def test_distances_are_those_of_the_features(make, batches):
-    method = make(classes="3,1", per_class=2)
+    method = make()
     metrics, samples = measured(method, batches)
     network = method.parents["network"]
     with torch.inference_mode():
@@ -152,9 +148,10 @@ def test_distances_are_those_of_the_features(make, batches):
     assert metrics["relative_mse"] == pytest.approx(
         ((z - estimate).square().sum() / z.square().sum()).item(), rel=1e-5
     )
-    assert samples["points.labels"].tolist() == [3, 3, 1, 1]
+    # 24 images of 10 classes: three of the first four, two of the fifth
+    assert samples["points.labels"].tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 2
     torch.testing.assert_close(
-        samples["points.degraded"][2], estimate.mean((2, 3))[1].half(), rtol=2e-3, atol=1e-3
+        samples["points.degraded"][3], estimate.mean((2, 3))[1].half(), rtol=2e-3, atol=1e-3
     )
     error = (z - estimate)[0].square().mean(0) / z[0].square().mean()
     torch.testing.assert_close(samples["maps.error"][0], error.half(), rtol=2e-3, atol=1e-3)
@@ -173,14 +170,14 @@ def test_a_network_with_uncertainty(make, tiny, batches, variant, uncertainty):
     metrics, samples = measured(method, batches)
     with torch.inference_mode():
         z = torch.cat([network.classifier.maps(b.clean).relu() for b in batches])
-        estimate = torch.cat([network.features(b.degraded) for b in batches])
-        theta = torch.cat(
-            [(network.log_variance(b.degraded) / 2).exp().expand_as(z[:12]) for b in batches]
-        )
+        estimate = torch.cat([network.maps(b.degraded).relu() for b in batches])
+        s = [network.estimate(b.degraded).log_variance.expand_as(z[:12]) for b in batches]
+    theta = (torch.cat(s) / 2).exp()
     assert metrics["mse"] == pytest.approx((z - estimate).square().mean().item(), rel=1e-5)
     assert metrics["theta_mean"] == pytest.approx(theta.mean().item(), rel=1e-5)
-    assert metrics["calibration"] == pytest.approx(
-        ((z - estimate) / theta).square().mean().item(), rel=1e-4
+    live = (z != 0) | (estimate != 0)
+    assert metrics["calibration_live"] == pytest.approx(
+        ((z - estimate) / theta).square()[live].mean().item(), rel=1e-4
     )
     torch.testing.assert_close(
         samples["maps.theta"], theta[:8].mean(1).half(), rtol=2e-3, atol=1e-3
@@ -246,9 +243,7 @@ def test_large_images_leave_small_samples(make, tiny):
         ({"epochs": 1}, "epochs=0"),
         ({"holdout": 8}, "no holdout"),
         ({"evaluate": (FOG,)}, "no evaluate"),
-        ({"options": {"classes": "0,10"}}, "unknown class '10'; choose from: 0, 1"),
         ({"options": {"layer": "body.stage5"}}, "unknown layer 'body.stage5'; choose from: body"),
-        ({"options": {"bins": 0}}, "at least 1"),
     ],
 )
 def test_wrong_runs(make, tiny, fields, message):
@@ -264,7 +259,7 @@ def test_from_a_trained_run_to_its_record(tiny, store, cpu):
         method="features",
         epochs=0,
         uses={"network": parent},
-        options={"classes": "0,1", "per_class": 3},
+        options={},
     )
     trained = train(parent, store, None, cpu)
     record = train(run, store, None, cpu)
@@ -272,4 +267,4 @@ def test_from_a_trained_run_to_its_record(tiny, store, cpu):
     assert store.weights(run) == {}
     samples = store.samples(run)
     assert samples["theta.counts"].sum() == 32 * 8 * 16 * 16  # images, channels, positions
-    assert samples["points.clean"].shape[0] <= 6
+    assert set(samples["points.labels"].tolist()) <= set(range(5))

@@ -18,7 +18,6 @@ from paperlib.papers.sfd.network import (
     NegatedLogVariance,
     Residual,
     SelfFeature,
-    theta,
 )
 
 ALL = [
@@ -97,7 +96,7 @@ def test_any_classifier(network, variant, images):
     """Also with several values per channel in front of the head, and maps of 2x2 or 16x16."""
     found = make(variant, network=network, width=0.125)
     maps = found.classifier.maps(images)
-    assert found.features(images).shape == found.log_variance(images).shape == maps.shape
+    assert found.maps(images).shape == found.estimate(images).log_variance.shape == maps.shape
     assert found(images).logits.shape == (4, 10)
 
 
@@ -136,7 +135,7 @@ def test_the_poster_network_is_the_classifier(images):
     network = make()
     for found, expected in zip(network(images), network.classifier(images), strict=True):
         assert torch.equal(found, expected)
-    assert torch.equal(network.features(images), network.classifier.maps(images).relu())
+    assert torch.equal(network.maps(images), network.classifier.maps(images))
     assert torch.equal(network.classify(network.maps(images)).logits, network(images).logits)
 
 
@@ -144,7 +143,7 @@ def test_the_code_network_passes_fe_net(images):
     network = make("code")
     z = network.classifier.maps(images).relu()
     expected = network.fe_net.mu(network.fe_net(z))
-    assert torch.equal(network.features(images), expected)
+    assert torch.equal(network.maps(images).relu(), expected)
     assert not torch.equal(expected, z)
     pooled = expected.mean((2, 3))
     torch.testing.assert_close(network(images).feature, pooled)
@@ -159,25 +158,23 @@ def test_shapes_of_the_log_variance(variant, kind, images):
     network = make(variant, kind)
     if kind == "none":
         assert network.estimate(images).log_variance is None
-        with pytest.raises(UserError, match="without uncertainty"):
-            network.log_variance(images)
         return
     shape = {"element": (4, 32, 4, 4), "image": (4, 1, 1, 1), "channel": (1, 32, 1, 1)}[kind]
-    assert network.log_variance(images).shape == shape
+    assert network.estimate(images).log_variance.shape == shape
 
 
 def test_where_the_log_variance_starts(images):
-    assert make().log_variance(images).abs().max() < 1e-6
-    assert make(uncertainty="channel").log_variance(images).abs().max() < 1e-4
-    code = make("code").log_variance(images)
+    assert make().estimate(images).log_variance.abs().max() < 1e-6
+    assert make(uncertainty="channel").estimate(images).log_variance.abs().max() < 1e-4
+    code = make("code").estimate(images).log_variance
     assert code.max() <= 0
     assert code.min() < 0
 
 
 def test_the_log_variance_of_an_image_is_the_mean_of_its_elements(images):
     by_element, by_image = make("code"), make("code", "image")
-    expected = by_element.log_variance(images).flatten(1).mean(1)
-    torch.testing.assert_close(by_image.log_variance(images).flatten(), expected)
+    expected = by_element.estimate(images).log_variance.flatten(1).mean(1)
+    torch.testing.assert_close(by_image.estimate(images).log_variance.flatten(), expected)
 
 
 def test_the_posters_log_variance_is_bounded_and_comes_back():
@@ -207,12 +204,6 @@ def test_the_variance_of_a_channel_is_a_softplus():
     torch.testing.assert_close(module(torch.rand(2, 3, 1, 1)), torch.full((1, 3, 1, 1), expected))
 
 
-def test_theta():
-    torch.testing.assert_close(
-        theta(torch.tensor([0.0, 2.0, -7.0])), torch.tensor([1.0, math.e, math.exp(-3.5)])
-    )
-
-
 @pytest.mark.parametrize("make_uem", [FreeLogVariance, NegatedLogVariance])
 def test_theta_learns_where_residuals_are_large(make_uem):
     """Strong features have small residuals, and weak features large ones."""
@@ -228,7 +219,7 @@ def test_theta_learns_where_residuals_are_large(make_uem):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = theta(uem(estimate))
+    found = (uem(estimate) / 2).exp()
     assert found[hard].mean() > 2 * found[~hard].mean()
     # theta^2 is r^2 / 2
     torch.testing.assert_close(found[hard].mean(), torch.tensor(0.5**0.5), rtol=0.15, atol=0)

@@ -58,10 +58,8 @@ def test_what_the_distillation_compares(make, batch, variant):
     # batch norm with fixed statistics: one forward is as another
     method = make(variant=variant).eval()
     clean = method.network.classifier.maps(batch.clean).relu()
-    estimate, s = (
-        method.network.features(batch.degraded),
-        method.network.log_variance(batch.degraded),
-    )
+    maps, s = method.network.estimate(batch.degraded)
+    estimate = maps.relu()
     torch.testing.assert_close(method.loss(batch)["distillation"], ulfd(clean, estimate, s))
     without = make(variant=variant, uncertainty="none").eval()
     torch.testing.assert_close(without.loss(batch)["distillation"], mse(clean, estimate))
@@ -104,10 +102,8 @@ def test_increasing_weights_detach_the_input_of_the_uncertainty(make, batch):
     uem, weight = method.network.uncertainty, method.network.classifier.body.stem[0].weight
     torch.nn.init.constant_(uem.gain, 1.0)
     clean = method.network.classifier.maps(batch.clean).relu()
-    estimate, s = (
-        method.network.features(batch.degraded),
-        method.network.log_variance(batch.degraded),
-    )
+    maps, s = method.network.estimate(batch.degraded)
+    estimate = maps.relu()
     theta2 = s.detach().exp()
     (expected,) = torch.autograd.grad(
         (theta2 / theta2.mean() * (clean - estimate).square()).mean(), weight

@@ -36,7 +36,8 @@ def drawn():
 def few(drawn, monkeypatch):
     """The data set that runs get by the name "scenes" is the small one, and the method has its
     name."""
-    monkeypatch.setattr(scenes, "load", lambda seed=0: drawn)
+    small = tuple(x for s in (drawn.train, drawn.test) for x in (s.images, s.labels))
+    monkeypatch.setattr(scenes, "load", lambda seed=0: small)
     datasets._load.cache_clear()
     yield drawn
     datasets._load.cache_clear()
@@ -252,7 +253,7 @@ def test_mistakes_in_options(make, options, message):
 
 
 def test_mistakes_about_teachers(make, student, batch):
-    with pytest.raises(UserError, match=r"^detection_ssdl needs a teacher: uses="):
+    with pytest.raises(UserError, match=r"^detection_ssdl needs a parent 'teacher': uses="):
         DetectionSSDL(student(), TASK, {}, DetectionSSDL.parse(student()))
     with pytest.raises(UserError, match=r"the teacher must be a detector, not a Classifier$"):
         make(resnet.resnet18(10, 0.0625))

@@ -166,7 +166,7 @@ def test_it_starts_from_a_denoiser(run, make):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"uses": {}}, "joint needs a trained classifier"),
+        ({"uses": {}}, "joint needs a parent 'frozen'"),
         ({"network": "resnet18"}, "unknown denoiser 'resnet18'; choose from: unet, liu"),
         ({"options": {"weight": -1.0}}, "weight is -1.0; it must be at least 0"),
         ({"options": {"target": "again"}}, "target"),

@@ -255,7 +255,7 @@ def test_wrong_options(make, options, message):
 
 
 def test_wrong_teachers(make, tiny):
-    with pytest.raises(UserError, match="stl needs a teacher"):
+    with pytest.raises(UserError, match="stl needs a parent 'teacher'"):
         methods.build(tiny(method="stl"), TASK, {})
     with pytest.raises(UserError, match="of the student's network and width"):
         make("stl", taps="stages", teacher={"width": 0.125}).loss(make_batch(images(8)))

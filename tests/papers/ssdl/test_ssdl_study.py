@@ -59,7 +59,7 @@ def test_what_needs_clean_images_is_named(profile, name):
 def test_one_recipe_and_budget(profile):
     _, study = make(profile)
     noisy = study.model("noisy", study.level, 0)
-    for name in (*ssdl.DISTILLED, "n2n"):
+    for name in ("stl", "ssdl", "ssdl-independent", "n2n"):
         run = study.model(name, study.level, 0, **CHOSEN.get(name.split("-")[0], {}))
         plain = {"method": "supervised", "uses": {}, "options": {}}
         assert dataclasses.replace(run, **plain) == noisy, name
@@ -221,7 +221,7 @@ def test_detectors_of_all_methods_are_trained_alike(profile):
     noisy, stl, ssdl_ = (study.detector(name, 1) for name in ("noisy", "stl", "ssdl"))
     plain = {"method": "detection", "options": noisy.options, "uses": {}}
     assert dataclasses.replace(stl, **plain) == dataclasses.replace(ssdl_, **plain) == noisy
-    assert stl.uses["teacher"] == study.detector("clean", 1)
+    assert stl.uses["teacher"] == dataclasses.replace(noisy, degrade={"name": "none"})
     assert ssdl_.uses["teacher"] == noisy
 
 

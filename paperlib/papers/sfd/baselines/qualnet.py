@@ -3,12 +3,11 @@
 Stage 1 trains "an invertible network with only clean images under the recognition objective" (the
 abstract): method "supervised", network "invertible". Stage 2, the method here, trains an ordinary
 encoder on clean and degraded images with the cross-entropy and the reconstruction of the clean
-image: the encoder's last maps go through the inverse of stage 1's network, frozen. Maps from which
-that decoder can make the clean image are maps that the clean image has, which is what makes the
-encoder's features "clean-like".
+image by the inverse of stage 1's network, frozen: maps from which that decoder can make the clean
+image are "clean-like".
 
-Printed in the abstract: the two stages, their objectives, and that stage 2 sees both clean and
-corrupted images. The paper's text was unavailable. Inferred: i-RevNet (Jacobsen, Smeulders &
+Printed in the abstract: the two stages, their objectives, and that stage 2 sees both kinds of
+images. The paper's text was unavailable. Inferred: i-RevNet (Jacobsen, Smeulders &
 Oyallon, ICLR 2018) as the architecture and the mean absolute error of pixels, from the unofficial
 port (github.com/tjdhg456/QualNet-Pytorch); the projection from the encoder's maps to the decoder's,
 which must have as many numbers as the image; lambda. From i-RevNet we take additive coupling of
@@ -16,8 +15,7 @@ three 3x3 convolutions with batch norm and ReLU in front of them, space-to-depth
 reduce maps, and no padding with zero channels (its bijective form); depth and channels are ours.
 
 The port runs the decoder without gradients in stage 2, so that its reconstruction loss trains
-nothing. Here the decoder's parameters are constants, but the gradient passes through it into
-projection and encoder.
+nothing. Here the gradient passes through it into projection and encoder.
 """
 
 from collections.abc import Mapping
@@ -39,8 +37,7 @@ SAMPLES = 8
 
 
 class Coupling(nn.Module):
-    """(a, b) -> (b, a + f(b)) for the two halves of the channels: its inverse needs f, and no
-    inverse of f.
+    """(a, b) -> (b, a + f(b)) for the two halves of the channels: its inverse needs f alone.
 
     f is three 3x3 convolutions, channels/2 -> hidden -> hidden -> channels/2, with batch norm and
     ReLU in front of each. `first` leaves those in front of the first one out: it reads pixels, of
@@ -70,28 +67,19 @@ class Coupling(nn.Module):
         return torch.cat([c - self.last(self.inner(b)), b], dim=1)
 
 
-class SpaceToDepth(nn.Module):
-    """Squares of `factor` x `factor` pixels become channels: nothing is lost or computed."""
-
-    def __init__(self, factor: int) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C factor^2, H/factor, W/factor)."""
-        return F.pixel_unshuffle(x, self.factor)
+class SpaceToDepth(nn.PixelUnshuffle):
+    """(N, C, H, W) -> (N, C f^2, H/f, W/f): squares of f x f pixels become channels."""
 
     def inverse(self, y: Tensor) -> Tensor:
         """The inverse of `forward`."""
-        return F.pixel_shuffle(y, self.factor)
+        return F.pixel_shuffle(y, self.downscale_factor)
 
 
 class Standardise(nn.BatchNorm2d):
     """Batch norm without weight and bias, which in eval mode is an affine map that can be undone.
 
-    It gives every channel of the last maps mean 0 and variance 1 over the training images. That is
-    the scale on which the classifier's ReLU and an encoder that has to produce such maps (QualNet's
-    stage 2) start; a learned weight could come near 0, and its inverse near infinity.
+    It gives every channel of the last maps mean 0 and variance 1 over the training images, the
+    scale on which stage 2's encoder starts. A learned weight could come near 0.
     """
 
     def __init__(self, channels: int) -> None:
@@ -150,11 +138,9 @@ class Invertible(Classifier):
             UserError: height or width is no multiple of the stride.
         """
         if images.shape[-1] % self.stride or images.shape[-2] % self.stride:
-            height, width = images.shape[-2:]
-            raise UserError(
-                f"the invertible network takes multiples of {self.stride} pixels, "
-                f"not {height}x{width}"
-            )
+            multiples = f"multiples of {self.stride} pixels"
+            size = "x".join(map(str, images.shape[-2:]))
+            raise UserError(f"the invertible network takes {multiples}, not {size}")
         return super().maps(images)
 
     def inverse(self, maps: Tensor) -> Tensor:
@@ -172,31 +158,22 @@ class Invertible(Classifier):
             return x * self.std.view(3, 1, 1) + self.mean.view(3, 1, 1)
 
 
-def reconstruction_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """The mean absolute difference of images (N, 3, H, W) in [0, 1]; a float32 scalar."""
-    return F.l1_loss(images.float(), targets.float())
-
-
 @dataclass(frozen=True)
 class QualNetOptions(SupervisedOptions):
     """Options of stage 2, and those of the encoder's network.
 
     Attributes:
         lambda_: weight of the reconstruction. The port has 0.1 or 1, without effect on the encoder.
-        clean: train on clean and degraded images, half and half, as the abstract has it; that
-            doubles the cost of a step. False: on the degraded images alone.
     """
 
     lambda_: float = 1.0
-    clean: bool = True
 
 
 class QualNet(Supervised):
     """Stage 2: the encoder `Run.network`, and the parent "decoder", an `Invertible` network.
 
-    The projection, one 1x1 convolution, belongs to the method: what the run hands on, and what is
-    tested, is the encoder alone. It reads the maps before their ReLU, as the decoder's own are;
-    they are bilinearly resampled where their size is another.
+    The projection, one 1x1 convolution, belongs to the method: what the run hands on is the encoder
+    alone. It reads the maps before their ReLU, as the decoder's own are, resampled to their size.
     """
 
     options_type = QualNetOptions
@@ -210,10 +187,8 @@ class QualNet(Supervised):
         super().__init__(run, task, parents, options)
         decoder = parents.get("decoder")
         if not isinstance(decoder, Invertible):
-            raise UserError(
-                "qualnet needs an invertible decoder: "
-                "uses={'decoder': Run(..., network='invertible')}"
-            )
+            wanted = "uses={'decoder': Run(..., network='invertible')}"
+            raise UserError(f"qualnet needs an invertible decoder: {wanted}")
         # Behind the network, so that an encoder starts as the baseline of its seed does.
         channels = map_shape(self.network, task.size)[0]
         self.projection = nn.Conv2d(channels, map_shape(decoder, task.size)[0], 1)
@@ -223,28 +198,26 @@ class QualNet(Supervised):
         """What the decoder makes of the encoder's last maps (B, C, h, w): (B, 3, size, size)."""
         projected, side = self.projection(maps), size // self.stride
         if projected.shape[-1] != side:
-            projected = F.interpolate(
-                projected, size=(side, side), mode="bilinear", align_corners=False
-            )
+            projected = F.interpolate(projected, size=(side, side), mode="bilinear")
         return self.parents["decoder"].inverse(projected)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy plus lambda times the reconstruction loss, and the two.
 
+        Degraded and clean images are half and half, as the abstract has it.
+
         Raises:
-            UserError: degraded images of another size than the clean ones, unless clean is False.
+            UserError: degraded images of another size than the clean ones.
         """
-        images, targets, labels = batch.degraded, batch.clean_images, batch.labels
-        if self.options.clean:
-            if images.shape != targets.shape:
-                raise UserError(
-                    "qualnet: degraded images of another size than the clean ones need clean=False"
-                )
-            images = torch.cat([images, targets])
-            targets, labels = targets.repeat(2, 1, 1, 1), labels.repeat(2)
+        clean = batch.clean_images
+        if batch.degraded.shape != clean.shape:
+            raise UserError("qualnet: degraded images must have the size of the clean ones")
+        images = torch.cat([batch.degraded, clean])
+        targets, labels = clean.repeat(2, 1, 1, 1), batch.labels.repeat(2)
         maps = self.network.maps(images)
         recognition = F.cross_entropy(self.network.classify(maps).logits.float(), labels)
-        reconstruction = reconstruction_loss(self.reconstruct(maps, targets.shape[-1]), targets)
+        decoded = self.reconstruct(maps, targets.shape[-1])
+        reconstruction = F.l1_loss(decoded.float(), targets.float())
         loss = recognition + self.options.lambda_ * reconstruction
         return {"loss": loss, "recognition": recognition, "reconstruction": reconstruction}
 

@@ -3,17 +3,13 @@
 Son et al., "URIE: Universal Image Enhancement for Visual Recognition in the Wild", ECCV 2020.
 
 The enhancer, a shallow U-Net of selective enhancement modules, stands before a classifier trained
-on clean images, in eval mode, and learns from the cross-entropy behind it alone; no clean image is
-compared with (the released code computes the mean squared error and only logs it). As released:
-Adam, lr 1e-4, weight decay 1e-3, lr / 10 every 10 of 60 epochs; every image has one of 15
-corruptions or none, of severity 1 to 5.
+on clean images and learns from the cross-entropy behind it alone (the released code computes the
+mean squared error and only logs it). As released: Adam, lr 1e-4, weight decay 1e-3, lr / 10 every
+10 of 60 epochs; every image has one of 15 corruptions or none, of severity 1 to 5.
 
-Of the paper only abstract and figures were available; layers, widths and order below are those of
-the released code (github.com/taeyoungson/urie, `models/skunet_*.py`). What differs here is said
-where it does.
+Of the paper only abstract and figures were available; layers, widths and order are those of the
+released code (github.com/taeyoungson/urie, `models/skunet_*.py`) where nothing else is said.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,22 +21,21 @@ from paperlib.methods.base import Batch, Method, Options, Task, pictures
 from paperlib.runs import Run
 
 GRID = 4  # cells per side on which attention is computed
-STARTS = ("identity", "random")
 SAMPLES = 8
 
 
 class Attention(nn.Module):
     """How much of each of two branches a channel takes, in each cell of a 4x4 grid.
 
-    The means over the cells go through one hidden layer, `reduction` times narrower, to two scores
-    per channel and cell, and these through a softmax over the two: weights that sum to 1.
+    The means over the cells go through one hidden layer, 16 times narrower, to two scores per
+    channel and cell, and these through a softmax over the two: weights that sum to 1.
     """
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         cells = channels * GRID**2
-        self.squeeze = nn.Linear(cells, cells // reduction, bias=False)
-        self.score = nn.Linear(cells // reduction, 2 * cells)
+        self.squeeze = nn.Linear(cells, cells // 16, bias=False)
+        self.score = nn.Linear(cells // 16, 2 * cells)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> (2, N, C, H, W), every cell's weights repeated over its pixels."""
@@ -55,9 +50,8 @@ class Attention(nn.Module):
 class SelectiveEnhancement(nn.Module):
     """A branch behind batch norm and one behind instance norm, mixed by `Attention` on their sum.
 
-    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Batch
-    norm keeps what tells one image from another, instance norm takes contrast and brightness out of
-    it.
+    Each branch is its norm, a leaky ReLU (slope 0.01) and a 3x3 convolution without bias. Instance
+    norm takes contrast and brightness out of an image, batch norm keeps them.
     """
 
     def __init__(self, channels: int, out: int) -> None:
@@ -83,22 +77,21 @@ class Enhancer(nn.Module):
     image. 671,859 parameters at width 1. The network inside works on images normalised with `mean`
     and `std`, and so does its addition to them, as in the released code.
 
+    Unlike in the released code, the last convolution starts from zeros: at first the classifier
+    behind sees just what it sees without the enhancer, and the cross-entropy cannot begin with what
+    a random residual does to it. Nor does the code keep what comes out in [0, 1], as images are.
+
     Maps are enlarged to the size of the maps that they join. The released code doubles and pads
     them, which is the same for multiples of 4 pixels. Images have at least 8x8 pixels.
 
     Args:
         width: scales every channel count but the images'.
-        start: "identity" begins with a last convolution of zeros: at first the classifier behind
-            sees just what it sees without the enhancer, and the cross-entropy cannot begin with
-            what a random residual does to it. "random" is PyTorch's initialisation, as in the
-            released code.
-        clip: keep what comes out in [0, 1], as images are; the released code does not.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, width: float = 1.0, start: str = "identity", clip: bool = True) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         stem, down, up, last = (max(4, round(width * n)) for n in (32, 64, 32, 16))
         self.stem = nn.Conv2d(3, stem, 9, padding=4)
@@ -107,11 +100,8 @@ class Enhancer(nn.Module):
         self.up1 = SelectiveEnhancement(2 * down, up)
         self.up2 = SelectiveEnhancement(stem + up, last)
         self.residual = nn.Conv2d(last, 3, 3, padding=1)
-        self.clip = clip
-        if choose("start", start, STARTS) == "identity":
-            nn.init.zeros_(self.residual.weight)
-            if self.residual.bias is not None:
-                nn.init.zeros_(self.residual.bias)
+        for parameter in self.residual.parameters():
+            nn.init.zeros_(parameter)
         self.register_buffer("mean", torch.zeros(3))
         self.register_buffer("std", torch.ones(3))
 
@@ -121,15 +111,14 @@ class Enhancer(nn.Module):
         self.std.copy_(torch.tensor(std))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) float in [0, 1] -> the same shape, in [0, 1] with `clip`."""
+        """(N, 3, H, W) float in [0, 1] -> the same."""
         std = self.std.view(3, 1, 1)
         full = self.stem((images - self.mean.view(3, 1, 1)) / std)
         half = self.down1(F.max_pool2d(full, 2))
         quarter = self.down2(F.max_pool2d(half, 2))
         x = self.up1(_beside(half, quarter))
         x = self.up2(_beside(full, x))
-        enhanced = images + std * self.residual(x)
-        return enhanced.clamp(0, 1) if self.clip else enhanced
+        return (images + std * self.residual(x)).clamp(0, 1)
 
 
 def _beside(skip: Tensor, maps: Tensor) -> Tensor:
@@ -139,41 +128,20 @@ def _beside(skip: Tensor, maps: Tensor) -> Tensor:
     return torch.cat([skip, enlarged], dim=1)
 
 
-ENHANCERS = {"urie": Enhancer}
-
-
-@dataclass(frozen=True)
-class URIEOptions(Options):
-    """Options of the enhancer.
-
-    Attributes:
-        start: "identity" or "random", see `Enhancer`.
-        clip: keep the enhanced images in [0, 1].
-    """
-
-    start: str = "identity"
-    clip: bool = True
-
-    def __post_init__(self) -> None:
-        choose("start", self.start, STARTS)
-
-
 class URIE(Method):
     """Trains the enhancer `Run.network` ("urie") before the parent "frozen", a trained classifier.
 
     Only the enhancer is trained, kept and handed on; it is tested before the same classifier.
     """
 
-    options_type = URIEOptions
-    options: URIEOptions
     network: Enhancer
-    required_parents = (("frozen", "a trained classifier"),)
+    required_parents = ("frozen",)
 
     @staticmethod
-    def build(run: Run, task: Task, options: URIEOptions) -> Enhancer:
+    def build(run: Run, task: Task, options: Options) -> Enhancer:
         """The enhancer, normalising with the statistics of the training images."""
-        make = ENHANCERS[choose("enhancer", run.network, ENHANCERS)]
-        network = make(run.width, options.start, options.clip)
+        choose("enhancer", run.network, ["urie"])
+        network = Enhancer(run.width)
         network.normalise_with(task.mean, task.std)
         return network
 

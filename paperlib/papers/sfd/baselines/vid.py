@@ -3,14 +3,12 @@
 VID is by Ahn, Hu, Damianou, Lawrence & Dai (CVPR 2019). The student maximises a lower bound on the
 mutual information of its features and the teacher's: the log-likelihood of the teacher's maps under
 a Gaussian whose mean is regressed from the student's maps and whose variance is one learned number
-per channel. It is the ablation of SFD: SFD's variance is a function of the image and differs from
-element to element, and its teacher is no other network and not frozen.
+per channel. SFD's variance differs from image to image and element to element.
 
 The regressor, the form of the variance and its initial value, 5, are those of the authors' code, as
 ports of it have them (the original is no longer public). The paper has several pairs of layers,
-clean images for both networks, and a teacher that is the larger network; one pair, the last maps,
-and a student that sees the degraded image are how SFD's table must have used it (inferred: the
-poster prints the name and the numbers).
+clean images for both networks, and a larger teacher; one pair, the last maps, and a student that
+sees the degraded image are how SFD's table must have used it (inferred).
 """
 
 import math
@@ -21,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from paperlib.errors import UserError
 from paperlib.methods.base import Batch, Task
 from paperlib.methods.supervised import Supervised, SupervisedOptions
 from paperlib.networks.classifier import Classifier, map_shape
@@ -29,6 +26,9 @@ from paperlib.networks.frozen_parts import frozen
 from paperlib.runs import Run
 
 LEAST_VARIANCE = 1e-5
+# Of every channel. The likelihood's gradient is a mean over channels: with SGD thousands of steps
+# pass before this has become a variance that fits small features.
+INITIAL_VARIANCE = 5.0
 
 
 def variational_loss(mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
@@ -50,24 +50,11 @@ class VIDOptions(SupervisedOptions):
     """Options of VID, and those of the student's network.
 
     Attributes:
-        lambda_: weight of `variational_loss` beside the cross-entropy. 1 is what the ports compare
-            it with; as a mean over elements it is of the order of the cross-entropy there, and the
-            learned variance keeps it so whatever the scale of the teacher's features. SFD's
+        lambda_: weight of `variational_loss` beside the cross-entropy; 1 in the ports. SFD's
             released code gives a loss of this kind, without the factor 1/2, a weight of 0.01.
-        initial: variance of every channel at the start, more than 1e-5. The likelihood's gradient
-            is a mean over channels: with SGD thousands of steps pass before 5 has become a variance
-            that fits small features.
     """
 
     lambda_: float = 1.0
-    initial: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.initial <= LEAST_VARIANCE:
-            raise UserError(
-                f"the initial variance is {self.initial}; it must be more than {LEAST_VARIANCE}"
-            )
 
 
 class VID(Supervised):
@@ -81,7 +68,7 @@ class VID(Supervised):
     options_type = VIDOptions
     options: VIDOptions
     network: Classifier
-    required_parents = (("teacher", "a teacher"),)
+    required_parents = ("teacher",)
     reads_clean = True
 
     def __init__(
@@ -98,7 +85,7 @@ class VID(Supervised):
             nn.ReLU(),
             nn.Conv2d(targets, targets, 1, bias=False),
         )
-        start = math.log(math.expm1(options.initial - LEAST_VARIANCE))  # the inverse of softplus
+        start = math.log(math.expm1(INITIAL_VARIANCE - LEAST_VARIANCE))  # softplus's inverse
         self.scale = nn.Parameter(torch.full((targets,), start))
 
     @property
@@ -113,7 +100,7 @@ class VID(Supervised):
         logits = self.network.classify(maps).logits
         recognition = F.cross_entropy(logits.float(), batch.labels)
         source = maps.relu()
-        size = (min(source.shape[2], target.shape[2]), min(source.shape[3], target.shape[3]))
+        size = tuple(map(min, source.shape[2:], target.shape[2:]))
         mean = self.regressor(F.adaptive_avg_pool2d(source, size))
         distillation = variational_loss(mean, F.adaptive_avg_pool2d(target, size), self.variance)
         loss = recognition + self.options.lambda_ * distillation
@@ -122,8 +109,8 @@ class VID(Supervised):
     def no_decay_parameters(self) -> list[nn.Parameter]:
         """The parameters of the variance.
 
-        The likelihood, a mean over channels, moves them by less than the usual weight decay, which
-        would make every variance softplus(0) = 0.69. The ports decay them.
+        The likelihood, a mean over channels, moves them by less than the usual weight decay would,
+        towards softplus(0) = 0.69. The ports decay them.
         """
         return [self.scale]
 

@@ -130,7 +130,9 @@ def make(tmp_path):
 
     def make(*arguments, **variables):
         command = ["make", f"VENV={tmp_path / 'env'}", *arguments]
-        env = {**os.environ, **variables}
+        # as from a terminal, also where `make test` runs the tests: it hands its own on
+        handed = {"MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "VENV"}
+        env = {k: v for k, v in os.environ.items() if k not in handed} | variables
         done = subprocess.run(
             command, cwd=cli.ROOT, env=env, capture_output=True, text=True, check=True
         )

@@ -55,7 +55,7 @@ class Sweep:
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order.
 
-        Methods, options, parents and degradations are checked before anything trains. What a
+        Methods, options, parents and degradations are tried before anything trains. What a
         training raises is raised here, after the others have been stopped.
 
         Raises:
@@ -69,7 +69,7 @@ class Sweep:
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
         missing = [run for run in ordered if run not in records]
-        _check_degradations(missing)
+        _check_degradations(missing, self.root)
         self.reused |= records.keys() - self.trained
         self.trained |= set(missing)
         if missing:
@@ -146,14 +146,14 @@ class Sweep:
         return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
 
 
-def _check_degradations(runs: Iterable[Run]) -> None:
-    """Build each degradation once. Raises `UserError` for a wrong one, or two with one label."""
+def _check_degradations(runs: Iterable[Run], root: Path | None) -> None:
+    """Try each degradation on one image of its data. Raises `UserError` for one that is wrong."""
     specs = {}
     for run in runs:
         for spec in (run.degrade, *degrade.labelled(run.evaluate).values()):
-            specs[digest(dict(spec))] = spec
-    for spec in specs.values():
-        degrade.build(spec)
+            specs[run.dataset, digest(dict(spec))] = spec
+    for (dataset, _), spec in specs.items():
+        degrade.build(spec)(datasets.load(dataset, root).test.images[:1])
 
 
 def _forward(run: Run, seen: Task) -> int:

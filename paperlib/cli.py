@@ -211,9 +211,8 @@ def _chapter(
     options: argparse.Namespace, settings: "Settings", data: "Sequence[Dataset]", out: Path
 ) -> None:
     """Execute the chapter and render the book around it; what would come out the same is kept."""
-    from paperlib.book import fresh
+    from paperlib.book import rendering
 
-    paper = options.paper
     parameters = {
         "mode": "run",
         "profile": settings.profile,
@@ -222,40 +221,11 @@ def _chapter(
         "runs": str(options.runs.resolve()),
         "data_root": str(options.data_root.resolve()) if options.data_root else "",
     }
-    source, executed = BOOK / f"{paper}.py", out / f"{paper}.ipynb"
     records = sorted(options.runs.glob("*/record.json"))
-    inputs = (json.dumps(parameters), fresh.installed(), source, CODE, DATA)
-    made_of = fresh.fingerprint(*inputs, *records, *_pictures(data))
-    if not fresh.unchanged(out / "chapter.stamp", made_of, [executed]):
-        from paperlib.book import notebooks
-
-        notebooks.execute(source, executed, parameters)
-        fresh.write(out / "chapter.stamp", made_of, [executed])
+    made_of = [CODE, DATA, *records, *rendering.pictures(data)]
+    executed, page = rendering.render(BOOK / f"{options.paper}.py", parameters, out, made_of)
     print(f"executed notebook: {_shown(executed)}")
-
-    site, mathjax = out / "site", os.environ.get("PAPERLIB_MATHJAX", "")
-    made_of = fresh.fingerprint(fresh.installed(), BOOK, executed, mathjax)
-    if not fresh.unchanged(out / "site.stamp", made_of, [site]):
-        from paperlib.book import notebooks
-
-        notebooks.build_site(site, {paper: executed})
-        fresh.write(out / "site.stamp", made_of, [site])
-    print(f"rendered chapter: {_shown(site / f'{paper}.html')}")
-
-
-def _pictures(data: "Sequence[Dataset]") -> "Iterator[str | memoryview | Path]":
-    """All that a chapter may show of its data sets, and the photographs of frost."""
-    from paperlib.degrade import frost
-
-    for dataset in data:
-        yield " ".join(dataset.classes)
-        for split in (dataset.train, dataset.test):
-            for tensor in (split.images, split.labels):
-                yield tensor.numpy().reshape(-1).data
-    try:
-        yield frost.find_textures()
-    except UserError:
-        yield "no photographs of frost"
+    print(f"rendered chapter: {_shown(page)}")
 
 
 def _shown(path: Path) -> Path:

@@ -101,7 +101,7 @@ def test_a_missing_parent_is_said_before_anything_trains(store, cpu, tiny, tiny_
     [
         ({"degrade": {"name": "lowres", "facter": 4}}, "facter"),
         ({"degrade": {"name": "lowers"}}, "unknown degradation 'lowers'; choose from: none"),
-        ({"degrade": {"name": "lowres", "factor": 5}}, "5"),  # of images of 32 pixels
+        ({"degrade": {"name": "lowres", "factor": 5}}, "32 pixels cannot be reduced"),
         ({"evaluate": ({"name": "corruption", "corruption": "fgo", "severity": 1},)}, "fgo"),
     ],
 )

@@ -8,9 +8,9 @@ import torch
 from helpers import CLASSES, COUNT, CorruptStub, picture, save
 from PIL import Image
 
-from paperlib import corrupted_set
+from paperlib import corrupted_set, datasets
 from paperlib.corrupted_set import CorruptedSet
-from paperlib.datasets import Split
+from paperlib.datasets import Split, scenes
 from paperlib.execution import Execution
 from paperlib.runs import Run
 from paperlib.store import Store
@@ -81,6 +81,19 @@ def close_figures():
 
     yield
     plt.close("all")
+
+
+# Scenes
+
+
+@pytest.fixture
+def few(drawn, monkeypatch):
+    """The data set that runs get by the name "scenes" is the small one that the file has drawn."""
+    small = tuple(x for s in (drawn.train, drawn.test) for x in (s.images, s.labels))
+    monkeypatch.setattr(scenes, "load", lambda seed=0: small)
+    datasets._load.cache_clear()
+    yield drawn
+    datasets._load.cache_clear()
 
 
 # Folders of pictures

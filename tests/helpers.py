@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from paperlib import methods
-from paperlib.datasets import decoding
+from paperlib.datasets import Dataset, Split, decoding, scenes
 
 COUNT = 12  # test images of the corrupted sets that `make_set` makes
 
@@ -127,3 +127,13 @@ def nbval(notebook):
     return subprocess.run(
         [*command, str(notebook)], cwd=root, env=env, capture_output=True, text=True
     )
+
+
+# Scenes
+
+
+def small_scenes(train, test):
+    """The data set "scenes" with few images."""
+    train_images, train_labels, test_images, test_labels = scenes.make(0, train, test)
+    splits = Split(train_images, train_labels), Split(test_images, test_labels)
+    return Dataset("scenes", *splits, tuple("0123456789"))

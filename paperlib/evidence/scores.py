@@ -56,29 +56,31 @@ class Scores:
         more.frame = pd.concat([self.frame, more.frame], ignore_index=True)
         return more
 
+    @cached_property
+    def _values(self) -> dict[str, dict[str, dict[int, float]]]:
+        """Cell -> metric -> seed -> value, each in the order of the frame."""
+        out: dict[str, dict[str, dict[int, float]]] = {}
+        for cell, seed, metric, value in self.frame.itertuples(index=False, name=None):
+            out.setdefault(cell, {}).setdefault(metric, {})[seed] = value
+        return out
+
     @property
     def cells(self) -> list[str]:
         """The cells that have any number, in order."""
-        return list(dict.fromkeys(self.frame["cell"]))
+        return list(self._values)
 
     def seeds(self, cell: str) -> list[int]:
         """The seeds of which a cell has any number, in order."""
-        return list(dict.fromkeys(self.frame.loc[self.frame["cell"] == cell, "seed"]))
+        found = self._values.get(cell, {}).values()
+        return list(dict.fromkeys(seed for values in found for seed in values))
 
     def metrics(self, cell: str) -> list[str]:
         """The metrics of which a cell has any number, in order."""
-        return list(dict.fromkeys(self.frame.loc[self.frame["cell"] == cell, "metric"]))
-
-    @cached_property
-    def _values(self) -> dict[tuple[str, str], dict[int, float]]:
-        out: dict[tuple[str, str], dict[int, float]] = {}
-        for cell, seed, metric, value in self.frame.itertuples(index=False, name=None):
-            out.setdefault((cell, metric), {})[seed] = value
-        return out
+        return list(self._values.get(cell, {}))
 
     def values(self, cell: str, metric: str = "top1") -> dict[int, float]:
         """A cell's values of a metric by seed; empty where nothing was measured."""
-        return self._values.get((cell, metric), {})
+        return self._values.get(cell, {}).get(metric, {})
 
     def estimate(self, cell: str, metric: str = "top1") -> Estimate | None:
         """The mean over seeds with its interval, or None where nothing was measured."""

@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 import torch
+from helpers import small_scenes
 from torch import nn
 
-from paperlib import datasets, degrade, methods, running, sweep, training
-from paperlib.datasets import Dataset, Split, scenes
+from paperlib import degrade, methods, running, sweep, training
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.files import pack, unpack
@@ -25,23 +25,7 @@ HEAVY = {"name": "distortion_chain", "inpainting": 0.3, "ngrn_noise": 0.3, "jpeg
 @pytest.fixture(scope="module")
 def drawn():
     """A data set of 48 training and 16 test scenes."""
-    train_images, train_labels, test_images, test_labels = scenes.make(0, 48, 16)
-    return Dataset(
-        "scenes",
-        Split(train_images, train_labels),
-        Split(test_images, test_labels),
-        tuple("0123456789"),
-    )
-
-
-@pytest.fixture
-def few(drawn, monkeypatch):
-    """The data set that runs get by the name "scenes" is the small one."""
-    small = tuple(x for s in (drawn.train, drawn.test) for x in (s.images, s.labels))
-    monkeypatch.setattr(scenes, "load", lambda seed=0: small)
-    datasets._load.cache_clear()
-    yield drawn
-    datasets._load.cache_clear()
+    return small_scenes(48, 16)
 
 
 @pytest.fixture

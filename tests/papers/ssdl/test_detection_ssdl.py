@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 import torch
+from helpers import small_scenes
 
-from paperlib import datasets, degrade, methods, sweep
-from paperlib.datasets import Dataset, Split, scenes
+from paperlib import degrade, methods, sweep
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task
@@ -23,24 +23,7 @@ OWN = {"objectness", "proposal", "class", "box"}
 @pytest.fixture(scope="module")
 def drawn():
     """A data set of 8 training and 4 test scenes."""
-    train_images, train_labels, test_images, test_labels = scenes.make(0, 8, 4)
-    return Dataset(
-        "scenes",
-        Split(train_images, train_labels),
-        Split(test_images, test_labels),
-        tuple("0123456789"),
-    )
-
-
-@pytest.fixture
-def few(drawn, monkeypatch):
-    """The data set that runs get by the name "scenes" is the small one, and the method has its
-    name."""
-    small = tuple(x for s in (drawn.train, drawn.test) for x in (s.images, s.labels))
-    monkeypatch.setattr(scenes, "load", lambda seed=0: small)
-    datasets._load.cache_clear()
-    yield drawn
-    datasets._load.cache_clear()
+    return small_scenes(8, 4)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 It changes the speed and the last bits of the numbers, never the recipe.
 """
 
+import dataclasses
 import datetime
 import os
 import platform
@@ -63,6 +64,10 @@ class Execution:
         # Compiling pays where a run is minutes long and kernels are launched faster than Python
         # can; not on a CPU.
         return cls(device, precision, compile=not on_cpu)
+
+    def obeying(self, precision: str) -> "Execution":
+        """The same in the precision that a method needs; "" leaves it alone."""
+        return dataclasses.replace(self, precision=precision) if precision else self
 
     @property
     def kind(self) -> str:

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import datasets, degrade, methods, training
+from paperlib import datasets, degrade, fingerprint, methods, training
 from paperlib.datasets import Dataset, Split
 from paperlib.degrade import Degradation, ImageKey
-from paperlib.degrade.levels import to_float, to_levels
-from paperlib.degrade.lowres import resize
+from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError
 from paperlib.execution import Execution, peak_memory
 from paperlib.methods import Batch, Task
-from paperlib.networks.frozen_parts import frozen
+from paperlib.restored import restored
 from paperlib.runs import Record, Run
 from paperlib.store import Store
 from paperlib.training import Tick, Trainer
@@ -67,6 +66,7 @@ class Prepared:
         validation, test: the images of both splits, on the device.
         degradation: what the network sees of them.
         others: the degradations of `run.evaluate`, by the labels that their metrics get.
+        made_of: see the function of this name.
     """
 
     trainer: Trainer
@@ -74,12 +74,15 @@ class Prepared:
     test: Split
     degradation: Degradation
     others: Mapping[str, Degradation]
+    made_of: Mapping[str, Any]
 
 
 def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> Prepared:
     """Load the data and the parents, build method and degradations, go to the checkpoint."""
     dataset = datasets.load(run.dataset, root, execution.device)
-    training_images, validation, test = dataset.split(run.train_size, run.holdout, run.test_size)
+    execution = execution.obeying(methods.method(run.method).precision)
+    parts = dataset.split(run.train_size, run.holdout, run.test_size, run.seed)
+    training_images, validation, test = parts
     parents = {
         role: load_network(
             parent, store, datasets.load(parent.dataset, root, execution.device), execution
@@ -88,7 +91,7 @@ def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> 
     }
 
     def degradation(spec: Mapping[str, Any]) -> Degradation:
-        return make_degradation(spec, parents, execution)
+        return restored(degrade.build(spec), parents.get("frontend"), execution)
 
     seen = degradation(run.degrade)
     labelled = degrade.labelled(run.evaluate)
@@ -101,7 +104,7 @@ def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> 
     saved = store.checkpoint(run)
     if saved is not None and saved[1].pop("device", None) == execution.kind:
         trainer.restore(*saved)
-    return Prepared(trainer, validation, test, seen, others)
+    return Prepared(trainer, validation, test, seen, others, made_of(run, store, dataset))
 
 
 def fit(trainer: Trainer, store: Store, tick: Tick) -> None:
@@ -127,7 +130,8 @@ def evaluate(prepared: Prepared) -> dict[str, float]:
     trainer, seen = prepared.trainer, prepared.degradation
 
     def measure(split: Split, degradation: Degradation, part: str = "test") -> dict[str, float]:
-        return training.evaluate(trainer.method, split, degradation, trainer.execution, part)
+        draw = (part, trainer.run.seed)
+        return training.evaluate(trainer.method, split, degradation, trainer.execution, draw)
 
     metrics = measure(prepared.test, seen)
     if trainer.run.holdout:
@@ -146,7 +150,7 @@ def keep(prepared: Prepared, metrics: Mapping[str, float], store: Store) -> Reco
     """Write the record, the weights and the method's samples to the store; returns the record."""
     trainer = prepared.trainer
     history = tuple(trainer.progress.history)
-    record = Record(trainer.run, metrics, history, _provenance(trainer))
+    record = Record(trainer.run, metrics, history, _provenance(prepared))
     return store.finish(record, trainer.method.state_dict(), _samples(prepared))
 
 
@@ -155,18 +159,31 @@ def _samples(prepared: Prepared) -> dict[str, Tensor]:
     method.eval()
     images, labels = test.images[:SAMPLES], test.labels[:SAMPLES]
     with torch.inference_mode():
-        key = ImageKey(torch.arange(len(images), device=images.device), ("test",))
+        draw = ("test", prepared.trainer.run.seed)
+        key = ImageKey(torch.arange(len(images), device=images.device), draw)
         degraded = prepared.degradation(images, key)
         return method.samples(Batch(to_float(images), to_float(degraded), labels))
 
 
-def _provenance(trainer: Trainer) -> dict[str, Any]:
+def made_of(run: Run, store: Store, dataset: Dataset) -> dict[str, Any]:
+    """What the numbers of a run depend on beside its values, as its record keeps it.
+
+    "data": digest of the data set's content. "code": digests of the modules that decide the
+    numbers, by name. "parents": SHA-256 of the weights of the runs that it uses, by role.
+    """
+    parents = {role: store.weights_sum(parent) for role, parent in run.uses.items()}
+    return {"data": dataset.fingerprint, "code": fingerprint.code(run), "parents": parents}
+
+
+def _provenance(prepared: Prepared) -> dict[str, Any]:
+    trainer = prepared.trainer
     execution, seconds = trainer.execution, trainer.progress.seconds
     images = trainer.run.epochs * trainer.batches.count
     on_gpu = execution.kind == "cuda"
     memory = torch.cuda.max_memory_allocated(execution.device) if on_gpu else peak_memory()
     return {
         **execution.provenance(),
+        **prepared.made_of,
         "seconds": round(seconds, 2),
         "images_per_second": round(images / (seconds or 1), 1),
         "peak_memory_bytes": memory,
@@ -194,35 +211,6 @@ def load_network(run: Run, store: Store, dataset: Dataset, execution: Execution)
         {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     )
     return execution.place(network).eval().requires_grad_(False)
-
-
-class Restored:
-    """A degradation and the restoration of a "frontend" before the classifier sees the image.
-
-    A restored image that is smaller than the original goes back to its size with the bicubic
-    kernel, as the low-resolution images do.
-    """
-
-    def __init__(self, degradation: Degradation, frontend: nn.Module, execution: Execution) -> None:
-        self.degradation, self.frontend, self.execution = degradation, frontend, execution
-        self.fixed = degradation.fixed
-
-    def __call__(self, images: Tensor, key: ImageKey | None = None) -> Tensor:
-        """(B, 3, H, W) uint8 -> the same."""
-        with self.execution.autocast():
-            restored = frozen(self.frontend, to_float(self.degradation(images, key)))
-        levels = to_levels(restored.float())
-        return to_levels(resize(to_float(levels), images.shape[-1]))
-
-
-def make_degradation(
-    spec: Mapping[str, Any], parents: Mapping[str, nn.Module], execution: Execution
-) -> Degradation:
-    """The degradation of a specification, restored where the run uses a "frontend"."""
-    degradation = degrade.build(spec)
-    if "frontend" in parents:
-        return Restored(degradation, parents["frontend"], execution)
-    return degradation
 
 
 @functools.lru_cache(maxsize=256)

@@ -59,6 +59,11 @@ class Store:
         """What a finished run trained, by name. Raises `Corrupt`, or `OSError` if it is missing."""
         return unpack(self.folder(run) / WEIGHTS)[0]
 
+    def weights_sum(self, run: Run) -> str:
+        """SHA-256 of a finished run's weights, from its record; "" without one."""
+        record = self.record(run)
+        return "" if record is None else record.files[WEIGHTS]
+
     def samples(self, run: Run) -> dict[str, Tensor]:
         """The sample images of a finished run, uint8 by name; empty if it has none."""
         path = self.folder(run) / SAMPLES

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from paperlib import datasets
 from paperlib.errors import UserError, choose
@@ -45,6 +45,12 @@ class Recipe:
         """The same recipe with other values. Raises TypeError for a name that is no field."""
         return dataclasses.replace(self, **changes)
 
+    def scaled(self, factor: float) -> "Recipe":
+        """The same with `factor` times the training images. All images cannot be multiplied."""
+        if not self.train_size:
+            raise UserError("a recipe for all training images has no other scale")
+        return self.but(train_size=round(factor * self.train_size))
+
 
 DETECTOR = Recipe(
     width=0.25,
@@ -66,9 +72,12 @@ class Settings:
         detection: whether the paper has runs on data sets for detection.
         profile: its name.
         datasets: data sets by name; tables have a column for each, figures show the first.
-        seeds: how many; they count from 0.
+        seeds: how many the cells of claims may have; they count from 0.
+        few_seeds: how many everything else has: illustrations, ablations, scales.
         recipes: how each network that the tables compare is trained, by name.
         holdout: training images kept out while a hyper-parameter is tuned, and only then.
+        scales: factors on the training images at which headline claims are tried beside 1.
+        checked: whether it is shown that longer training would change little.
     """
 
     detection: ClassVar[bool] = False
@@ -77,6 +86,14 @@ class Settings:
     seeds: int
     recipes: Mapping[str, Recipe]
     holdout: int = 0
+    few_seeds: int = 1
+    scales: tuple[float, ...] = ()
+    checked: bool = False
+
+    def scaled(self, factor: float) -> Self:
+        """The same with `factor` times the training images, of `recipes` alone."""
+        recipes = {name: recipe.scaled(factor) for name, recipe in self.recipes.items()}
+        return dataclasses.replace(self, recipes=recipes)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -118,6 +135,7 @@ class BaseStudy(Generic[AnySettings]):
     def __init__(self, settings: AnySettings, dataset: str) -> None:
         self.settings, self.dataset = settings, dataset
         self.seeds = range(settings.seeds)
+        self.few = self.seeds[: settings.few_seeds]
 
     def run(
         self,
@@ -170,7 +188,8 @@ def select(
     if seeds is not None:
         if seeds < 1:
             raise UserError(f"seeds is {seeds}; it must be at least 1")
-        settings = dataclasses.replace(settings, seeds=seeds)
+        few = min(settings.few_seeds, seeds)
+        settings = dataclasses.replace(settings, seeds=seeds, few_seeds=few)
     return settings
 
 

@@ -154,7 +154,8 @@ class Trainer:
         self.run, self.method, self.execution = run, method, execution
         self.degradations = [degradation, *([] if second_draw is None else [second_draw])]
         self.generator = torch.Generator(execution.device).manual_seed(run.seed)
-        copies = [degrade_all(one, split) for one in self.degradations if one.fixed and run.epochs]
+        fixed = [one for one in self.degradations if one.fixed and run.epochs]
+        copies = [degrade_all(one, split, run.seed) for one in fixed]
         self.batches = Batches(split, run, self.generator, copies, method.reads_clean)
         no_decay = [p for p in method.no_decay_parameters() if p.requires_grad]
         without = set(map(id, no_decay))
@@ -260,13 +261,15 @@ def eval_batch_size(split: Split) -> int:
     return max(1, min(512, 512 * 32**2 // split.images[0, 0].numel()))
 
 
-def degrade_all(degradation: Degradation, split: Split, batch_size: int | None = None) -> Tensor:
+def degrade_all(
+    degradation: Degradation, split: Split, seed: int, batch_size: int | None = None
+) -> Tensor:
     """All training images under a `fixed` degradation: (N, 3, H, W) uint8, on their device."""
     parts, batch_size = [], batch_size or eval_batch_size(split)
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size]
         index = torch.arange(start, start + len(images), device=images.device)
-        parts.append(degradation(images, ImageKey(index, ("train",))))
+        parts.append(degradation(images, ImageKey(index, ("train", seed))))
     return torch.cat(parts)
 
 
@@ -276,16 +279,16 @@ def evaluate(
     split: Split,
     degradation: Degradation,
     execution: Execution,
-    part: str = "test",
+    draw: tuple[str, int],
     batch_size: int | None = None,
 ) -> dict[str, float]:
     """What a method measures on a split, in eval mode, images as they are (no crop, no flip).
 
-    Random degradations depend on the image and on `part`, not on the run: all runs are tested on
-    the same images.
+    Random degradations depend on the image and on `draw`, not on the run: all runs of a seed are
+    tested on the same images.
 
     Args:
-        part: "test" or "validation".
+        draw: "test" or "validation", and the seed.
         batch_size: images at once; None is `eval_batch_size`.
     """
     method.eval()
@@ -297,7 +300,7 @@ def evaluate(
             images = images.contiguous(memory_format=torch.channels_last)
             index = torch.arange(start, start + len(images), device=images.device)
             with execution.exact():  # networks compute under autocast, degradations never do
-                degraded = degradation(images, ImageKey(index, (part,)))
+                degraded = degradation(images, ImageKey(index, draw))
             labels = split.labels[start : start + batch_size]
             yield Batch(to_float(images), to_float(degraded), labels)
 

@@ -1,5 +1,6 @@
 """What every data set is here: uint8 images and their labels, two parts, on one device."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,20 +44,19 @@ class Dataset:
         return Dataset(self.name, self.train.to(device), self.test.to(device), self.classes)
 
     def split(
-        self, train_size: int = 0, holdout: int = 0, test_size: int = 0
+        self, train_size: int = 0, holdout: int = 0, test_size: int = 0, seed: int = 0
     ) -> tuple[Split, Split, Split]:
-        """Training, validation and test images.
+        """Training, validation and test images; copies.
 
-        One permutation of the training images, the same for every run, seed and machine, gives
-        first the `holdout` images for validation and then the `train_size` images to train on; so
-        runs that differ in their seed, or in `train_size` alone, are validated on the same images.
-        It is a copy.
+        The `holdout` images are the same for every seed and size: they are kept out of all that is
+        tuned on them. Of the others, and of the test images, the seed draws as many as are asked
+        for, each class by its share; a larger number of one seed has all images of a smaller one.
 
         Args:
             train_size: how many images to train on; 0 means all that validation leaves.
             holdout: how many training images to hold out for validation; 0 means none.
-            test_size: how many test images, the first of a fixed permutation; 0 means all, in their
-                own order.
+            test_size: how many test images; 0 means all, in their own order.
+            seed: of the draws.
 
         Raises:
             UserError: a number is negative or asks for more images than there are.
@@ -68,11 +68,22 @@ class Dataset:
         if not 0 <= test_size <= len(self.test):
             there = f"{self.name} has {len(self.test)} test images"
             raise UserError(f"{there}: cannot test on {test_size}")
-        order, test = _permutation(len(self.train)), self.test
+        held, rest = _permutation(len(self.train)).tensor_split([holdout])
+        drawn = rest[_draw(self.train.labels[rest.to(self.train.labels.device)], train_size, seed)]
+        test = self.test
         if test_size:
-            test = test.subset(_permutation(len(test))[:test_size])
-        train = self.train.subset(order[holdout : holdout + train_size])
-        return train, self.train.subset(order[:holdout]), test
+            test = test.subset(_draw(test.labels, test_size, seed))
+        return self.train.subset(drawn), self.train.subset(held), test
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of all images and labels."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            for values in (part.images, part.labels):
+                digest.update(f"{values.dtype} {tuple(values.shape)}".encode())
+                digest.update(values.cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
 
     @property
     def mean(self) -> tuple[float, float, float]:
@@ -98,3 +109,23 @@ class Dataset:
 def _permutation(count: int) -> Tensor:
     """A permutation of `count` indices that depends on nothing else. int64 (count,)."""
     return torch.randperm(count, generator=Generator().manual_seed(0))
+
+
+def _draw(labels: Tensor, size: int, seed: int) -> Tensor:
+    """Indices of `size` images that a seed draws, each class by its share. int64 (size,), CPU.
+
+    Objects with boxes have no class: of them all have equal chances.
+    """
+    generator = Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator)
+    if labels.ndim > 1:
+        return order[:size]
+    found = labels.cpu()[order]
+    counts = torch.bincount(found)
+    # the place of each image within its class, spread evenly over [0, 1) from a drawn start
+    by_class = torch.argsort(found, stable=True)
+    first = counts.cumsum(0) - counts
+    place = torch.empty(len(found), dtype=torch.float64)
+    place[by_class] = (torch.arange(len(found)) - first[found[by_class]]).double()
+    start = torch.rand(len(counts), generator=generator, dtype=torch.float64)
+    return order[torch.argsort((place + start[found]) / counts[found], stable=True)[:size]]

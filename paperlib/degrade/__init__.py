@@ -31,6 +31,7 @@ __all__ = [
     "each",
     "label",
     "labelled",
+    "parse_corruptions",
 ]
 
 

@@ -14,7 +14,8 @@ class ImageKey:
 
     Attributes:
         index: (B,) int64, each image's position in its part of the data set.
-        draw: ("train", seed, epoch) in training, ("test",) or ("validation",) after it.
+        draw: ("train", seed, epoch) in training, ("train", seed) once before it; after it
+            ("test", seed) or ("validation", seed).
     """
 
     index: Tensor

@@ -91,6 +91,7 @@ class Method(nn.Module):
         required_parents: roles of the parents that a run has to use.
         reads_clean: whether `loss` reads clean images; if not, it gets none.
         needs_second_draw: whether `loss` reads a second, independent draw of the degradation.
+        precision: that its numbers need, one of `execution.PRECISIONS`; "" takes the execution's.
     """
 
     options_type: type[Options] = Options
@@ -98,6 +99,7 @@ class Method(nn.Module):
     required_parents: tuple[str, ...] = ()
     reads_clean = True
     needs_second_draw = False
+    precision = ""
 
     def __init__(
         self, run: Run, task: Task, parents: Mapping[str, nn.Module], options: Options

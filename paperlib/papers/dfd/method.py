@@ -52,11 +52,11 @@ class DFDOptions(SupervisedOptions):
 
     Attributes:
         lambda_: the weight of equation (4), tuned in the paper over {0.1, 0.2, 0.5, 1, 2, 5, 10}.
-        reduction: of equation (1), "sum" as printed, or "mean", with which all lambdas train.
+        reduction: of equation (1), "sum" as printed, or "mean", which divides by the entries.
     """
 
     lambda_: float = 2.0
-    reduction: str = "mean"
+    reduction: str = "sum"
 
     def __post_init__(self) -> None:
         super().__post_init__()

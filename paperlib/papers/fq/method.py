@@ -113,6 +113,7 @@ class FQ(Supervised):
 
     options_type = FQOptions
     options: FQOptions
+    precision = "fp32"  # bf16 rounds by more than a step of SF-100
 
     @staticmethod
     def build(run: Run, task: Task, options: Any) -> Classifier:

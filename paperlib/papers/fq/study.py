@@ -80,9 +80,10 @@ class Study(BaseStudy[Settings]):
 
         All but the small CNN are trained without the images on which strengths are calibrated.
         """
-        recipe, method = self.settings.recipe(network), "fq" if options else "supervised"
+        # the network as it is by the same method: in the same precision
+        recipe, own = self.settings.recipe(network), options or {"kind": "none"}
         holdout = 0 if network == "smallcnn" else self.settings.holdout
-        return self.run(network, seed, recipe, method, options, holdout=holdout)
+        return self.run(network, seed, recipe, "fq", own, holdout=holdout)
 
     def calibration(self) -> Run:
         """The strengths that cost ResNet-18 what the six distortions cost the paper's."""

@@ -62,6 +62,7 @@ class Calibration(Method):
 
     options_type = CalibrationOptions
     options: CalibrationOptions
+    precision = "fp32"  # as the networks are trained and tested
     reads_clean = False  # there is no loss
 
     def __init__(

@@ -30,6 +30,7 @@ class QuantizedDetection(Detection):
 
     options_type = QuantizedDetectionOptions
     options: QuantizedDetectionOptions
+    precision = "fp32"  # as the classifiers
 
     @staticmethod
     def build(run: Run, task: Task, options: Any) -> Detector:

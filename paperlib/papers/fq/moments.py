@@ -110,12 +110,12 @@ class Moments(Method):
     """Measures the features of the trained network of the run "init"; trains nothing (`epochs=0`).
 
     The network is that run's, non-linearities of feature quantization included. The distortion is
-    the run's `degrade`. The features are computed in float32, whatever the precision of the
-    execution: the 8 bits of bfloat16 are too few for the variance of a neuron with a large mean.
+    the run's `degrade`.
     """
 
     options_type = MomentsOptions
     options: MomentsOptions
+    precision = "fp32"  # the 8 bits of bfloat16 are too few for a neuron with a large mean
     required_parents = ("init",)
     reads_clean = False  # there is no loss
 
@@ -144,12 +144,10 @@ class Moments(Method):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         """Those of the degraded images, and "clean_top1"; records the layers' outputs meanwhile."""
-        images = batch.clean_images
-        with torch.autocast(images.device.type, enabled=False):
-            with recording(self.layers, self.clean):
-                clean = classification(self.network(images).logits, batch.labels)
-            with recording(self.layers, self.degraded):
-                degraded = classification(self.network(batch.degraded).logits, batch.labels)
+        with recording(self.layers, self.clean):
+            clean = classification(self.network(batch.clean_images).logits, batch.labels)
+        with recording(self.layers, self.degraded):
+            degraded = classification(self.network(batch.degraded).logits, batch.labels)
         return {**degraded, "clean_top1": clean["top1"]}
 
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:

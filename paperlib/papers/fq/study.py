@@ -1,6 +1,8 @@
 """The runs behind FQ's tables and figures, and behind what its supplement leaves open."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_csv
@@ -27,9 +29,15 @@ OCCLUDED = 69.76
 # What each network of Table 3 is tested with; POW-1 on ResNets, HPOW and SF-POW are the main text's
 MODELS = {
     "resnet18": ("sf-10", "sf-100", "pow-1", "hpow", "sf-pow-10"),
-    "resnet50": ("sf-10", "sf-100", "pow-1", "hpow"),
+    "resnet50": ("sf-10", "sf-100", "hpow"),
     "plain10": ("pow-1", "pow-2", "pow-4", "pow-8"),
 }
+# Those of them that get as many seeds as a claim needs, and that are tried at other scales
+DECIDED = {
+    "resnet18": ("base", "sf-10", "sf-100", "pow-1", "hpow"),
+    "plain10": ("base", "pow-1"),
+}
+SCALED = {"resnet18": ("base", "sf-10"), "plain10": ("base", "pow-1")}
 Options = dict[str, Plain]
 OPTIONS: dict[str, Options] = {
     "base": {},
@@ -39,9 +47,8 @@ OPTIONS: dict[str, Options] = {
     "sf-pow-10": {"kind": "sf-pow", "beta": 10},
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
-# Table 3, and what the supplement leaves open: their effects are points, not tenths of one
-SEEDS = 3
-ITEMS = ("calibration", "table1", "table3", "fig1", "fig4", "ablations")
+FIG3_IMAGES = 2000  # test images behind a point of its curves, at most
+ITEMS = ("calibration", "table1", "table3", "fig1", "fig3", "fig4", "ablations", "setting", "scale")
 
 # Fig. 4's caption names what its two rows of distorted images went through, not how strongly.
 MINOR = {"inpainting": 0.1, "ngrn_noise": 0.1}
@@ -86,11 +93,19 @@ class Study(BaseStudy[Settings]):
         return self.run(network, seed, recipe, "fq", own, holdout=holdout)
 
     def calibration(self) -> Run:
-        """The strengths that cost ResNet-18 what the six distortions cost the paper's."""
-        return as_trained(self.classifier("resnet18", 0), method="calibration", options=fractions())
+        """The strengths that cost ResNet-18 what the six distortions cost the paper's.
+
+        They are those of the held-out training images: test images play no part.
+        """
+        base = self.classifier("resnet18", 0)
+        return as_trained(base, method="calibration", options=fractions(), test_size=100)
 
     def under(
-        self, run: Run, strengths: Mapping[str, float], factors: Iterable[float] = (1.0,)
+        self,
+        run: Run,
+        strengths: Mapping[str, float],
+        factors: Iterable[float] = (1.0,),
+        **fields: Any,
     ) -> Run:
         """A trained network under distortions at strengths times factors, and their mixture."""
         specs: list[dict[str, Plain]] = []
@@ -98,7 +113,7 @@ class Study(BaseStudy[Settings]):
             for factor in factors:
                 if (spec := distorted(name, factor * strength)) not in specs:
                     specs.append(spec)
-        return as_trained(run, evaluate=(*specs, {"name": MIXED, **strengths}))
+        return as_trained(run, evaluate=(*specs, {"name": MIXED, **strengths}), **fields)
 
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
         """The shift of VGG-16's features under a degradation."""
@@ -121,19 +136,32 @@ class Study(BaseStudy[Settings]):
             for penalty in PENALTIES
             for k in SPLITS
         }
-        return self._trained("smallcnn", {"base": {}, **models}, self.seeds)
+        seeds = self.seeds if self.settings.decides_tenths else self.few
+        return self._trained("smallcnn", {"base": {}, **models}, seeds)
 
     def table3(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "<network>/base" and "<network>/<non-linearity>", tested under distortions."""
-        # Fig. 3 shows the paper's network, or a smaller one
-        fig3 = "resnet50" if "resnet50" in self.settings.networks else "resnet18"
         cells: RunCells = {}
         for network in self.settings.networks:
-            factors = STRENGTHS if network == fig3 else (1.0,)
-            models = {name: OPTIONS[name] for name in ("base", *MODELS[network])}
-            for cell, runs in self._trained(network, models, self.seeds[:SEEDS]).items():
-                cells[cell] = [self.under(run, strengths, factors) for run in runs]
-        return cells
+            for name in self._models(network):
+                seeds = self.seeds if name in DECIDED.get(network, ()) else self.few
+                cells |= self._trained(network, {name: OPTIONS[name]}, seeds)
+        return self._under(cells, strengths)
+
+    def _models(self, network: str) -> tuple[str, ...]:
+        """What a network is trained with."""
+        left_out = self.settings.left_out
+        return tuple(n for n in ("base", *MODELS[network]) if f"{network}/{n}" not in left_out)
+
+    def fig3(self, strengths: Mapping[str, float]) -> RunCells:
+        """Cells "fig3/<network>/<model>": the paper's network, or a smaller one."""
+        network = "resnet50" if self.settings.profile == "paper" else "resnet18"
+        models = {name: OPTIONS[name] for name in self._models(network)}
+        size = min(FIG3_IMAGES, self.settings.recipe(network).test_size or FIG3_IMAGES)
+        return {
+            f"fig3/{cell}": [self.under(run, strengths, STRENGTHS, test_size=size) for run in runs]
+            for cell, runs in self._trained(network, models, self.few).items()
+        }
 
     def _trained(self, network: str, models: Mapping[str, Options], seeds: range) -> RunCells:
         """Cells "<network>/<model>", by the options of each model's non-linearity; {} is none."""
@@ -142,6 +170,37 @@ class Study(BaseStudy[Settings]):
             for name, options in models.items()
         }
 
+    def _under(self, cells: RunCells, strengths: Mapping[str, float]) -> RunCells:
+        """The same cells, tested under the distortions."""
+        return {cell: [self.under(run, strengths) for run in runs] for cell, runs in cells.items()}
+
+    def setting(self) -> RunCells:
+        """Cells "setting/<network>/1" and "/2": a network as it is, and after twice the epochs."""
+        if not self.settings.checked:
+            return {}
+        recipes = {name: r.but(epochs=2 * r.epochs) for name, r in self.settings.recipes.items()}
+        longer = Study(dataclasses.replace(self.settings, recipes=recipes), self.dataset)
+        return {
+            f"setting/{network}/{times}": [study.classifier(network, seed) for seed in self.few]
+            for network in DECIDED
+            if network in recipes
+            for times, study in ((1, self), (2, longer))
+        }
+
+    def scale(self, strengths: Mapping[str, float]) -> RunCells:
+        """Cells "scale/<factor>/<network>/<model>": more training images and fewer, same strengths.
+
+        HPOW is not among them: it is the dearest.
+        """
+        cells: RunCells = {}
+        for factor in self.settings.scales:
+            study = Study(self.settings.scaled(factor), self.dataset)
+            for network, names in SCALED.items():
+                models = {name: OPTIONS[name] for name in names}
+                own = self._under(study._trained(network, models, self.few), strengths)
+                cells |= {f"scale/{factor:g}/{cell}": runs for cell, runs in own.items()}
+        return cells
+
     def fig1(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "<distortion>" and "distortion_mix": the moments of VGG-16's features."""
         cells = {name: [self.moments(distorted(name, s))] for name, s in strengths.items()}
@@ -149,9 +208,8 @@ class Study(BaseStudy[Settings]):
 
     def fig4(self) -> RunCells:
         """Cells "detector/<base or pow-1>/<clean, minor or heavy>"."""
-        seeds = self.seeds[: self.settings.detector_seeds]
         return {
-            f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in seeds]
+            f"detector/{kind}/{name}": [self.detector(kind, seed, chain) for seed in self.few]
             for kind in ("base", "pow-1")
             for name, chain in (("clean", None), ("minor", MINOR), ("heavy", HEAVY))
         }
@@ -174,7 +232,7 @@ class Study(BaseStudy[Settings]):
             "sf-pow-10": OPTIONS["sf-pow-10"],
             "sf-pow-10/first=power": {**OPTIONS["sf-pow-10"], "first": "power"},
         }
-        return self._trained("smallcnn", variants, self.seeds[:SEEDS])
+        return self._trained("smallcnn", variants, self.few)
 
 
 def read_strengths(records: Iterable[Record]) -> dict[str, float]:
@@ -184,24 +242,29 @@ def read_strengths(records: Iterable[Record]) -> dict[str, float]:
     return {key.removeprefix(name): value for key, value in metrics.items() if key.startswith(name)}
 
 
-def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=fq` trains on a data set: strengths first, then the rest.
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """All runs of the paper on a data set, by item (`ITEMS`) and cell, seed s at position s.
 
     Classifiers of the first data set are trained for all items, those of others for Table 1;
-    detectors on scenes. Returns records by item (`ITEMS`) and cell; a cell that `results` knows
-    nothing of is empty, and an item that has no place on this data set has no cells.
+    detectors on scenes. An item that has no place on this data set has no cells, and what is tested
+    under distortions has none without the calibration: that run alone is asked of `results`.
     """
     runs = Study(settings, dataset)
     items: dict[str, RunCells] = {item: {} for item in ITEMS}
     if dataset in DETECTION:
-        return collect(results, {**items, "fig4": runs.fig4()})
+        return {**items, "fig4": runs.fig4()}
     items["table1"] = runs.table1()
     first = next(name for name in settings.datasets if name not in DETECTION)
     if dataset != first:
-        return collect(results, items)
-    calibrated = collect(results, {"calibration": {"strengths": [runs.calibration()]}})
-    strengths = read_strengths(calibrated["calibration"]["strengths"])
-    items["ablations"] = runs.ablations()
-    if strengths:
+        return items
+    items["calibration"] = {"strengths": [runs.calibration()]}
+    items |= {"ablations": runs.ablations(), "setting": runs.setting()}
+    if strengths := read_strengths(results(items["calibration"]["strengths"])):
         items |= {"table3": runs.table3(strengths), "fig1": runs.fig1(strengths)}
-    return collect(results, items) | calibrated
+        items |= {"fig3": runs.fig3(strengths), "scale": runs.scale(strengths)}
+    return items
+
+
+def study(settings: Settings, dataset: str, results: Results) -> Collected:
+    """The records of `plan`, by item and cell; a cell of which `results` has none is empty."""
+    return collect(results, plan(settings, dataset, results))

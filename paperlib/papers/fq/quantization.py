@@ -71,59 +71,63 @@ def floor(u: Tensor, beta: float, rescale: bool = True) -> Tensor:
     return _Floor.apply(u, beta, rescale)
 
 
-def _pieces(u: Tensor) -> Iterator[slice]:
-    """Images to work on at a time: in eager mode on a CPU no more than its cache holds."""
-    size = len(u)
-    if not u.is_cuda and u.dim() > 1 and not torch.compiler.is_compiling():
-        size = max(1, CACHED * len(u) // max(1, u.numel()))
-    return (slice(start, start + size) for start in range(0, len(u), max(1, size)))
+def _pieces(u: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Images to work on at a time, and what the others have for them, or for all images."""
+    size = max(1, CACHED * len(u) // max(1, u.numel()))
+    for start in range(0, len(u), size):
+        piece = slice(start, start + size)
+        yield u[piece], *(x if len(x) == 1 else x[piece] for x in others)
+
+
+def _power(u: Tensor, p: Tensor, epsilon: float, slopes: bool) -> tuple[Tensor, ...]:
+    """U, and if wanted dU/du and dU/dp times 2 / ln 2; p has the dimensions of u."""
+    square = (u * u).add_(epsilon**2)
+    log = square.log2()
+    factor = (log * ((p - 1) / 2)).exp2_()  # U / u
+    out = factor * u
+    if not slopes:
+        return (out,)
+    to_u = torch.addcdiv(p, (1 - p) * epsilon**2, square, out=square).mul_(factor)
+    return out, to_u, log.mul_(out)
 
 
 class _Power(torch.autograd.Function):
-    """Saves u alone: eager autograd would keep five temporaries of its size, and read them."""
+    """Eager autograd would keep five temporaries of the size of u, and read them.
+
+    A logarithm takes a CPU as long as ten passes over what its cache holds. There the forward pass,
+    which has it, computes and keeps both derivatives. Compiled or on a GPU, where reading memory is
+    what takes time, u alone is kept.
+    """
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, p: Tensor, epsilon: float) -> Tensor:
-        ctx.save_for_backward(u, p)
-        ctx.epsilon = epsilon
-        p = _shaped(p, u)
-        out = torch.empty_like(u)
-        for piece in _pieces(u):
-            x = _full(u[piece])
-            log = (x * x).add_(epsilon**2).log2_()
-            out[piece] = log.mul_((_of(p, piece) - 1) / 2).exp2_().mul_(x)
-        return out
+        ctx.shape, ctx.epsilon = p.shape, epsilon
+        ctx.keeps = not u.is_cuda and not torch.compiler.is_compiling()
+        p = p.reshape((1,) * (u.dim() - p.dim()) + p.shape)
+        ctx.broadcast = p.shape
+        if not ctx.keeps:
+            ctx.save_for_backward(u, p)
+            return _power(_full(u), p, epsilon, False)[0].to(u.dtype)
+        slopes = any(ctx.needs_input_grad)
+        parts = [_power(_full(x), own, epsilon, slopes) for x, own in _pieces(u, p)]
+        out, *kept = (p[0] if len(p) == 1 else torch.cat(p) for p in zip(*parts, strict=True))
+        ctx.save_for_backward(*kept)
+        return out.to(u.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        u, given = ctx.saved_tensors
-        p = _shaped(given, u)
-        to_u, to_p = torch.empty_like(u), torch.zeros_like(p)
-        for piece in _pieces(u):
-            x, own = _full(u[piece]), _of(p, piece)
-            square = (x * x).add_(ctx.epsilon**2)
-            log = square.log2()
-            passed = (log * ((own - 1) / 2)).exp2_().mul_(gradient[piece])  # gradient * U / u
-            # Compiled for a CPU, a logarithm that is used twice becomes a tensor of its own, in an
-            # unlucky layout: this takes 2.5 times as long as with two logarithms that the compiler
-            # does not know to be one.
-            log = square.log().mul_(1 / math.log(2)) if torch.compiler.is_compiling() else log
-            if ctx.needs_input_grad[1]:
-                _of(to_p, piece).add_(log.mul_(passed).mul_(x).sum_to_size(own.shape))
-            slope = square.reciprocal_().mul_((1 - own) * ctx.epsilon**2).add_(own)
-            to_u[piece] = passed.mul_(slope)
-        to_p = to_p.mul_(math.log(2) / 2).view_as(given)
-        return to_u, (to_p if ctx.needs_input_grad[1] else None), None
-
-
-def _shaped(p: Tensor, u: Tensor) -> Tensor:
-    """p with as many dimensions as u, to be cut along the first."""
-    return p.reshape((1,) * (u.dim() - p.dim()) + p.shape)
-
-
-def _of(p: Tensor, piece: slice) -> Tensor:
-    """The exponents of a piece of the images: all where images share them."""
-    return p if p.dim() == 0 or len(p) == 1 else p[piece]
+        if ctx.keeps:
+            if torch.is_grad_enabled():  # the slopes are numbers: it would be left out in silence
+                raise RuntimeError("the gradient of power cannot be differentiated")
+            to_u, to_p = ctx.saved_tensors
+        else:
+            u, p = ctx.saved_tensors
+            _, to_u, to_p = _power(_full(u), p, ctx.epsilon, True)
+        passed = (gradient * to_u).to(gradient.dtype)
+        if not ctx.needs_input_grad[1]:
+            return passed, None, None
+        summed = (gradient * to_p).sum_to_size(ctx.broadcast)
+        return passed, summed.mul_(math.log(2) / 2).view(ctx.shape), None
 
 
 def power(u: Tensor, p: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -134,7 +138,7 @@ def power(u: Tensor, p: Tensor, epsilon: float = 1e-3) -> Tensor:
     smooth, 0 goes to 0, and at |u| = 10 epsilon it is within 2 % of the paper's (p in [0.05, 4]).
 
     Gradients: dU/du = (U/u) (1 + (p-1) u^2 / (u^2 + epsilon^2)); dU/dp = U log(u^2 + epsilon^2) /
-    2. They are computed from u and p, which alone are saved, and cannot be differentiated again.
+    2. They cannot be differentiated again.
 
     Args:
         u: features of any sign, |u| up to 1e9.
@@ -264,8 +268,12 @@ class HPOW(nn.Module):
     def alpha(self, context: Tensor) -> Tensor:
         """(N, C): the exponents' parameters for images with these inputs (N, read, H, W)."""
         with torch.autocast(context.device.type, enabled=False):
-            variance, mean = torch.var_mean(_full(context), dim=(2, 3), correction=0)
-            read = torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)  # a root has no slope at 0
+            x = _full(context)
+            mean = x.mean((2, 3), keepdim=True)
+            # not by torch.var_mean: channels-last, it takes a CPU a hundred times as long
+            variance = (x - mean).square().mean((2, 3))
+            # a root has no slope at 0
+            read = torch.cat([mean.flatten(1), (variance + 1e-6).sqrt()], dim=1)
             return self.start + self.reach * self.hyper(read).tanh()
 
     def forward(self, u: Tensor, context: Tensor | None = None, part: int = 0) -> Tensor:

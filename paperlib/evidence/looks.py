@@ -52,6 +52,16 @@ class Interval:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
+    def prediction(self, seeds: int) -> float:
+        """Half the width of the 95 % interval for the mean over so many further seeds.
+
+        An ordinary one, of one look: t sd sqrt(1 / n + 1 / seeds).
+        """
+        if self.n < LOOKS[0]:
+            return math.inf
+        t = float(stdtrit(self.n - 1, 0.975))
+        return t * self.sd * math.sqrt(1 / self.n + 1 / seeds)
+
     def within(self, margin: float) -> bool:
         """Whether the interval lies within +-margin."""
         return -margin < self.low and self.high < margin

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from paperlib.evidence.looks import LOOKS, TABLE
+from paperlib.evidence.looks import LOOKS, TABLE, looked_at, width
 
 PATHS, SEED, CHUNK = 1_000_000, 0, 50_000
 # nominal levels of the table; 0.0005 has some 2,000 paths below it
@@ -52,10 +52,38 @@ def nominal(values: Floats) -> Floats:
 
 def overall(count: int, seed: int) -> Floats:
     """For each of `LEVELS`, how often p falls below it at any look, with no effect."""
-    smallest = np.sort(
-        np.concatenate([nominal(part).min(1) for part in paths(count, LOOKS[-1], seed)])
-    )
-    return np.searchsorted(smallest, LEVELS) / count
+    smallest = [nominal(part).min(1) for part in paths(count, LOOKS[-1], seed)]
+    return np.searchsorted(np.sort(np.concatenate(smallest)), LEVELS) / count
+
+
+def excluded(values: Floats, effect: float = 0.0) -> NDArray[np.bool_]:
+    """Whether the interval after n seeds excludes 0, for n = 1, 2, ...: the shape of the values.
+
+    Only at the looks and beyond the last one: nobody looks in between.
+
+    Args:
+        values: standard normal differences.
+        effect: that is added to them, in standard deviations.
+    """
+    means, deviations = moments(values)
+    length = values.shape[1]
+    widths = np.array([width(n) if looked_at(n) == n else np.inf for n in range(1, length + 1)])
+    deviations[:, 0] = 1.0  # of one value there is none; its interval has no end
+    return np.abs(means + effect) > widths * deviations
+
+
+def decided(effect: float, count: int, seed: int) -> Floats:
+    """The share in which an effect, in standard deviations, is found by each look: (looks,)."""
+    found = np.zeros(len(LOOKS))
+    for part in paths(count, LOOKS[-1], seed):
+        at = excluded(part, effect)[:, np.array(LOOKS) - 1]
+        found += np.maximum.accumulate(at, 1).sum(0)
+    return found / count
+
+
+def error_beyond(most: int, count: int, seed: int) -> float:
+    """How often no effect is missed by whoever looks at the looks and then after every seed."""
+    return sum(excluded(part).any(1).sum() for part in paths(count, most, seed)) / count
 
 
 def write() -> None:

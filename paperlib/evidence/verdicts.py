@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Protocol
 
-from scipy.special import stdtrit
-
 from paperlib.evidence.claims import AS_GOOD_AS, BETTER, SHAPE, Claim
 from paperlib.evidence.looks import LEVEL, LOOKS, MOST, Interval, interval, seeds_needed, width
 from paperlib.evidence.scores import LOWER_IS_BETTER, Scores
@@ -253,7 +251,9 @@ def _room(claim: Claim, scores: Scores, worse: Sequence[str], bound: Sequence[st
 def holm(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """The verdicts on one data set, the headline claims' p-values by Holm.
 
-    So that the chance of any wrong decision among them stays below 5 %. Claims that were not
+    So that with at most 5 % any of them is decided against its null hypothesis where this is true:
+    no difference, or for "as good as" one beyond the margin. A verdict that does not reject it,
+    such as "no effect", leaves the others no less to divide the 5 % by. Claims that were not
     measured, or cannot be tested here, do not count.
     """
     out = list(verdicts)
@@ -262,16 +262,17 @@ def holm(verdicts: Iterable[Verdict]) -> list[Verdict]:
         for i, verdict in enumerate(out)
         if verdict.claim.headline and verdict.p is not None and verdict.word != NOT_TESTABLE
     ]
-    adjusted, count = 0.0, len(family)
-    for rank, i in enumerate(sorted(family, key=lambda i: out[i].p or 0.0)):
-        verdict, left = out[i], count - rank
+    left, adjusted = len(family), 0.0
+    for i in sorted(family, key=lambda i: out[i].p or 0.0):
+        verdict, why, kind = out[i], out[i].why.partition("; ")[0], out[i].claim.kind
         adjusted = max(adjusted, min(1.0, left * (verdict.p or 0.0)))
-        verdict, why = replace(verdict, p=adjusted), verdict.why.partition("; ")[0]
+        verdict, level = replace(verdict, p=adjusted), LEVEL / left
         if verdict.word in DECIDED and adjusted >= LEVEL:
-            why += f", but p = {adjusted:.3f} by Holm, of {count} headline claims"
+            why += f", but p = {adjusted:.3f} by Holm, of {len(family)} headline claims"
             verdict = replace(verdict, word=UNDECIDED)
-        # once one is not decided, none of those behind is: they all wait for the same level
-        out[i] = _finished(verdict, why, LEVEL / left)
+        # "reversed" rejects that there is no difference, and of "as good as" and shapes nothing
+        left -= out[i].word in (HOLDS, UNDECIDED) or (out[i].word, kind) == (REVERSED, BETTER)
+        out[i] = _finished(verdict, why, level)
     return out
 
 
@@ -287,9 +288,7 @@ def _finished(verdict: Verdict, why: str, level: float = LEVEL) -> Verdict:
             more = f"{needed} seeds" if needed else f"no {MOST} seeds"
             why += f"; {more} would probably decide"
         if verdict.own_setting and claim.points is not None and claim.kind != SHAPE:
-            t = float(stdtrit(n - 1, 0.975))
-            half = t * own.sd * math.sqrt(1 / n + 1 / PAPERS_SEEDS)
-            if abs(own.mean - claim.points) > half:
+            if abs(own.mean - claim.points) > own.prediction(PAPERS_SEEDS):
                 size = DIFFERS
             elif verdict.word == HOLDS:
                 size = IN_SIZE

@@ -16,22 +16,6 @@ AGAIN = 7  # a seed that the table was not made with
 DIFFERENCES = [1.2, 0.4, 2.1, 0.9, 1.5, 1.1, 0.2, 1.9, 1.0, 0.7, 1.4]
 
 
-def excluded(values, upto, effect=0.0):
-    """Whether the interval of the first n values excludes 0, for n = 1 to `upto`: (rows, upto)."""
-    means, deviations = simulation.moments(values)
-    widths = np.array([width(n) for n in range(1, upto + 1)])
-    with np.errstate(invalid="ignore"):  # below the first look: inf times 0
-        return np.abs(means + effect)[:, :upto] > widths * deviations[:, :upto]
-
-
-def share(count, measure, length=20):
-    """Mean of a measure over fresh paths."""
-    return sum(measure(v).sum() for v in simulation.paths(count, length, AGAIN)) / count
-
-
-AT = [look - 1 for look in LOOKS]
-
-
 def test_the_table_is_what_a_simulation_gives():
     """At every level, by other random numbers than the table's."""
     count = 50_000
@@ -43,11 +27,13 @@ def test_the_table_is_what_a_simulation_gives():
 
 def test_no_effect_is_missed_in_five_per_cent_over_all_looks():
     count = 50_000
-    error = share(count, lambda v: excluded(v, 20)[:, AT].any(1))
+    error = simulation.decided(0.0, count, AGAIN)[-1]
     assert error == pytest.approx(LEVEL, abs=4 * math.sqrt(0.05 * 0.95 / count))
     # an ordinary t-interval would miss it in 15 %
-    ordinary = share(count, lambda v: simulation.nominal(v).min(1) < 0.05)
-    assert ordinary == pytest.approx(0.15, abs=0.01)
+    smallest = np.concatenate(
+        [simulation.nominal(part).min(1) for part in simulation.paths(count, 20, AGAIN)]
+    )
+    assert np.mean(smallest < 0.05) == pytest.approx(0.15, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -55,38 +41,33 @@ def test_no_effect_is_missed_in_five_per_cent_over_all_looks():
 )
 def test_effects_are_found(effect, power, seeds):
     """In standard deviations; with the seeds on average, where each stops when it is decided."""
-    count = 20_000
+    by_look = simulation.decided(effect, 20_000, AGAIN)
+    assert by_look[-1] == pytest.approx(power, abs=0.015)
+    # all have 3 seeds, and those not decided by then two more, ...
+    more = np.diff(LOOKS) * (1 - by_look[:-1])
+    assert LOOKS[0] + more.sum() == pytest.approx(seeds, abs=0.15)
 
-    def stops(values):
-        found = excluded(values, 20, effect)[:, AT]
-        return np.where(found.any(1), np.array(LOOKS)[found.argmax(1)], LOOKS[-1])
 
-    assert share(count, lambda v: excluded(v, 20, effect)[:, AT].any(1)) == pytest.approx(
-        power, abs=0.015
-    )
-    assert share(count, stops) == pytest.approx(seeds, abs=0.15)
+def test_nobody_looks_between_the_looks():
+    (values,) = simulation.paths(2000, 25, AGAIN)
+    found = simulation.excluded(values, 1.0).any(0)
+    assert (np.flatnonzero(found) + 1).tolist() == [*LOOKS, 21, 22, 23, 24, 25]
 
 
 @pytest.mark.slow
 def test_going_on_beyond_the_looks_adds_a_hundredth_of_error():
-    """Whoever looks at 3, 5, 10, 20 and then after every seed up to 200 errs in 6 %, not in 5 %;
-    with the confidence sequence alone, from the third seed on, in less than 5 %."""
-    count = 40_000
+    """Whoever looks at 3, 5, 10, 20 and then after every seed up to 200 errs in 6 %, not in 5 %."""
+    assert simulation.error_beyond(200, 40_000, AGAIN) == pytest.approx(0.060, abs=0.005)
 
-    def wrong(values):
-        out = excluded(values, 200)
-        return out[:, AT].any(1) | out[:, 20:].any(1)
 
-    assert share(count, wrong, 200) == pytest.approx(0.060, abs=0.006)
-    sequence = np.array([math.inf, *(looks._sequence_width(n, LEVEL) for n in range(2, 201))])
-
-    def missed(values):
-        means, deviations = simulation.moments(values)
-        return (np.abs(means) > np.where(np.isinf(sequence), 1e9, sequence) * deviations)[
-            :, 2:
-        ].any(1)
-
-    assert share(count, missed, 200) < LEVEL
+@pytest.mark.slow
+def test_the_confidence_sequence_alone_errs_in_less_than_five_per_cent_whenever_one_looks():
+    widths = np.array([looks._sequence_width(n, LEVEL) for n in range(3, 201)])
+    missed = 0
+    for part in simulation.paths(40_000, 200, AGAIN):
+        means, deviations = simulation.moments(part)
+        missed += (np.abs(means)[:, 2:] > widths * deviations[:, 2:]).any(1).sum()
+    assert 0.01 < missed / 40_000 < LEVEL
 
 
 def test_the_ends_of_an_interval_by_hand():
@@ -161,15 +142,12 @@ def test_an_error_over_looks_is_larger_than_at_one_look_and_at_most_their_sum(p)
 
 
 def test_seeds_needed_are_those_with_which_it_is_decided_in_eighty_per_cent():
-    """For an effect of one standard deviation: at 10 seeds, in more than half of all cases, ..."""
     assert [seeds_needed(e, 1, BETTER, 0.01) for e in (9, 2.5, 1.3, 0.8)] == [3, 5, 10, 20]
     for effect in (2.5, 1.3, 0.8):
         look = seeds_needed(effect, 1.0, BETTER, 0.01)
-        power = share(20_000, lambda v, e=effect, n=look: excluded(v, 20, e)[:, n - 1])
-        before = LOOKS[LOOKS.index(look) - 1]
-        less = share(20_000, lambda v, e=effect, n=before: excluded(v, 20, e)[:, n - 1])
-        assert less < looks.POWER - 0.02
-        assert power > looks.POWER - 0.05
+        power = simulation.decided(effect, 20_000, AGAIN)
+        assert power[LOOKS.index(look)] > looks.POWER - 0.05
+        assert power[LOOKS.index(look) - 1] < looks.POWER - 0.02
 
 
 def test_seeds_needed_are_counted_beyond_what_there_is():

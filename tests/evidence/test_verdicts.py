@@ -225,6 +225,16 @@ def test_what_holm_does_not_allow_is_undecided_and_says_so():
     assert first.needed == 10
 
 
+def test_that_there_is_no_effect_leaves_the_others_no_more_of_the_five_per_cent():
+    """A claim with no effect that is found to have none must not make room for a wrong one."""
+    claims, found = effects(a=1.4, c=0.0)
+    precise = [replace(claims[1], margin=4.0)]
+    assert judge(precise[0], found, "cifar10", PAPER).word == "no effect"
+    other, nothing = judge_claims([claims[0], *precise], found, "cifar10", PAPER)
+    assert words([other, nothing]) == ["undecided", "no effect"]
+    assert other.p == pytest.approx(2 * judge(claims[0], found, "cifar10", PAPER).p)
+
+
 def test_claims_that_are_no_headline_do_not_count_and_are_not_counted():
     claims, found = effects(a=1.4, c=1.3)
     alone, other = judge_claims(

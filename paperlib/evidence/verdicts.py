@@ -253,7 +253,7 @@ def holm(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
     So that with at most 5 % any of them is decided against its null hypothesis where this is true:
     no difference, or for "as good as" one beyond the margin. A verdict that does not reject it,
-    such as "no effect", leaves the others no less to divide the 5 % by. Claims that were not
+    such as "no effect", leaves the level of the others as it is. Claims that were not
     measured, or cannot be tested here, do not count.
     """
     out = list(verdicts)

@@ -3,7 +3,7 @@
 An ordinary 95 % interval, looked at after 3, 5, 10 and 20 seeds until it excludes 0, does so in
 15 % of all null effects. Here each look has a stricter level, the same one at all of them, such
 that the chance of missing the true effect at any look is 5 % (repeated confidence intervals;
-Jennison & Turnbull, J. R. Statist. Soc. B 1989). Beyond the looks there is a confidence sequence,
+Jennison & Turnbull, Statist. Sci. 1990). Beyond the looks there is a confidence sequence,
 which may be looked at after every seed (Lai, Ann. Statist. 1976; Wang & Ramdas, arXiv:2310.03722).
 """
 

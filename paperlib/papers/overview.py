@@ -12,6 +12,7 @@ from typing import Any
 
 from paperlib import papers
 from paperlib.archive import Archive
+from paperlib.book import verdict_blocks
 from paperlib.book.blocks import Blocks, pipe
 from paperlib.evidence.claims import DATA, read_claims
 from paperlib.evidence.looks import MOST
@@ -195,4 +196,5 @@ BLOCKS: Blocks = {
     "contents": contents,
     "claims": claims,
     "results": results,
+    **verdict_blocks.BLOCKS,
 }

@@ -109,7 +109,7 @@ def claims_table(
     """The verdicts on a paper's claims, all measured on one data set under one profile.
 
     Args:
-        verdicts: what came of the claims, at least one; headline claims come first.
+        verdicts: what came of the claims; headline claims come first.
         title: how it starts; networks that stand in and the setting follow.
         names: of networks, for the title.
     """
@@ -134,12 +134,14 @@ def claims_table(
                 verdict_text(verdict),
             )
         )
-    first = verdicts[0]
-    kind = "in the paper's setting"
-    if not all(verdict.own_setting for verdict in verdicts):
-        kind = f"{recipe_text(first.setting)}: sizes are not compared"
+    where = ""
+    if verdicts:
+        where, kind = f", measured on {verdicts[0].dataset}", "in the paper's setting"
+        if not all(verdict.own_setting for verdict in verdicts):
+            kind = f"{recipe_text(verdicts[0].setting)}: sizes are not compared"
+        where += f" ({kind})"
     headers = ("claim", "source", *["under"] * under, "paper", "ours [interval] (seeds)", "verdict")
-    return Table(f"{title}, measured on {first.dataset} ({kind})", headers, rows)
+    return Table(f"{title}{where}", headers, rows)
 
 
 class Markdown(str):

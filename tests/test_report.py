@@ -119,6 +119,11 @@ def test_the_title_says_which_network_stands_in_for_which():
     assert claims_table([HOLDS], names=names).title.startswith("Claims, measured on")
 
 
+def test_without_a_claim_there_is_a_table_without_a_row():
+    table = claims_table([])
+    assert (table.title, table.rows) == ("Claims", [])
+
+
 def test_a_condition_has_its_column():
     table = claims_table([replace(HOLDS, condition="fog"), UNTESTED])
     assert table.headers[2] == "under"

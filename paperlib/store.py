@@ -93,6 +93,10 @@ class Store:
         """Replace the run's checkpoint."""
         write_tensors(self.folder(run) / CHECKPOINT, tensors, **values)
 
+    def refuse_checkpoint(self, run: Run, why: str) -> None:
+        """Set the run's checkpoint aside, with a warning that says why."""
+        set_aside(self.folder(run) / CHECKPOINT, why, "the run")
+
     def checkpoint(self, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The run's checkpoint, or None; a corrupt one is set aside with a warning."""
         path = self.folder(run) / CHECKPOINT

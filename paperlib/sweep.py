@@ -81,9 +81,8 @@ class Sweep:
             methods.check(run)
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
-        self._again = self._void(records)
-        for run in self._again:
-            del records[run]
+        void = {run: records.pop(run) for run in self._void(records)}
+        self._again = set(void)
         missing = [run for run in ordered if run not in records]
         _check_degradations(missing, self.root)
         self.reused |= records.keys() - self.trained
@@ -91,8 +90,10 @@ class Sweep:
             with progress_bar(sum(map(self._cost, missing)), self.bar) as bar:
                 work = self._one_by_one if self.workers == 1 else self._at_once
                 for record in work(missing, bar):
-                    records[record.run] = record
-                    self.trained.add(record.run)
+                    run = record.run
+                    records[run] = record
+                    # the child of a run whose weights came out as they were is not trained again
+                    (self.reused if record == void.get(run) else self.trained).add(run)
         return [records[run] for run in runs if run in records]
 
     def _void(self, records: Mapping[Run, Record]) -> set[Run]:

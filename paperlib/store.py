@@ -72,12 +72,14 @@ class Store:
     def finish(
         self, record: Record, weights: Mapping[str, Tensor], samples: Mapping[str, Tensor]
     ) -> Record:
-        """Write a run's files, the record last, and remove the checkpoint.
+        """Write a run's files, the record last, and remove the checkpoint and what was there.
 
         Returns:
             The record with the files' checksums.
         """
         folder = self.folder(record.run)
+        for name in (RECORD, SAMPLES):
+            (folder / name).unlink(missing_ok=True)
         contents = {WEIGHTS: weights} | ({SAMPLES: samples} if samples else {})
         for name, tensors in contents.items():
             write_tensors(folder / name, tensors)
@@ -90,6 +92,10 @@ class Store:
     def save_checkpoint(self, run: Run, tensors: Mapping[str, Tensor], **values: Any) -> None:
         """Replace the run's checkpoint."""
         write_tensors(self.folder(run) / CHECKPOINT, tensors, **values)
+
+    def refuse_checkpoint(self, run: Run, why: str) -> None:
+        """Set the run's checkpoint aside, with a warning that says why."""
+        set_aside(self.folder(run) / CHECKPOINT, why, "the run")
 
     def checkpoint(self, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The run's checkpoint, or None; a corrupt one is set aside with a warning."""

@@ -19,6 +19,7 @@ from paperlib.datasets import Split
 from paperlib.errors import UserError
 from paperlib.files import pack, unpack
 from paperlib.methods import Task
+from paperlib.prepared import prepare
 from paperlib.store import CHECKPOINT, Store
 from paperlib.training import Trainer, evaluate, learning_rate, make_optimizer
 
@@ -164,7 +165,7 @@ def test_a_run_that_only_tests_degrades_no_training_images(tiny, cpu):
 def test_evaluation_by_brute_force(tiny, cpu):
     trainer, split = make_trainer(tiny(degrade={"name": "lowres"}), cpu), make_split(50)
     trainer.epoch()  # leaves the method in train mode
-    metrics = evaluate(trainer.method, split, trainer.degradations[0], cpu, batch_size=7)
+    metrics = evaluate(trainer.method, split, trainer.degradations[0], cpu, ("test", 0), 7)
     network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
         log_p = (
@@ -182,23 +183,46 @@ def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     trainer, split = make_trainer(tiny(), cpu), make_split(50)
     trainer.epoch()
     one, other = (
-        evaluate(trainer.method, split, trainer.degradations[0], cpu, size) for size in (1, 512)
+        evaluate(trainer.method, split, trainer.degradations[0], cpu, ("test", 0), size)
+        for size in (1, 512)
     )
     # convolutions may sum in another order for other batch sizes
     assert one == pytest.approx(other, rel=1e-5)
 
 
-def test_test_images_and_validation_images_have_draws_of_their_own(tiny, cpu, store):
+def test_test_images_and_validation_images_have_draws_of_their_own(tiny, cpu):
     drawn = []
 
     def seen(images, key):
         drawn.append(key.draw)
         return images
 
-    prepared = running.prepare(tiny(holdout=32, epochs=0), store, None, cpu)
-    prepared = dataclasses.replace(prepared, degradation=seen, others={"other": seen})
-    running.evaluate(prepared)
-    assert drawn == [("test",), ("validation",), ("test",)]
+    run = tiny(seed=3, holdout=32, epochs=0)
+    ready = prepare(run, datasets.load(run.dataset), {}, cpu)
+    running.evaluate(dataclasses.replace(ready, degradation=seen, others={"other": seen}))
+    assert drawn == [("test", 3), ("validation", 3), ("test", 3)]
+
+
+def test_every_seed_has_its_own_test_noise_and_runs_of_one_seed_share_it(tiny, cpu):
+    """Two networks of one seed are compared on the same noisy images."""
+
+    def noisy(**fields):
+        run = tiny(epochs=0, degrade={"name": "noise", "noise": "gaussian", "sigma": 40}, **fields)
+        data, seen = datasets.load(run.dataset), []
+        ready = prepare(run, data, {}, cpu)
+
+        def spy(images, key):
+            seen.append(ready.degradation(images, key))
+            return seen[-1]
+
+        # the same images for all seeds: what differs is noise
+        test = data.split(test_size=32)[2]
+        running.evaluate(dataclasses.replace(ready, degradation=spy, test=test))
+        return seen[0]
+
+    first = noisy()
+    assert torch.equal(first, noisy(network="alexnet", width=0.125))
+    assert bool((first != noisy(seed=1)).flatten(1).any(1).all())
 
 
 # Resume
@@ -323,14 +347,20 @@ def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store
     assert store.record(run) is None
 
 
-def test_a_checkpoint_of_another_kind_of_device_is_left(tiny, cpu, store):
-    """Its random generators mean nothing here, and a record can name one device only."""
-    store.save_checkpoint(
-        tiny(), {"generator.batches": torch.zeros(16, dtype=torch.uint8)}, device="cuda"
-    )
-    ticks = []
-    running.train(tiny(), store, None, cpu, ticks.append)
-    assert ticks == [32] * 4
+@pytest.fixture
+def stopped(store, cpu):
+    """Trains a run to the end of its first epoch: `stopped(run)`. Returns what is in its
+    checkpoint."""
+
+    def stopped(run):
+        def tick(count):
+            if len(ticks) == 1:
+                ended.append(time.monotonic())
+            ticks.append(count)
+
+        raise NotImplementedError
+
+    return stopped
 
 
 def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(
@@ -381,14 +411,14 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
         for score in scores
         for before, behind in (("", ""), ("validation_", ""))
     }
-    assert record.metrics.keys() == names | {f"{score}@lowres" for score in scores}
+    assert record.metrics.keys() == names | {f"{score}@lowres-4" for score in scores}
     data = datasets.load(run.dataset)
     _, validation, test = data.split(run.train_size, run.holdout, run.test_size)
     network, lowres = running.load_network(run, store, data, cpu), degrade.build({"name": "lowres"})
     assert not any(p.requires_grad for p in network.parameters())
     for name, part, degradation in (
         ("cross_entropy", test, lambda images: images),
-        ("cross_entropy@lowres", test, lowres),
+        ("cross_entropy@lowres-4", test, lowres),
         ("validation_cross_entropy", validation, lambda images: images),
     ):
         loss = F.cross_entropy(network(degradation(part.images) / 255).logits, part.labels)

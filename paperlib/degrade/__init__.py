@@ -57,6 +57,9 @@ DEGRADATIONS: dict[str, Callable[..., Degradation]] = {
 }
 
 
+UNSAID = {"seed": 0, "down": "bicubic", "up": "bicubic"}  # defaults that a label leaves out
+
+
 def build(spec: Mapping[str, Any]) -> Degradation:
     """The degradation that plain values describe, e.g. `{"name": "lowres", "factor": 4}`.
 
@@ -64,7 +67,7 @@ def build(spec: Mapping[str, Any]) -> Degradation:
         UserError: unknown name, unknown parameter, or a parameter out of range.
     """
     parameters = {key: value for key, value in spec.items() if key != "name"}
-    make = DEGRADATIONS[choose("degradation", spec["name"], DEGRADATIONS)]
+    make = DEGRADATIONS[choose("degradation", spec.get("name", ""), DEGRADATIONS)]
     try:
         return make(**parameters)
     except TypeError as error:
@@ -94,19 +97,24 @@ def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     out: list[dict[str, Any]] = []
     for spec in map(dict, specs):
-        if spec["name"] != "corruption":
+        if spec.get("name") != "corruption":
             out.append(spec)
             continue
-        severities = parse_severities(spec["severity"])
-        for name in parse_corruptions(spec["corruption"]):
+        severities = parse_severities(spec.get("severity", ""))
+        for name in parse_corruptions(spec.get("corruption", "")):
             out += [{**spec, "corruption": name, "severity": severity} for severity in severities]
     return out
 
 
 def labelled(specs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The degradations of `each` by their `label`. Raises `UserError` if two have the same one."""
+    """The degradations of `each` by their `label`.
+
+    Raises:
+        UserError: one that is wrong, or two with the same label.
+    """
     out: dict[str, dict[str, Any]] = {}
     for spec in each(specs):
+        build(spec)
         name = label(spec)
         if name in out:
             raise UserError(f"{out[name]} and {spec} would both be measured as {name!r}")
@@ -115,10 +123,30 @@ def labelled(specs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def label(spec: Mapping[str, Any]) -> str:
-    """What names a degradation in a metric: its name, or its kind and strength if it has kinds."""
+    """What names a degradation in a metric: its name, or its kind and strength if it has kinds, and
+    what else decides what it does: "fog-3", "jpeg_compression=0.25", "noise-gaussian-30",
+    "lowres-4", "noise-sensor-iso=3200", "distortion_mix-inpainting=0.2-ngrn_noise=0.1".
+
+    Not said are `draw`, as test images have one draw, a corruption's table, which the data set
+    decides, and low resolution's kernels and other draws' `seed` where they are the defaults.
+    """
+    rest = {k: v for k, v in spec.items() if k not in ("name", "draw") and UNSAID.get(k) != v}
     match spec["name"]:
         case "corruption":
-            return f"{spec['corruption']}-{spec['severity']}"
+            rest.pop("table", None)
+            what = f"{rest.pop('corruption')}-{rest.pop('severity')}"
         case "distortion":
-            return f"{spec['distortion']}={spec['strength']:g}"
-    return str(spec["name"])
+            what = f"{rest.pop('distortion')}={rest.pop('strength'):g}"
+        case "noise" if spec["noise"] == "gaussian":
+            what = f"noise-{rest.pop('noise')}-{rest.pop('sigma'):g}"
+        case "noise":
+            what = f"noise-{rest.pop('noise')}"
+        case "lowres":
+            what = f"lowres-{rest.pop('factor', LowResolution().factor)}"
+        case name:
+            what = str(name)
+    return "-".join([what, *(f"{key}={_short(rest[key])}" for key in sorted(rest))])
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -8,7 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any
 
 from paperlib.costs import Costs
@@ -49,11 +49,11 @@ class Reproduction:
         self._judge = judge
         self._costs = Costs(sweep.root, sweep.execution.provenance()["device"])
         self._records: dict[str, Record] = {}
-        self._done: set[str] = set()  # runs that are finished, also those that only others use
         self._runs: dict[str, Run] = {}
         self._needs: dict[str, Hashes] = {}  # all that a run uses, and the run, in order
         self.plans = {name: plan(settings, name, self._now) for name in settings.datasets}
         self._cells = {name: self._by_cell(name) for name in settings.datasets}
+        self._planned = set(self._first())
 
     # What there is.
 
@@ -81,8 +81,10 @@ class Reproduction:
     def _of(self, verdict: Verdict, look: int) -> Hashes:
         """A claim's runs that a look needs and that are not finished."""
         cells = self._cells.get(verdict.dataset, {})
-        lists = (runs[:look] for cell in verdict.cells for runs in cells.get(cell, []))
-        return [run for run in dict.fromkeys(chain(*lists)) if run not in self._records]
+        lists = [runs[:look] for cell in verdict.cells for runs in cells.get(cell, [])]
+        # seed by seed: claims compare cells of one seed, and the time may end before the work
+        runs = dict.fromkeys(filter(None, chain(*zip_longest(*lists))))
+        return [run for run in runs if run not in self._records]
 
     def _next(self, verdict: Verdict) -> Hashes:
         """A claim's runs up to the next look at it; none if it has all its seeds."""
@@ -99,9 +101,8 @@ class Reproduction:
         return sum(map(self._costs.seconds, missing)) / self.sweep.workers
 
     def _is_done(self, run: str) -> bool:
-        if run not in self._done and self._is_there(run):
-            self._done.add(run)
-        return run in self._done
+        # those of the plan were asked for; of what they use it is enough that it is there
+        return run in self._records or (run not in self._planned and self._is_there(run))
 
     def _is_there(self, run: str) -> bool:
         return (self.sweep.store.folder(self._runs[run]) / RECORD).exists()
@@ -151,8 +152,9 @@ class Reproduction:
         claimed = [v for v in self.verdicts() if v.claim.headline]
         headline = dict.fromkeys(run for v in claimed for run in self._of(v, LOOKS[-1]))
         # at once, so that a sweep says once what other code or data made, and makes that again
-        there = filter(self._is_there, everything)
-        self._ask(sorted(there, key=headline.__contains__, reverse=True))
+        there = sorted(filter(self._is_there, everything), key=headline.__contains__, reverse=True)
+        self.line.set_description("reading what is finished")
+        self._now(self._runs[run] for run in there)
         if fixed:
             self._ask(everything)
             return
@@ -177,8 +179,7 @@ class Reproduction:
             return False
         self.line.expected, self.line.later = self.seconds(runs), 0.0
         self.line.later = self.seconds([*runs, *later]) - self.line.expected
-        missing = sum(not self._is_there(run) for run in runs)
-        self.line.set_description(f"run 1/{missing}" if missing else "reading finished runs")
+        self.line.set_description(f"run 1/{len(runs)}")
         return bool(self._now(self._runs[run] for run in runs))
 
     def _now(self, runs: Iterable[Run]) -> list[Record]:
@@ -224,7 +225,7 @@ class Reproduction:
     def _said(self, verdict: Verdict) -> str:
         """A verdict in a line, with what it would take to decide it."""
         where = ", ".join(filter(None, (verdict.dataset, verdict.condition)))
-        text = f"{verdict.word}: {verdict.claim.text}: {effect_text(verdict)}, {where}"
+        text = f"{verdict.word}: {verdict.claim.text}: {effect_text(verdict.measured)}, {where}"
         if verdict.word not in OPEN:
             return text
         if not _within(verdict):

@@ -13,6 +13,7 @@ from paperlib.running import flops, task
 from paperlib.runs import Record, Run
 
 RATE = 5e10  # operations a second, of a run, before any has been trained
+MOST_BESIDE = 4.0  # times its training: more is a start that many runs will share
 
 
 def of_training(run: Run, root: Path | None) -> float:
@@ -73,7 +74,7 @@ class Costs:
     def seconds(self, run: Run) -> float:
         """Expected seconds of a run, in one of the processes that train at once."""
         beside = self._took / self._expected if self._expected else 1.0
-        return self._alone(run) * min(max(beside, 0.5), 4.0)
+        return self._alone(run) * min(max(beside, 1.0), MOST_BESIDE)
 
     def _alone(self, run: Run) -> float:
         """Expected seconds by the pace of training."""

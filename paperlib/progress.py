@@ -1,10 +1,11 @@
 """Progress of long work on a terminal: a bar, or one line about several parts; and durations."""
 
+import io
 import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from contextvars import ContextVar
 from typing import Any, TextIO
 
@@ -40,7 +41,7 @@ class Line:
     """
 
     def __init__(self, until: float | None = None, file: TextIO | None = None) -> None:
-        self.until, self._file = until, file or sys.stderr
+        self.until, self.file = until, file or sys.stderr
         self.about, self.doing, self.expected, self.later = "", "", 0.0, 0.0
         self._drawn, self._width = 0.0, 0
         self.part(0.0)
@@ -89,10 +90,10 @@ class Line:
 
     def draw(self) -> None:
         """Show the line as it is now."""
-        if self._file.isatty():
+        if self.file.isatty():
             text, self._drawn = self.text(), time.monotonic()
-            self._file.write(f"\r{text:{self._width}}")
-            self._file.flush()
+            self.file.write(f"\r{text:{self._width}}")
+            self.file.flush()
             self._width = len(text)
 
     def say(self, text: str) -> None:
@@ -104,9 +105,23 @@ class Line:
     def clear(self) -> None:
         """Leave an empty line behind."""
         if self._width:
-            self._file.write(f"\r{'':{self._width}}\r")
-            self._file.flush()
+            self.file.write(f"\r{'':{self._width}}\r")
+            self.file.flush()
             self._width = 0
+
+
+class _Above(io.TextIOBase):
+    """A terminal below whose text the line goes on: what others say on it does not mix with it."""
+
+    def __init__(self, line: Line, file: TextIO) -> None:
+        self._line, self._file = line, file
+
+    def write(self, text: str) -> int:
+        self._line.clear()
+        return self._file.write(text)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 _line: ContextVar[Line | None] = ContextVar("line", default=None)
@@ -118,7 +133,8 @@ def shown(line: Line) -> Iterator[Line]:
     token = _line.set(line)
     line.draw()
     try:
-        yield line
+        with redirect_stderr(_Above(line, line.file)) if line.file.isatty() else nullcontext():
+            yield line
     finally:
         _line.reset(token)
         line.clear()

@@ -57,7 +57,7 @@ def trained(options: argparse.Namespace, line: Line) -> tuple[Reproduction, list
         f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, "
         f"{'' if fixed else 'at most '}{settings.seeds} seed(s), "
         f"{execution.device} in {execution.precision}, {workers} run(s) at once"
-        + (f", {duration(line.left)}" if line.until else "")
+        + (f", within {duration(line.left)}" if line.until else "")
     )
     plan, judge = papers.study(options.paper).plan, papers.tables(options.paper).verdicts
     done = Reproduction(settings, plan, judge, sweep, line)

@@ -1,6 +1,7 @@
 """What long work says on a terminal, and times in words."""
 
 import io
+import sys
 import time
 
 import pytest
@@ -70,6 +71,15 @@ def test_what_is_printed_stands_above_the_line(capsys):
         line.say("a result")
         assert file.lines[-1] == "working"
     assert capsys.readouterr().out == "a result\n"
+
+
+def test_what_others_say_stands_above_the_line(capsys):
+    file = Terminal()
+    with shown(Line(None, file)) as line:
+        line.set_description("working")
+        print("a warning", file=sys.stderr)
+        line.draw()
+    assert file.lines == ["working", "a warning\n", "working"]
 
 
 def test_bars_within_are_parts_of_the_line(capsys):

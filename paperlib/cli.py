@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -16,12 +17,11 @@ from paperlib.errors import UserError, choose
 
 if TYPE_CHECKING:
     from paperlib.datasets import Dataset
-    from paperlib.store import Store
-    from paperlib.study import Results, Settings
+    from paperlib.study import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
-BUILD = ROOT / "build"  # what is rendered
+RUNS, BUILD = ROOT / "runs", ROOT / "build"  # what is trained, and rendered
 RESULTS = DATA / "results"  # committed records by paper, and in "cost" what reproductions cost
 # the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
 PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
@@ -68,13 +68,17 @@ def _parser() -> argparse.ArgumentParser:
         help="smoke, demo, paper, of some also cpu; default: paper with a GPU and data, else demo",
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
-    what.add_argument("--seeds", help="number of seeds; default: the profile's")
     what.add_argument(
-        "--runs", type=Path, default=ROOT / "runs", help="folder of the runs (default: runs)"
+        "--seeds", help="number of seeds, of all; default: until the headline claims are decided"
     )
+    what.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs (default: runs)")
 
     about = "train what is missing, print the tables, render the chapter"
     sub = add(_reproduce, "reproduce", about, what, root, device)
+    about = "time to train, such as 90s, 30m or 2h: headline claims first, then what is cheapest"
+    sub.add_argument("--budget", help=about)
+    about = "train again what other code or other data made"
+    sub.add_argument("--fresh", action="store_true", help=about)
     about = "runs trained at once; default: 1 on a GPU, else one per core"
     sub.add_argument("--workers", type=int, default=0, help=about)
     sub.add_argument(
@@ -89,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         "--cost", action="store_true", help="only what the whole reproduction cost, for the README"
     )
     sub.add_argument("--replace", action="store_true", help="overwrite records that are there")
+
+    about = "what came of the papers' claims, from the committed records"
+    sub = add(_verdicts, "verdicts", about)
+    sub.add_argument("--paper", help="names, separated by commas; default: all")
+    sub.add_argument("--json", action="store_true", help="a list of objects, for programs")
 
     about = "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C"
     sub = add(_corrupt, "corrupt", about, root, device)
@@ -125,86 +134,54 @@ def _listed() -> Iterator[str]:
         yield f"{slug}: {f'{paper.title} ({paper.venue})' if paper.venue else paper.idea}"
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
-    """The settings that the command line asks for; checked before anything slow starts."""
-    from paperlib.study import select
-
-    profiles = papers.study(options.paper).PROFILES
-    names = options.dataset.split(",") if options.dataset else None
-    profile = options.profile or _default_profile(profiles["paper"].datasets, options.data_root)
-    try:
-        seeds = int(options.seeds) if options.seeds else None
-    except ValueError:
-        message = f"seeds is {options.seeds!r}; it must be a whole number, at least 1"
-        raise UserError(message) from None
-    return select(profiles, profile, names, seeds)
-
-
-def _default_profile(names: Sequence[str], root: Path | None) -> str:
-    import torch
-
-    from paperlib import datasets
-
-    there = torch.cuda.is_available() and all(datasets.is_available(name, root) for name in names)
-    return "paper" if there else "demo"
-
-
 def _reproduce(options: argparse.Namespace) -> None:
-    from paperlib import datasets
-    from paperlib.execution import Execution
-    from paperlib.files import write_atomically
-    from paperlib.store import Store
-    from paperlib.sweep import Sweep
+    from paperlib.progress import Line, parse_duration, shown
 
-    started = time.perf_counter()
-    settings = _settings(options)
-    execution = Execution.on(options.device)
-    # frost's photographs lie there too, and workers and notebooks look for them by this name
-    if options.data_root:
-        os.environ["DATA_ROOT"] = str(options.data_root.resolve())
-    # missing data is said before the first training, not after it
-    data = [datasets.load(name, options.data_root) for name in settings.datasets]
-    if options.workers < 0:
-        message = f"workers is {options.workers}; it must be at least 1, or 0 for the default"
-        raise UserError(message)
-    workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
-    sweep = Sweep(Store(options.runs), options.data_root, execution, workers)
-    print(
-        f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, "
-        f"{settings.seeds} seed(s), {execution.device} in {execution.precision}, "
-        f"{workers} run(s) at once",
-        flush=True,
-    )
-    study, tables = papers.study(options.paper).study, papers.tables(options.paper).tables
-    studies = {name: study(settings, name, sweep) for name in settings.datasets}
-    for table in tables(settings, studies):
+    started = time.monotonic()
+    budget = parse_duration(options.budget, "budget") if options.budget else None
+    with shown(Line(None if budget is None else started + budget)) as line:
+        line.set_description("reading the data")
+        from paperlib import reproducing  # takes seconds
+        from paperlib.evidence.spent import spent
+        from paperlib.files import write_atomically
+
+        done, data = reproducing.trained(options, line)
+    settings, sweep, studies = done.settings, done.sweep, done.items()
+    for table in papers.tables(options.paper).tables(settings, studies):
         print(f"\n{table}")
     print(f"\nrun records: {_shown(options.runs)}/<hash>/record.json")
     out = _built(options.paper, settings)
     if not options.no_chapter:
         _chapter(options, settings, data, out)
-    seconds = time.perf_counter() - started
+    print("", *done.ending(lambda **given: _again(options, **given)), sep="\n")
+    print(spent(studies, done.verdicts()).text())
+    seconds = time.monotonic() - started
     trained, reused = len(sweep.trained), len(sweep.reused)
     print(f"{trained} run(s) trained, {reused} reused, {seconds:.0f} s in all")
-    if not reused:  # only a reproduction from nothing tells what the profile costs
-        cost = {"seconds": round(seconds), "workers": workers, **_peak_memory(execution.device)}
-        cost |= execution.provenance()
+    if not reused and not budget:  # only a whole reproduction from nothing tells what it costs
+        cost = {"seconds": round(seconds), **reproducing.provenance(sweep)}
         write_atomically(out / "cost.json", json.dumps(cost, indent=1).encode())
+
+
+def _again(options: argparse.Namespace, **given: str) -> str:
+    """The command that goes on with a reproduction, with other variables."""
+    device = "" if options.device == "auto" else options.device
+    asked = {"PROFILE": options.profile, "DATASET": options.dataset, "DEVICE": device}
+    asked |= {"DATA_ROOT": options.data_root, "WORKERS": options.workers, **given}
+    asked = {name: shlex.quote(str(value)) for name, value in asked.items() if value}
+    if options.runs == RUNS and not options.no_chapter:
+        return " ".join(
+            ["make reproduce", *(f"{k}={v}" for k, v in {"PAPER": options.paper, **asked}.items())]
+        )
+    flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in asked.items()]
+    flags += [f"--runs={shlex.quote(str(options.runs))}"] * (options.runs != RUNS)
+    flags += ["--no-chapter"] * options.no_chapter
+    return " ".join(["python -m paperlib reproduce", options.paper, *flags])
 
 
 def _built(paper: str, settings: "Settings") -> Path:
     """The folder of what a reproduction renders."""
     return BUILD / paper / "-".join([settings.profile, *settings.datasets])
-
-
-def _peak_memory(device: str) -> dict[str, int]:
-    """Bytes of the largest process here and, on a GPU, of the device memory of this one."""
-    import torch
-
-    from paperlib.execution import peak_memory
-
-    own = {} if device == "cpu" else {"peak_device_bytes": torch.cuda.max_memory_allocated(device)}
-    return {"peak_process_bytes": peak_memory(children=True), **own}
 
 
 def _chapter(
@@ -214,7 +191,7 @@ def _chapter(
     from paperlib.book import rendering
 
     parameters = {
-        "mode": "run",
+        "mode": "store",
         "profile": settings.profile,
         "datasets": ",".join(settings.datasets),
         "seeds": settings.seeds,
@@ -236,17 +213,19 @@ def _shown(path: Path) -> Path:
 
 def _record(options: argparse.Namespace) -> None:
     from paperlib.archive import Archive
+    from paperlib.book.chapters import finished
     from paperlib.files import write_atomically
+    from paperlib.reproducing import asked
     from paperlib.store import Store
 
-    settings, store = _settings(options), Store(options.runs)
+    settings, store = asked(options), Store(options.runs)
     built = _built(options.paper, settings)
     if (cost := built / "cost.json").exists():
         write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
     if options.cost:
         return
     study = papers.study(options.paper).study
-    studies = [study(settings, name, _finished(store)) for name in settings.datasets]
+    studies = [study(settings, name, finished(store)) for name in settings.datasets]
     records = chain.from_iterable(
         records for items in studies for cells in items.values() for records in cells.values()
     )
@@ -257,15 +236,19 @@ def _record(options: argparse.Namespace) -> None:
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
 
 
-def _finished(store: "Store") -> "Results":
-    """The records of a store as results: a run that is not finished is left out, not trained."""
-    return lambda runs: [record for run in runs if (record := store.record(run)) is not None]
-
-
 def _complete(start: str, hashes: Collection[str]) -> str:
     """The only hash with this beginning; else the beginning itself."""
     matches = [run for run in hashes if run.startswith(start)]
     return matches[0] if len(matches) == 1 else start
+
+
+def _verdicts(options: argparse.Namespace) -> None:
+    from paperlib.papers import overview
+
+    slugs = options.paper.split(",") if options.paper else list(papers.published())
+    known = [choose("paper", slug, papers.PAPERS) for slug in slugs]
+    rows = json.dumps(overview.ledger(known), indent=1) if options.json else None
+    print(rows or overview.ledger_text(known))
 
 
 def _corrupt(options: argparse.Namespace) -> None:

@@ -65,6 +65,17 @@ def test_mistakes_are_one_line(refuse, command, arguments, message):
     assert refuse(command, *arguments) == f"paperlib: {message}\n"
 
 
+@pytest.mark.parametrize("budget", ["30", "half an hour", "-5m", "0m", "2h30"])
+def test_a_wrong_budget_is_one_line_that_names_the_forms(refuse, budget):
+    line = refuse("reproduce", *SMOKE, f"--budget={budget}")
+    wanted = "it must be a time such as 90s, 30m, 2h or 1h30m"
+    assert line == f"paperlib: budget is {budget!r}; {wanted}\n"
+
+
+def test_the_verdicts_of_an_unknown_paper(refuse):
+    assert "unknown paper 'dff'; choose from: dfd" in refuse("verdicts", "--paper", "dfd,dff")
+
+
 def test_an_unknown_device(refuse):
     assert "device 'cudax' is not available here; choose from: cpu" in refuse(
         "reproduce", *SMOKE, "--device", "cudax"
@@ -93,7 +104,10 @@ def test_an_interrupt_is_no_traceback(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([command, "--help"] for command in ("reproduce", "record", "corrupt"))],
+    [
+        ["--help"],
+        *([command, "--help"] for command in ("reproduce", "record", "verdicts", "corrupt")),
+    ],
 )
 def test_help(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
@@ -164,10 +178,17 @@ def test_make_hands_over_what_it_is_given(make, tmp_path, where):
 
 
 def test_make_gives_every_variable(make):
-    given = ["PROFILE=smoke", "SEEDS=2", "DEVICE=cpu", "WORKERS=3"]
+    given = ["PROFILE=smoke", "SEEDS=2", "BUDGET=30m", "FRESH=1", "DEVICE=cpu", "WORKERS=3"]
     assert make("reproduce", *given)[3:] == [
-        *("dfd", "--profile=smoke", "--seeds=2", "--device=cpu", "--workers=3"),
+        *("dfd", "--profile=smoke", "--seeds=2", "--budget=30m", "--fresh"),
+        *("--device=cpu", "--workers=3"),
     ]
+
+
+def test_make_gives_the_verdicts_of_all_papers_or_of_some(make):
+    assert make("verdicts") == ["-m", "paperlib", "verdicts"]
+    assert make("verdicts", "PAPER=dfd,fq", "JSON=1")[3:] == ["--paper=dfd,fq", "--json"]
+    assert make("verdicts", PAPER="dfd")[3:] == ["--paper=dfd"]
 
 
 def committed():

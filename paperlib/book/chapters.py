@@ -17,6 +17,7 @@ from paperlib.store import Store
 from paperlib.study import Results
 from paperlib.sweep import Sweep
 
+MODES = ("records", "store", "run")
 Samples = Callable[[Run], dict[str, Tensor]]  # the small tensors kept beside a run's record
 
 
@@ -27,17 +28,23 @@ def measurements(
 
     Args:
         slug: of the paper.
-        mode: "records" reads what is committed and trains nothing; "run" trains what is missing.
-        runs: folder of trained runs, for "run".
+        mode: "records" reads what is committed, "store" what is finished in the folder of runs;
+            neither trains anything. "run" trains what is missing.
+        runs: folder of trained runs, for "store" and "run".
         root: folder of the data sets, for "run".
     Raises:
         UserError: an unknown mode.
     """
-    if choose("mode", mode, ("records", "run")) == "records":
+    if choose("mode", mode, MODES) == "records":
         archive = Archive(DATA / "results" / slug)
         return archive, archive.samples
     store = Store(runs)
-    return Sweep(store, root, Execution.on()), store.samples
+    return finished(store) if mode == "store" else Sweep(store, root, Execution.on()), store.samples
+
+
+def finished(store: Store) -> Results:
+    """The records of a store: a run that is not finished is left out, not trained."""
+    return lambda runs: [record for run in runs if (record := store.record(run)) is not None]
 
 
 def source(thing: Any) -> Any:

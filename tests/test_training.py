@@ -1,12 +1,6 @@
-"""The loop: its schedules, its steps, and that a training which is interrupted ends with the same
-bits."""
+"""The loop: its schedules, its steps, its tests, and what a record says of them."""
 
 import dataclasses
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 
 import pytest
 import torch
@@ -17,10 +11,9 @@ from torch.nn import functional as F
 from paperlib import datasets, degrade, methods, running
 from paperlib.datasets import Split
 from paperlib.errors import UserError
-from paperlib.files import pack, unpack
 from paperlib.methods import Task
 from paperlib.prepared import prepare
-from paperlib.store import CHECKPOINT, Store
+from paperlib.store import Store
 from paperlib.training import Trainer, evaluate, learning_rate, make_optimizer
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -225,162 +218,6 @@ def test_every_seed_has_its_own_test_noise_and_runs_of_one_seed_share_it(tiny, c
     assert bool((first != noisy(seed=1)).flatten(1).any(1).all())
 
 
-# Resume
-
-RUNS = pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"network": "vgg16"},  # dropout draws from the global generator
-        {"optimizer": "adam", "lr": 1e-3, "clip": 1.0, "schedule": "onecycle"},
-        {"network": "alexnet", "width": 0.125, "momentum": 0.0},  # an optimizer without any state
-    ],
-    ids=["resnet18", "vgg16", "adam", "plain-sgd"],
-)
-
-
-def check_resume(run, cpu, tmp_path):
-    """Train `run` at one go, and again from its state before and after every epoch; all must end
-    alike."""
-    whole, saved = make_trainer(run, cpu), []
-    while not whole.done:
-        saved.append(pack(whole.state()[0], **whole.state()[1]))
-        whole.epoch()
-    saved.append(pack(whole.state()[0], **whole.state()[1]))
-    expected, values = whole.state()
-
-    undisturbed = make_trainer(run, cpu)  # whoever asks for the state must not change what follows
-    while not undisturbed.done:
-        undisturbed.epoch()
-    assert same(undisturbed.state()[0], expected)
-
-    for epoch, data in enumerate(saved):
-        (tmp_path / "state").write_bytes(data)
-        resumed = make_trainer(run, cpu, seed=epoch + 1)  # other weights, other generators
-        resumed.restore(*unpack(tmp_path / "state"))
-        assert resumed.progress.epoch == epoch
-        while not resumed.done:
-            resumed.epoch()
-        assert same(resumed.state()[0], expected)
-        assert resumed.progress.history == values["history"]
-
-
-@pytest.mark.slow
-@RUNS
-def test_resumed_after_any_epoch_is_uninterrupted(tiny, cpu, tmp_path, fields):
-    check_resume(tiny(epochs=3, **fields), cpu, tmp_path)
-
-
-@pytest.mark.slow
-def test_a_student_resumes_too(tiny_student, cpu, tmp_path):
-    check_resume(tiny_student(epochs=3), cpu, tmp_path)
-
-
-def test_a_state_holds_everything_that_moves(tiny, cpu):
-    trainer = make_trainer(tiny(optimizer="adam", lr=1e-3), cpu)
-    trainer.epoch()
-    names = trainer.state()[0].keys()
-    count = len(trainer.parameters)
-    for slot in ("step", "exp_avg", "exp_avg_sq"):
-        assert {f"optimizer.{i}.{slot}" for i in range(count)} <= names
-    assert {"generator.batches", "generator.cpu", "method.network.head.weight"} <= names
-    assert "method.network.body.stem.1.running_mean" in names
-
-
-CHILD = """
-    import sys, time
-    from pathlib import Path
-    import torch
-    from paperlib import running
-    from paperlib.execution import Execution
-    from paperlib.runs import Run
-    from paperlib.store import Store
-
-    torch.set_num_threads(1)
-    running.CHECKPOINT_SECONDS = -1.0  # after every epoch
-    checkpoint = Path(sys.argv[2])
-
-    run = Run.from_dict(eval(sys.argv[3]))
-
-    def tick(count):  # once there is something to go on from, this never comes to an end
-        while checkpoint.exists():
-            time.sleep(1)
-
-    running.train(run, Store(sys.argv[1]), None, Execution(), tick)
-"""
-
-
-@pytest.mark.slow
-def test_killed_and_made_again_is_uninterrupted(tiny, cpu, store, tmp_path, one_thread):
-    run = tiny(network="vgg16", epochs=3)
-    expected = running.train(run, Store(tmp_path / "whole"), None, cpu)
-    checkpoint = store.folder(run) / CHECKPOINT
-    command = [
-        sys.executable,
-        "-c",
-        textwrap.dedent(CHILD),
-        store.root,
-        checkpoint,
-        repr(run.to_dict()),
-    ]
-    with subprocess.Popen(command) as child:
-        deadline = time.monotonic() + 120
-        while not checkpoint.exists() and child.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        child.send_signal(signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
-    assert store.record(run) is None
-
-    ticks = []
-    record = running.train(run, store, None, cpu, ticks.append)
-    assert ticks == [64, *[32] * 4]  # the first epoch was there already, in one piece
-    assert record.metrics == expected.metrics
-    assert record.history == expected.history
-    assert same(store.weights(run), Store(tmp_path / "whole").weights(run))
-    assert not checkpoint.exists()
-
-
-def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store):
-    run = tiny(lr=1e30, epochs=1, batch_size=64)  # the only loss is that of the first weights
-    with pytest.raises(UserError, match="scores are not finite; lower lr"):
-        running.train(run, store, None, cpu)
-    assert store.record(run) is None
-
-
-@pytest.fixture
-def stopped(store, cpu):
-    """Trains a run to the end of its first epoch: `stopped(run)`. Returns what is in its
-    checkpoint."""
-
-    def stopped(run):
-        def tick(count):
-            if len(ticks) == 1:
-                ended.append(time.monotonic())
-            ticks.append(count)
-
-        raise NotImplementedError
-
-    return stopped
-
-
-def test_a_corrupt_checkpoint_costs_the_epochs_and_nothing_else(
-    tiny, cpu, store, tmp_path, monkeypatch
-):
-    run, finish = tiny(), store.finish
-    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr(store, "finish", lambda *arguments: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        running.train(run, store, None, cpu)
-    monkeypatch.setattr(store, "finish", finish)
-    checkpoint = store.folder(run) / CHECKPOINT
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="set aside"):
-        record = running.train(run, store, None, cpu)
-    expected = running.train(run, Store(tmp_path / "whole"), None, cpu)
-    assert record.metrics == expected.metrics
-    assert same(store.weights(run), Store(tmp_path / "whole").weights(run))
-
-
 # What a run says of itself
 
 
@@ -434,6 +271,13 @@ def test_a_record_says_what_was_measured(tiny, cpu, store):
         "seconds",
         "images_per_second",
     } <= set(record.provenance)
+
+
+def test_weights_that_diverge_in_the_last_step_are_not_recorded(tiny, cpu, store):
+    run = tiny(lr=1e30, epochs=1, batch_size=64)  # the only loss is that of the first weights
+    with pytest.raises(UserError, match="scores are not finite; lower lr"):
+        running.train(run, store, None, cpu)
+    assert store.record(run) is None
 
 
 def test_a_teacher_from_another_data_set(tiny, cpu, store, tmp_path):

@@ -211,8 +211,67 @@ def test_one_description_of_several_corruptions():
         degrade.each([{**several, "corruption": "blur"}])
 
 
+@pytest.mark.parametrize(
+    ("spec", "label"),
+    [
+        ({"name": "none"}, "none"),
+        ({"name": "lowres"}, "lowres-4"),
+        ({"name": "lowres", "factor": 2, "up": "bicubic"}, "lowres-2"),
+        ({"name": "lowres", "factor": 4, "up": "none"}, "lowres-4-up=none"),
+        ({"name": "noise", "noise": "gaussian", "sigma": 30}, "noise-gaussian-30"),
+        ({"name": "noise", "noise": "gaussian", "sigma": 30.0}, "noise-gaussian-30"),
+        (
+            {"name": "noise", "noise": "gaussian", "sigma": 2.5, "seed": 1},
+            "noise-gaussian-2.5-seed=1",
+        ),
+        ({"name": "noise", "noise": "sensor", "iso": 3200}, "noise-sensor-iso=3200"),
+        (
+            {"name": "noise", "noise": "poisson_gaussian", "sigma": 5, "peak": 30},
+            "noise-poisson_gaussian-peak=30-sigma=5",
+        ),
+        (
+            {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"},
+            "fog-3",
+        ),
+        (
+            {"name": "distortion", "distortion": "inpainting", "strength": 0.25},
+            "inpainting=0.25",
+        ),
+        (
+            {"name": "distortion_mix", "ngrn_noise": 0.1, "inpainting": 0.2},
+            "distortion_mix-inpainting=0.2-ngrn_noise=0.1",
+        ),
+    ],
+)
+def test_a_label_says_all_that_decides_what_is_measured(spec, label):
+    assert degrade.label(spec) == label
+    assert degrade.labelled([spec]) == {label: spec}
+    # test images have one draw, whatever training images have
+    assert spec["name"] in ("none", "lowres") or degrade.label({**spec, "draw": "fixed"}) == label
+
+
+def test_noises_of_one_kind_have_labels_of_their_own():
+    noises = [{"name": "noise", "noise": "gaussian", "sigma": sigma} for sigma in (10, 20, 30)]
+    assert list(degrade.labelled(noises)) == [f"noise-gaussian-{sigma}" for sigma in (10, 20, 30)]
+
+
 def test_two_degradations_with_one_label_are_refused():
-    noises = [{"name": "noise", "noise": "gaussian", "sigma": sigma} for sigma in (10, 20)]
-    assert degrade.labelled(noises[:1]) == {"noise": noises[0]}
-    with pytest.raises(UserError, match=r"'sigma': 10.*'sigma': 20.* 'noise'"):
-        degrade.labelled(noises)
+    same = [{"name": "lowres", "factor": 4}, {"name": "lowres"}]
+    with pytest.raises(UserError, match=r"'factor': 4.* would both be measured as 'lowres-4'"):
+        degrade.labelled(same)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({}, "unknown degradation ''"),
+        ({"name": "corruption", "corruption": "fog"}, "unknown severity ''"),
+        ({"name": "corruption", "severity": 1}, "unknown corruption ''"),
+        ({"name": "corruption", "corruption": "fog", "severity": 1}, "argument: 'table'"),
+        ({"name": "noise", "noise": "gaussian"}, "argument: 'sigma'"),
+        ({"name": "distortion"}, "'distortion' and 'strength'"),
+    ],
+)
+def test_what_a_description_lacks_is_said(spec, message):
+    with pytest.raises(UserError, match=message):
+        degrade.labelled([spec])

@@ -91,8 +91,8 @@ class Study(BaseStudy[Settings]):
         learned = tested.uses["init"]
         learned = dataclasses.replace(learned, epochs=factor * learned.epochs)
         uses = {**tested.uses, "init": learned}
-        conditions = {"degrade": {"name": "none"}, "evaluate": tested_on(self.dataset)}
-        return dataclasses.replace(tested, uses=uses, **conditions)
+        clean, tests = {"name": "none"}, tested_on(self.dataset)
+        return dataclasses.replace(tested, uses=uses, degrade=clean, evaluate=tests)
 
     def drift(self, network: str, seed: int, corruption: str) -> Run:
         """The observation behind the prior, under one corruption; all others are the control."""

@@ -1,6 +1,7 @@
-"""Digests of the code that decides a run's numbers, without comments, docstrings and layout.
+"""What decides a run's numbers beside its values: data, code, parents, threads and precision.
 
-A record keeps them, so that numbers of other code are noticed. What counts are the loop, and the
+Records and checkpoints keep it, so that what was made under other conditions is noticed. Of the
+code there are digests without comments, docstrings and layout. What counts are the loop, and the
 modules of the run's method, network and degradations with all that they import; not how a run is
 stored, scheduled or shown.
 """
@@ -9,13 +10,17 @@ import ast
 import functools
 import hashlib
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from paperlib import degrade, methods, names, networks
+from paperlib.datasets import Dataset
 from paperlib.degrade import corruptions
-from paperlib.runs import Run
+from paperlib.execution import Execution
+from paperlib.runs import Record, Run
 
 LOOP = ("paperlib.training",)
 DECIDE = tuple(
@@ -24,6 +29,87 @@ DECIDE = tuple(
 ALSO = (*LOOP, "paperlib.evaluation", "paperlib.restored")
 # they name many others, of which a run needs one: those are found by name
 TABLES = ("paperlib.degrade", "paperlib.degrade.specs", "paperlib.degrade.corruptions")
+
+# how a run differs from what would be made now: "it was made ..."
+WORDS = {
+    "data": "of other data",
+    "code": "by other code",
+    "parents": "on other parents",
+    "threads": "with other threads",
+    "precision": "in another precision",
+    "device": "on another device",
+    "torch": "by another torch",
+}
+
+
+def made_of(
+    run: Run,
+    dataset: Dataset,
+    parents: Mapping[str, str],
+    execution: Execution,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """What decides a run's numbers if it is trained now, by the names of a record's provenance.
+
+    "data": digest of the data set's content. "code": digests of the modules that decide the
+    numbers, by name. "parents": SHA-256 of the weights of the runs that it uses, by role.
+    "precision", and on a CPU "threads": they change the last bits.
+
+    Args:
+        parents: those sums; a role that is left out is not compared.
+        threads: of the process that trains; None are those of this one.
+    """
+    execution = execution.obeying(methods.method(run.method).precision)
+    count = {"threads": threads or torch.get_num_threads()} if execution.kind == "cpu" else {}
+    return {
+        "data": dataset.fingerprint,
+        "code": code(run),
+        "parents": dict(parents),
+        "precision": execution.precision,
+        **count,
+    }
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What something was made of that is other now: a name of `WORDS` -> what differs.
+
+    Args:
+        there: the provenance of a record, or what a checkpoint says it was made of. An older one
+            without digests counts as made by other code.
+        here: `made_of` now.
+    """
+    out: dict[str, list[str]] = {}
+    if "code" not in there:
+        out["code"] = ["not recorded"]
+    elif names := changed(there["code"], here["code"]):
+        out["code"] = names
+    roles = [role for role in here["parents"] if "parents" in there]
+    others = [role for role in roles if there["parents"].get(role) != here["parents"][role]]
+    if others:
+        out["parents"] = others
+    for name in here.keys() - {"code", "parents"}:
+        value = there.get(name, here[name])
+        if value != here[name]:
+            out[name] = [] if name == "data" else [str(value)]  # a digest tells nobody anything
+    return out
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The modules whose digests differ, or that only one of two codes has."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def stale_code(record: Record) -> list[str]:
+    """The modules that have changed since a record was made; "not recorded" if it does not say."""
+    there = record.provenance.get("code")
+    return ["not recorded"] if there is None else changed(there, code(record.run))
+
+
+def in_words(name: str, details: Iterable[str]) -> str:
+    """A difference, behind "made": "by other code (training, degrade.jpeg)"."""
+    shown = sorted(set(details))
+    more = [f"{len(shown) - 4} more"] if len(shown) > 4 else []
+    return f"{WORDS[name]} ({', '.join([*shown[:4], *more])})" if shown else WORDS[name]
 
 
 def code(run: Run) -> dict[str, str]:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import Timeout
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib import datasets, degrade, fingerprint, methods, training
+from paperlib import datasets, degrade, methods, training
 from paperlib.datasets import Dataset, Split
 from paperlib.degrade import Degradation, ImageKey
 from paperlib.degrade.levels import to_float
 from paperlib.errors import UserError
 from paperlib.execution import Execution, peak_memory
+from paperlib.fingerprint import differences, made_of
 from paperlib.methods import Batch, Task
 from paperlib.restored import restored
 from paperlib.runs import Record, Run
@@ -29,12 +31,19 @@ SAMPLES = 8  # test images of which a method may keep samples
 
 
 def train(
-    run: Run, store: Store, root: Path | None, execution: Execution, tick: Tick = lambda count: None
-) -> Record:
+    run: Run,
+    store: Store,
+    root: Path | None,
+    execution: Execution,
+    tick: Tick = lambda count: None,
+    until: float | None = None,
+    fresh: bool = False,
+) -> Record | None:
     """The run's record: read if the run is finished; else the run is trained.
 
     It resumes from its checkpoint if there is one. A second process that asks for a run in training
-    waits, and then reads its record.
+    waits, and then reads its record. A finished run of other data is trained again; until that is
+    done, its record stays.
 
     Args:
         run: what to train.
@@ -42,19 +51,46 @@ def train(
         root: folder of the data sets, see `datasets.load`.
         execution: how to run.
         tick: called after every step with the number of images.
+        until: a moment of `time.monotonic`, after which nothing is begun, and what is in training
+            stops at the end of its epoch with a checkpoint.
+        fresh: whether a finished run is trained again if anything that it was made of differs.
 
+    Returns:
+        None if it was stopped.
     Raises:
         UserError: wrong values in the run, or losses or scores that are not finite.
         OSError: a run that it uses is not in the store.
     """
-    with store.lock(run), torch.random.fork_rng():
-        record = store.record(run)
-        if record is not None:
-            return record
-        prepared = prepare(run, store, root, execution)
-        fit(prepared.trainer, store, tick)
-        metrics = evaluate(prepared)
-        return keep(prepared, metrics, store)
+    left = -1 if until is None else max(0.0, until - time.monotonic())
+    try:
+        with store.lock(run).acquire(timeout=left), torch.random.fork_rng():
+            record = store.record(run)
+            if record is not None and not _is_void(record, store, root, execution, fresh):
+                return record
+            if is_over(until):
+                return None
+            prepared = prepare(run, store, root, execution)
+            fit(prepared.trainer, store, tick, until)
+            if not prepared.trainer.done:
+                return None
+            return keep(prepared, evaluate(prepared), store)
+    except Timeout:  # another process trains it still
+        return None
+
+
+def _is_void(
+    record: Record, store: Store, root: Path | None, execution: Execution, fresh: bool
+) -> bool:
+    """Whether a finished run is to be trained again."""
+    dataset = datasets.load(record.run.dataset, root, execution.device)
+    here = made_of(record.run, dataset, _weights_sums(record.run, store), execution)
+    differs = differences(record.provenance, here)
+    return "data" in differs or (fresh and bool(differs))
+
+
+def is_over(until: float | None) -> bool:
+    """Whether a moment of `time.monotonic` has passed; None is never."""
+    return until is not None and time.monotonic() >= until
 
 
 @dataclass(frozen=True)
@@ -66,7 +102,7 @@ class Prepared:
         validation, test: the images of both splits, on the device.
         degradation: what the network sees of them.
         others: the degradations of `run.evaluate`, by the labels that their metrics get.
-        made_of: see the function of this name.
+        made_of: see `fingerprint.made_of`.
     """
 
     trainer: Trainer
@@ -104,17 +140,20 @@ def prepare(run: Run, store: Store, root: Path | None, execution: Execution) -> 
     saved = store.checkpoint(run)
     if saved is not None and saved[1].pop("device", None) == execution.kind:
         trainer.restore(*saved)
-    return Prepared(trainer, validation, test, seen, others, made_of(run, store, dataset))
+    here = made_of(run, dataset, _weights_sums(run, store), execution)
+    return Prepared(trainer, validation, test, seen, others, here)
 
 
-def fit(trainer: Trainer, store: Store, tick: Tick) -> None:
-    """Train to the last epoch, with a checkpoint in the store from time to time."""
+def fit(trainer: Trainer, store: Store, tick: Tick, until: float | None = None) -> None:
+    """Train to the last epoch, or `until`, with a checkpoint in the store from time to time."""
     if trainer.progress.epoch:
         tick(trainer.progress.epoch * trainer.batches.count)
     last_save = time.monotonic()
-    while not trainer.done:
+    while not trainer.done and not is_over(until):
         trainer.epoch(tick)
-        if not trainer.done and time.monotonic() - last_save > CHECKPOINT_SECONDS:
+        if not trainer.done and (
+            is_over(until) or time.monotonic() - last_save > CHECKPOINT_SECONDS
+        ):
             tensors, values = trainer.state()
             device = trainer.execution.kind
             store.save_checkpoint(trainer.run, tensors, **values, device=device)
@@ -165,14 +204,9 @@ def _samples(prepared: Prepared) -> dict[str, Tensor]:
         return method.samples(Batch(to_float(images), to_float(degraded), labels))
 
 
-def made_of(run: Run, store: Store, dataset: Dataset) -> dict[str, Any]:
-    """What the numbers of a run depend on beside its values, as its record keeps it.
-
-    "data": digest of the data set's content. "code": digests of the modules that decide the
-    numbers, by name. "parents": SHA-256 of the weights of the runs that it uses, by role.
-    """
-    parents = {role: store.weights_sum(parent) for role, parent in run.uses.items()}
-    return {"data": dataset.fingerprint, "code": fingerprint.code(run), "parents": parents}
+def _weights_sums(run: Run, store: Store) -> dict[str, str]:
+    """SHA-256 of the weights of the runs that it uses, by role."""
+    return {role: store.weights_sum(parent) for role, parent in run.uses.items()}
 
 
 def _provenance(prepared: Prepared) -> dict[str, Any]:

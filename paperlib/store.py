@@ -72,12 +72,14 @@ class Store:
     def finish(
         self, record: Record, weights: Mapping[str, Tensor], samples: Mapping[str, Tensor]
     ) -> Record:
-        """Write a run's files, the record last, and remove the checkpoint.
+        """Write a run's files, the record last, and remove the checkpoint and what was there.
 
         Returns:
             The record with the files' checksums.
         """
         folder = self.folder(record.run)
+        for name in (RECORD, SAMPLES):
+            (folder / name).unlink(missing_ok=True)
         contents = {WEIGHTS: weights} | ({SAMPLES: samples} if samples else {})
         for name, tensors in contents.items():
             write_tensors(folder / name, tensors)

@@ -2,10 +2,13 @@
 
 import multiprocessing
 import os
+import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,12 @@ from tqdm import tqdm
 
 from paperlib import datasets, degrade, methods
 from paperlib.execution import Execution
+from paperlib.fingerprint import WORDS, differences, in_words, made_of
 from paperlib.methods import Task
 from paperlib.progress import progress_bar
-from paperlib.running import flops, task, train
+from paperlib.running import flops, is_over, task, train
 from paperlib.runs import Record, Run, digest, in_order
-from paperlib.store import Store
+from paperlib.store import WEIGHTS, Store
 
 
 class Sweep:
@@ -33,9 +37,14 @@ class Sweep:
             share it.
         bar: False never draws a progress bar; None draws one if standard error is a terminal; True
             always.
+        until: a moment of `time.monotonic`; after it no run starts, and those in training stop at
+            the end of their epoch, with a checkpoint.
+        fresh: whether finished runs that were made by other code, on other parents, with other
+            threads or in another precision are trained again; else one line on standard error says
+            how many there are. Finished runs of other data always are.
 
     Attributes:
-        trained: runs that were missing.
+        trained: runs that were missing, or were trained again.
         reused: runs that were finished before this sweep was made.
     """
 
@@ -46,14 +55,18 @@ class Sweep:
         execution: Execution,
         workers: int = 1,
         bar: bool | None = None,
+        until: float | None = None,
+        fresh: bool = False,
     ) -> None:
         self.store, self.root, self.execution = store, root, execution
-        self.workers, self.bar = workers, bar
+        self.workers, self.bar, self.until, self.fresh = workers, bar, until, fresh
         self.trained: set[Run] = set()
         self.reused: set[Run] = set()
+        self._again: set[Run] = set()  # finished runs that are to be trained again
+        self._said: set[str] = set()
 
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
-        """The records of the runs, in their order.
+        """The records of the runs, in their order; without those that `until` left unfinished.
 
         Methods, options, parents and degradations are tried before anything trains. What a
         training raises is raised here, after the others have been stopped.
@@ -68,15 +81,66 @@ class Sweep:
             methods.check(run)
         finished = {run: self.store.record(run) for run in ordered}
         records = {run: record for run, record in finished.items() if record is not None}
+        self._again = self._void(records)
+        for run in self._again:
+            del records[run]
         missing = [run for run in ordered if run not in records]
         _check_degradations(missing, self.root)
         self.reused |= records.keys() - self.trained
-        self.trained |= set(missing)
         if missing:
             with progress_bar(sum(map(self._cost, missing)), self.bar) as bar:
                 work = self._one_by_one if self.workers == 1 else self._at_once
-                records |= {record.run: record for record in work(missing, bar)}
-        return [records[run] for run in runs]
+                for record in work(missing, bar):
+                    records[record.run] = record
+                    self.trained.add(record.run)
+        return [records[run] for run in runs if run in records]
+
+    def _void(self, records: Mapping[Run, Record]) -> set[Run]:
+        """Those of finished runs that are trained again; says what differs of the others.
+
+        The children of such a run are among them: whether its new weights are other than those that
+        they have learned from is seen when it is trained.
+        """
+        differing = {run: self._differences(record, records) for run, record in records.items()}
+        void: set[Run] = set()
+        for run, differs in differing.items():  # parents first
+            fresh = self.fresh and differs
+            if fresh or "data" in differs or not void.isdisjoint(run.uses.values()):
+                void.add(run)
+        kept = {run: differs for run, differs in differing.items() if run not in void}
+        self._say((differing[run] for run in void), "they are trained again")
+        self._say(kept.values(), "--fresh trains them again")
+        return void
+
+    def _differences(self, record: Record, records: Mapping[Run, Record]) -> dict[str, list[str]]:
+        """What a finished run was made of that is other now."""
+        run = record.run
+        uses = run.uses.items()
+        parents = {role: records[used].files[WEIGHTS] for role, used in uses if used in records}
+        dataset = datasets.load(run.dataset, self.root)
+        here = made_of(run, dataset, parents, self.execution, self._threads)
+        return differences(record.provenance, here)
+
+    def _say(self, differing: Iterable[Mapping[str, list[str]]], then: str) -> None:
+        """One line on standard error, if there is something that was not said before."""
+        found: dict[str, list[list[str]]] = defaultdict(list)
+        for differs in differing:
+            for name, details in differs.items():
+                found[name].append(details)
+        words = {name: in_words(name, chain(*found[name])) for name in WORDS if name in found}
+        if not self._said.issuperset(words.values()):
+            self._said |= set(words.values())
+            first, *rest = [(len(found[name]), text) for name, text in words.items()]
+            line = f"{first[0]} run{'s were' if first[0] > 1 else ' was'} made {first[1]}"
+            line = ", ".join([line, *(f"{count} {text}" for count, text in rest)])
+            print(f"paperlib: {line}: {then}", file=sys.stderr)
+
+    @property
+    def _threads(self) -> int:
+        """Of each process that trains."""
+        if self.workers == 1:
+            return torch.get_num_threads()
+        return max(1, (os.cpu_count() or 1) // self.workers)
 
     def _cost(self, run: Run) -> float:
         """Expected work: images times their operations; enough to estimate the time left."""
@@ -89,9 +153,8 @@ class Sweep:
         seen = task(datasets.load(run.dataset, self.root))
         return 3 * _forward(run, seen) + sum(_forward(used, seen) for used in run.uses.values())
 
-    def _one_by_one(self, runs: Sequence[Run], bar: tqdm) -> list[Record]:
+    def _one_by_one(self, runs: Sequence[Run], bar: tqdm) -> Iterator[Record]:
         """Train in this process, in the given order."""
-        records = []
         for i, run in enumerate(runs):
             bar.set_description(f"run {i + 1}/{len(runs)}: {run.label}")
             cost = self._cost_of_image(run)
@@ -99,33 +162,40 @@ class Sweep:
             def tick(count: int, cost: float = cost) -> None:
                 bar.update(count * cost)
 
-            records.append(train(run, self.store, self.root, self.execution, tick))
-        return records
+            how = self.store, self.root, self.execution, tick, self.until
+            record = train(run, *how, run in self._again)
+            if record is None:
+                return
+            yield record
 
-    def _at_once(self, runs: Sequence[Run], bar: tqdm) -> list[Record]:
+    def _at_once(self, runs: Sequence[Run], bar: tqdm) -> Iterator[Record]:
         """Train in the worker processes, each run once all that it uses is finished."""
         pool, ticks = self._pool
         waiting = dict.fromkeys(runs)
-        running: dict[Future[Record], Run] = {}
-        records: list[Record] = []
+        running: dict[Future[Record | None], Run] = {}
+        finished = 0
         try:
             while waiting or running:
+                if is_over(self.until):
+                    waiting.clear()
                 unfinished = {*waiting, *running.values()}
                 for run in [run for run in waiting if unfinished.isdisjoint(run.uses.values())]:
                     del waiting[run]
                     cost = self._cost_of_image(run)
-                    job = pool.submit(_work, run, self.store, self.root, self.execution, cost)
-                    running[job] = run
+                    how = self.store, self.root, self.execution, cost, self.until
+                    running[pool.submit(_work, run, *how, run in self._again)] = run
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 while not ticks.empty():
                     bar.update(ticks.get())
                 for job in done:
-                    records.append(job.result())
-                    bar.set_description(f"run {len(records)}/{len(runs)}: {running.pop(job).label}")
+                    run, record = running.pop(job), job.result()
+                    if record is not None:
+                        finished += 1
+                        bar.set_description(f"run {finished}/{len(runs)}: {run.label}")
+                        yield record
         except BaseException:
             self._stop()
             raise
-        return records
 
     def _stop(self) -> None:
         """End the worker processes now: a pool that is shut down still finishes what it began."""
@@ -142,8 +212,8 @@ class Sweep:
         """The worker processes, started when first needed, and the queue of their ticks."""
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
-        threads = max(1, (os.cpu_count() or 1) // self.workers)
-        return ProcessPoolExecutor(self.workers, context, _start_worker, (ticks, threads)), ticks
+        start = (ticks, self._threads)
+        return ProcessPoolExecutor(self.workers, context, _start_worker, start), ticks
 
 
 def _check_degradations(runs: Iterable[Run], root: Path | None) -> None:
@@ -180,5 +250,13 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _work(run: Run, store: Store, root: Path | None, execution: Execution, cost: float) -> Record:
-    return train(run, store, root, execution, lambda count: _ticks.put(count * cost))
+def _work(
+    run: Run,
+    store: Store,
+    root: Path | None,
+    execution: Execution,
+    cost: float,
+    until: float | None,
+    fresh: bool,
+) -> Record | None:
+    return train(run, store, root, execution, lambda count: _ticks.put(count * cost), until, fresh)

@@ -11,11 +11,12 @@ import pytest
 import torch
 from helpers import same
 
-from paperlib import running, sweep
+from paperlib import degrade, running, sweep, training
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.papers.dfd.networks import build
-from paperlib.store import WEIGHTS, Store
+from paperlib.restored import restored
+from paperlib.store import CHECKPOINT, WEIGHTS, Store
 from paperlib.sweep import Sweep
 
 
@@ -138,6 +139,84 @@ def test_a_student_waits_for_its_teacher(store, cpu, tiny, tiny_student, workers
     assert store.record(teacher) is not None
 
 
+# A time limit
+
+
+def test_after_the_moment_no_run_starts(store, cpu, tiny, trained):
+    sweeping = Sweep(store, None, cpu, until=time.monotonic() - 1)
+    assert sweeping([tiny(), tiny(seed=1)]) == []
+    assert trained == [tiny()]  # asked for, and given back at once
+    assert not (store.folder(tiny()) / CHECKPOINT).exists()
+    assert sweeping.trained == set()
+
+
+def test_what_is_finished_is_given_back_after_the_moment_in_its_order(store, cpu, tiny):
+    records = Sweep(store, None, cpu)([tiny(seed=1), tiny(seed=2)])
+    runs = [tiny(seed=2), tiny(), tiny(seed=1)]
+    late = Sweep(store, None, cpu, until=time.monotonic() - 1)
+    assert late(runs) == [records[1], records[0]]
+    assert late.reused == {tiny(seed=1), tiny(seed=2)}
+
+
+def stopping_after(epochs, monkeypatch):
+    """The clock of trainings stands until so many epochs are trained here, and then is past 10."""
+    count, epoch = [0], training.Trainer.epoch
+
+    def counted(self, tick=lambda count: None):
+        epoch(self, tick)
+        count[0] += 1
+
+    monkeypatch.setattr(training.Trainer, "epoch", counted)
+    monkeypatch.setattr(time, "monotonic", lambda: 11.0 if count[0] >= epochs else 0.0)
+    return 10.0
+
+
+def test_a_run_in_training_stops_at_the_end_of_its_epoch_and_resumes(
+    store, cpu, tiny, tmp_path, monkeypatch
+):
+    run = tiny(epochs=4)
+    with monkeypatch.context() as clock:
+        until = stopping_after(3, clock)
+        assert Sweep(store, None, cpu, until=until)([run, tiny(seed=1)]) == []
+    assert (store.folder(run) / CHECKPOINT).exists()
+    assert not (store.folder(tiny(seed=1)) / CHECKPOINT).exists()
+    ticks = []
+    record = running.train(run, store, None, cpu, ticks.append)
+    assert ticks == [3 * 64, 32, 32]
+    whole = Store(tmp_path / "whole")
+    assert running.train(run, whole, None, cpu).metrics == record.metrics
+    assert same(store.weights(run), whole.weights(run))
+
+
+def test_a_run_whose_last_epoch_ends_after_the_moment_is_finished(store, cpu, tiny, monkeypatch):
+    until = stopping_after(2, monkeypatch)
+    (record,) = Sweep(store, None, cpu, until=until)([tiny(epochs=2), tiny(seed=1)])
+    assert record.run == tiny(epochs=2)
+
+
+def test_who_waits_for_the_run_of_another_process_waits_until_the_moment(store, cpu, tiny):
+    with store.lock(tiny()):  # of another object: as good as of another process
+        start = time.monotonic()
+        assert running.train(tiny(), store, None, cpu, until=start + 0.2) is None
+        assert time.monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_workers_stop_in_time_too(store, cpu, tiny, tiny_student):
+    sweeping = Sweep(store, None, cpu, workers=2)
+    sweeping([tiny(seed=8), tiny(seed=9)])  # both workers have started
+    runs = [tiny(seed=seed, epochs=100_000) for seed in range(3)]
+    child = tiny_student(uses={"teacher": runs[0]})
+    sweeping.until = time.monotonic() + 8
+    assert [record.run for record in sweeping([*runs, child, tiny(seed=9)])] == [tiny(seed=9)]
+    assert time.monotonic() - sweeping.until < 60
+    stopped = [(store.folder(run) / CHECKPOINT).exists() for run in [*runs, child]]
+    assert stopped == [True, True, False, False]
+    sweeping.until = None
+    (record,) = sweeping([tiny(seed=10)])  # the workers are still there
+    assert record.run == tiny(seed=10)
+
+
 def test_a_run_whose_teacher_is_missing_is_not_trained(store, cpu, tiny_student):
     with pytest.raises(FileNotFoundError):
         running.train(tiny_student(), store, None, cpu)
@@ -233,28 +312,19 @@ def test_a_frontend_restores_what_the_classifier_sees(precision):
     execution = Execution("cpu", precision)
     images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
     torch.manual_seed(0)
-    parents = {"frontend": build("espcn", 0.25).eval()}
-    degradation = running.make_degradation(
-        {"name": "lowres", "factor": 4, "up": "none"}, parents, execution
-    )
-    seen = degradation(images)
+    frontend = build("espcn", 0.25).eval()
+    small = degrade.build({"name": "lowres", "factor": 4, "up": "none"})
+    seen = restored(small, frontend, execution)(images)
     assert seen.shape == images.shape
     assert seen.dtype == torch.uint8
     torch.manual_seed(1)
-    other = running.make_degradation(
-        {"name": "lowres", "up": "none"}, {"frontend": build("espcn", 0.25).eval()}, execution
-    )
+    other = restored(small, build("espcn", 0.25).eval(), execution)
     assert not torch.equal(other(images), seen)
 
 
-def test_without_a_frontend_the_degradation_is_all():
-    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
-    assert (
-        running.make_degradation({"name": "none"}, {"teacher": build("espcn", 0.25)}, Execution())(
-            images
-        )
-        is images
-    )
+def test_without_a_frontend_the_degradation_is_all(cpu):
+    degradation = degrade.build({"name": "none"})
+    assert restored(degradation, None, cpu) is degradation
 
 
 def test_costs_are_those_of_the_convolutions():

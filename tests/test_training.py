@@ -164,7 +164,7 @@ def test_a_run_that_only_tests_degrades_no_training_images(tiny, cpu):
 def test_evaluation_by_brute_force(tiny, cpu):
     trainer, split = make_trainer(tiny(degrade={"name": "lowres"}), cpu), make_split(50)
     trainer.epoch()  # leaves the method in train mode
-    metrics = evaluate(trainer.method, split, trainer.degradations[0], cpu, batch_size=7)
+    metrics = evaluate(trainer.method, split, trainer.degradations[0], cpu, ("test", 0), 7)
     network, hits, best_five, losses = trainer.method.network.eval(), 0, 0, 0.0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
         log_p = (
@@ -182,7 +182,8 @@ def test_scores_do_not_depend_on_the_batch_size(tiny, cpu):
     trainer, split = make_trainer(tiny(), cpu), make_split(50)
     trainer.epoch()
     one, other = (
-        evaluate(trainer.method, split, trainer.degradations[0], cpu, size) for size in (1, 512)
+        evaluate(trainer.method, split, trainer.degradations[0], cpu, ("test", 0), size)
+        for size in (1, 512)
     )
     # convolutions may sum in another order for other batch sizes
     assert one == pytest.approx(other, rel=1e-5)
@@ -195,10 +196,28 @@ def test_test_images_and_validation_images_have_draws_of_their_own(tiny, cpu, st
         drawn.append(key.draw)
         return images
 
-    prepared = running.prepare(tiny(holdout=32, epochs=0), store, None, cpu)
+    prepared = running.prepare(tiny(seed=3, holdout=32, epochs=0), store, None, cpu)
     prepared = dataclasses.replace(prepared, degradation=seen, others={"other": seen})
     running.evaluate(prepared)
-    assert drawn == [("test",), ("validation",), ("test",)]
+    assert drawn == [("test", 3), ("validation", 3), ("test", 3)]
+
+
+def test_every_seed_has_its_own_test_noise_and_runs_of_one_seed_share_it(tiny, cpu, store):
+    """Two networks of one seed are compared on the same noisy images."""
+
+    def noisy(**fields):
+        run = tiny(epochs=0, degrade={"name": "noise", "noise": "gaussian", "sigma": 40}, **fields)
+        prepared, seen = running.prepare(run, store, None, cpu), []
+        degradation = prepared.degradation
+        spy = lambda images, key: seen.append(degradation(images, key)) or seen[-1]  # noqa: E731
+        # the same images for all seeds: what differs is noise
+        test = datasets.load("synthdigits").split(test_size=32)[2]
+        running.evaluate(dataclasses.replace(prepared, degradation=spy, test=test))
+        return seen[0]
+
+    first = noisy()
+    assert torch.equal(first, noisy(network="alexnet", width=0.125))
+    assert bool((first != noisy(seed=1)).flatten(1).any(1).all())
 
 
 # Resume

@@ -42,6 +42,24 @@ def toy():
 
 
 @pytest.fixture
+def classes():
+    """100 training and 20 test images of unequal classes: half are 0, a third are 1, the others 2;
+    every image's pixels are its own number."""
+
+    def part(count):
+        number = torch.arange(count)
+        images = number.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).contiguous()
+        return Split(images, torch.tensor([0, 1, 0, 1, 0, 2])[number % 6])
+
+    return Dataset("classes", part(100), part(20), ("zero", "one", "two"))
+
+
+def numbers(part):
+    """Which images of `classes` or `toy` a split has, in its order."""
+    return part.images[:, 0, 0, 0].tolist()
+
+
+@pytest.fixture
 def server(tmp_path):
     """Serves a folder on the loopback address. Returns the folder and its address."""
 
@@ -109,15 +127,71 @@ def test_images_keep_their_labels(toy):
         assert torch.equal(part.images[:, 0, 0, 0].long(), part.labels)
 
 
-def test_the_split_depends_on_nothing_but_the_sizes(toy):
+def test_the_split_depends_on_nothing_but_sizes_and_seed(toy):
     torch.manual_seed(1)
-    _, validation, test = toy.split(50, 30, 10)
+    parts = toy.split(50, 30, 10, seed=4)
     torch.manual_seed(2)
-    train, again, more = toy.split(10, 30, 15)
-    assert torch.equal(validation.labels, again.labels)
-    assert torch.equal(test.labels, more.labels[:10])
-    assert torch.equal(train.labels, toy.split(50, 30)[0].labels[:10])
-    assert validation.labels[:4].tolist() == [44, 19, 93, 90]  # the same on every machine
+    again = toy.split(50, 30, 10, seed=4)
+    assert [numbers(part) for part in parts] == [numbers(part) for part in again]
+    assert parts[1].labels[:4].tolist() == [44, 19, 93, 90]  # the same on every machine
+
+
+def test_a_larger_subset_of_one_seed_has_all_images_of_a_smaller_one(classes):
+    train, _, test = classes.split(40, 30, 12, seed=1)
+    for size in (1, 5, 17, 39):
+        assert numbers(classes.split(size, 30, seed=1)[0]) == numbers(train)[:size]
+    for size in (1, 5, 11):
+        assert numbers(classes.split(40, 30, size, seed=1)[2]) == numbers(test)[:size]
+
+
+def test_seeds_draw_other_training_and_test_images_and_hold_out_the_same(classes):
+    parts = [classes.split(20, 30, 10, seed) for seed in range(8)]
+    for drawn in ([part[0] for part in parts], [part[2] for part in parts]):
+        assert len({frozenset(numbers(part)) for part in drawn}) == 8
+    # also where no other size is asked for
+    held = {
+        tuple(numbers(classes.split(size, 30, seed=seed)[1])) for size in (0, 9) for seed in (0, 5)
+    }
+    assert held == {tuple(numbers(parts[0][1]))}
+
+
+def test_no_seed_ever_trains_on_the_holdout(classes):
+    held = set(numbers(classes.split(holdout=30)[1]))
+    for seed in range(20):
+        for size in (1, 20, 70):
+            train = numbers(classes.split(size, 30, seed=seed)[0])
+            assert len(set(train)) == size
+            assert held.isdisjoint(train)
+
+
+def test_every_seed_may_draw_every_image(classes):
+    """In 200 draws of ten of seventy images, none is left out (by chance: one in 10^13 each)."""
+    drawn = [numbers(classes.split(10, 30, seed=seed)[0]) for seed in range(200)]
+    assert len(set().union(*drawn)) == 70
+
+
+@pytest.mark.parametrize("size", [4, 10, 23, 50])
+def test_a_subset_has_of_each_class_its_share(classes, size):
+    """Of each class as many as its share of the images, to one image more or less."""
+    rest = classes.split(holdout=30)[0].labels.bincount() / 70
+    all_tests = classes.test.labels.bincount() / 20
+    for seed in range(5):
+        train, _, test = classes.split(size, 30, min(size, 15), seed)
+        for part, shares in ((train, rest), (test, all_tests)):
+            counts = part.labels.bincount(minlength=3)
+            assert (counts - shares * len(part)).abs().max() <= 1
+
+
+def test_images_with_boxes_are_drawn_with_equal_chances(toy):
+    boxes = toy.train.labels.view(-1, 1, 1).expand(-1, 2, 6).float()
+    data = Dataset("boxes", Split(toy.train.images, boxes), toy.test, ("one",))
+    drawn = [numbers(data.split(10, 30, seed=seed)[0]) for seed in range(200)]
+    assert len(set().union(*drawn)) == 70
+    assert all(len(set(one)) == 10 for one in drawn)
+
+
+def test_all_test_images_keep_their_order_for_every_seed(toy):
+    assert numbers(toy.split(10, seed=3)[2]) == list(range(20))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +214,20 @@ def test_mean_and_std_are_those_of_all_training_pixels(toy):
     pixels = toy.train.images.double() / 255
     assert toy.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist())
     assert toy.std == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist())
+
+
+def test_a_fingerprint_changes_with_any_pixel_or_label(toy):
+    def changed(part, values):
+        splits = {"train": toy.train, "test": toy.test}
+        own = {name: getattr(splits[part], name).clone() for name in ("images", "labels")}
+        own[values].view(-1)[-1] += 1
+        return Dataset("toy", **{**splits, part: Split(**own)}, classes=toy.classes)
+
+    others = [changed(p, v).fingerprint for p in ("train", "test") for v in ("images", "labels")]
+    swapped = Dataset("toy", toy.test, toy.train, toy.classes).fingerprint
+    assert len({toy.fingerprint, swapped, *others}) == 6
+    assert Dataset("name", toy.train, toy.test, ("a", "b")).fingerprint == toy.fingerprint
+    assert len(toy.fingerprint) == 16
 
 
 def test_moving_to_the_device_it_is_on_copies_nothing(toy):

@@ -91,6 +91,5 @@ PROFILES = {
         },
         module=PAPER_MODULE,
         few=PAPER_MODULE.but(**TEN, epochs=1000),
-        severities=(1, 2, 3, 4, 5),
     ),
 }

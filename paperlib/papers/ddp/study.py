@@ -163,9 +163,12 @@ class Study(BaseStudy[Settings]):
         return cells
 
     def drifts(self) -> RunCells:
-        """Cells "<corruption>", of the first network."""
-        network, names = self.settings.networks[0], seen(self.dataset)
-        return {name: [self.drift(network, seed, name) for seed in self.few] for name in names}
+        """Cells "<network>/drift/<corruption>" of the first network."""
+        network = self.settings.networks[0]
+        return {
+            f"{network}/drift/{name}": [self.drift(network, seed, name) for seed in self.seeds]
+            for name in seen(self.dataset)
+        }
 
     def ablations(self) -> RunCells:
         """Cells "<network>/<option=value>/..." and "<network>/own/..." of the first network."""
@@ -231,7 +234,7 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
         "jpeg": runs.jpegs(),
         "drift": runs.drifts(),
         "ablations": runs.ablations(),
-        "retest": runs.retests(),
+        "retest": runs.retests() if settings.checked else {},
         "setting": runs.setting() if settings.checked else {},
         "scale": runs.scale(),
     }

@@ -28,7 +28,7 @@ TEN = {"train_size": 10, "batch_size": 10, "test_size": 8}  # images of the extr
 
 SMOKE = Recipe(train_size=256, test_size=64, epochs=1, batch_size=64, schedule="onecycle")
 SMOKE_MODULE = SMOKE.but(**FDM, train_size=64, lr=3e-3)
-DEMO = Recipe(train_size=10_000, test_size=1000, epochs=4, batch_size=64, schedule="onecycle")
+DEMO = Recipe(train_size=4000, test_size=500, epochs=4, batch_size=64, schedule="onecycle")
 DEMO_MODULE = DEMO.but(**FDM, train_size=1000, batch_size=16, lr=3e-3)
 # Test noise, like all that a seed draws, is in the spread over seeds; the chapter has its share.
 CPU = Recipe(width=0.25, train_size=20_000, test_size=2000, epochs=12, schedule="onecycle")
@@ -59,7 +59,8 @@ PROFILES = {
             "vgg16": DEMO.but(width=0.125, lr=0.02, options={"dropout": 0.1}),
         },
         module=DEMO_MODULE,
-        few=DEMO_MODULE.but(**TEN, epochs=600),
+        # two scenes have as many pixels as eighteen digits
+        few=DEMO_MODULE.but(**{**TEN, "batch_size": 2}, epochs=60),
         drift_images=250,
     ),
     "cpu": Settings(

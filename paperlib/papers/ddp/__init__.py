@@ -8,7 +8,7 @@ PAPER = Paper(
     venue="CVPR 2020",
     source="abstract",
     idea="a module that undoes the drift of features, learned without labels, in a frozen network",
-    profile="demo",
+    profile="cpu",
     datasets=("cifar10",),
 )
 METHODS = {"ddp": "paperlib.papers.ddp.method:DDP", "drift": "paperlib.papers.ddp.drift:Drift"}

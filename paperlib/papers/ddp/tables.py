@@ -1,78 +1,86 @@
 """The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
 
-from collections.abc import Iterator, Mapping
-from statistics import fmean
+from collections.abc import Mapping
+from math import sqrt
 
-from paperlib.common_corruptions import SUMMARIES, metric, seen, with_summaries
+from paperlib.common_corruptions import SUMMARIES, seen
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Items, Score, Scores
+from paperlib.evidence.scale import Curve, curves
+from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
+from paperlib.papers.ddp.numbers import MEAN, drifts, gains, measured_on, scores, spreads
 from paperlib.papers.ddp.profiles import Settings
-from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVERITY, VARIANTS
-from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, gain_text, metric_rows
+from paperlib.papers.ddp.study import CLAIMED, NAMES, QUALITIES, SEVEREST, VARIANTS
+from paperlib.report import (
+    NOTHING,
+    Gap,
+    Table,
+    Tables,
+    claims_table,
+    gain_text,
+    metric_rows,
+    scale_table,
+    setting_table,
+)
 
-MODELS = {
+MODELS = {  # one module for all corruptions, and the network without it
     "frozen": "frozen",
-    "blind": "+DDP, all corruptions",
+    "blind": "+DDP, {images} images from here",
     "ten": "+DDP, 10 images elsewhere",
-    "ten-own": "+DDP, 10 images from here",
+    "ten-long": "+DDP, 10 images elsewhere, 5 times the steps",
+}
+FAMILIES = {  # modules for each condition
+    "condition": "10 images elsewhere",
+    "own": "10 images from here",
+    **{name: f"10 images elsewhere, {name}" for name in VARIANTS},
 }
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    modules = f"modules {settings.images(settings.module)}"
     images = f"{settings.images()} training images"
-    return settings.caption([images, modules, *settings.width_text(NAMES)])
+    return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
-def scores(dataset: str, items: Items) -> Scores:
-    """All numbers, the summaries of those tested under all corruptions, and further rows.
-
-    "q25" to "q7": top-1 by JPEG quality. "drift_left_share": the squared distance to the clean
-    features behind a module over that without. Cell "<network>/condition": each module for one
-    corruption under its own, named as the frozen network's metrics; "condition": their mean.
-    """
-    found = with_summaries(Scores.of(*items.values()), "frozen", dataset)
-    return found.plus([*_qualities(found), *_drift_left(found), *_conditions(dataset, found)])
-
-
-def _qualities(found: Scores) -> Iterator[Score]:
-    for cell in (cell for cell in found.cells if "/jpeg/" in cell):
-        for severity, quality in QUALITIES.items():
-            for seed, value in found.values(cell, f"top1@jpeg_compression-{severity}").items():
-                yield Score(cell, seed, f"q{quality}", value)
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
+    gaps = {}
+    for claim in filter(lambda claim: claim.headline, read_claims("ddp")):
+        network = _instead(settings).get(claim.network, claim.network)
+        severity = CLAIMED.get(network, SEVEREST)
+        label = f"{NAMES[network]}: clean images above corruptions of severity {severity}"
+        above, below = (claim.cell(cell, network) for cell in (claim.room, claim.worse))
+        gaps[label] = Gap(above, below, claim.points or 0.0, MEAN)
+    networks = {f"{NAMES[name]}, clean images": name for name in settings.networks}
+    return setting_table(found, networks, gaps)
 
 
-def _drift_left(found: Scores) -> Iterator[Score]:
-    for cell in found.cells:
-        without = found.values(cell, "drift")
-        for seed, left in found.values(cell, "drift_left").items():
-            if without[seed]:  # clean images do not drift
-                yield Score(cell, seed, "drift_left_share", left / without[seed])
+def noise(settings: Settings, dataset: str, found: Scores) -> Table:
+    """How much of the spread over seeds is that of test images and draws."""
+    rows = [
+        (label, f"{sqrt(seeds):.2f}", f"{sqrt(test):.2f}", f"{100 * test / seeds:.0f} %")
+        for label, (seeds, test) in spreads(settings.networks[0], dataset, found).items()
+        if seeds
+    ]
+    recipe = settings.recipes[settings.networks[0]]
+    images = f"{recipe.test_size:,}" if recipe.test_size else "all"
+    title = f"Spread of gains at severity {SEVEREST} (standard deviation, points), {dataset}"
+    headers = ("gain", "over seeds", f"of {images} test images and their draws alone", "share")
+    return Table(title, headers, rows)
 
 
-def _conditions(dataset: str, found: Scores) -> Iterator[Score]:
-    names = [metric(dataset, corruption, SEVERITY) for corruption in seen(dataset)]
-    for network in NAMES:
-        frozen, modules = f"{network}/frozen", f"{network}/condition"
-        without = [found.values(frozen, name) for name in names]
-        behind = [found.values(f"{modules}/{corruption}") for corruption in seen(dataset)]
-        for name, values in zip(names, behind, strict=True):
-            yield from (Score(modules, seed, name, value) for seed, value in values.items())
-        for cell, tested in ((frozen, without), (modules, behind)):
-            for seed in sorted(set.intersection(*map(set, tested))):
-                yield Score(cell, seed, "condition", fmean(values[seed] for values in tested))
-
-
-def printed() -> Table:
-    """What is printed of DDP elsewhere: the row of SFD's poster."""
-    columns = ("network", "model", *SUMMARIES)
-    rows = [tuple(row[name] for name in columns) for row in read_csv("ddp", "poster")]
-    title = "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE"
-    return Table(title, ("", "", *SUMMARIES.values()), rows)
+def drift(settings: Settings, dataset: str, found: Scores) -> Table:
+    """The observation behind the prior, in numbers, by corruption: means over seeds."""
+    network = settings.networks[0]
+    rows = [
+        (name, *(f"{means[metric]:.2f}" for metric in DRIFT))
+        for name, means in drifts(network, dataset, found).items()
+    ]
+    what = f"{NAMES[network]}, {dataset}, means over seeds"
+    title = f"Drift of early features at severity {SEVEREST}: {what}"
+    return Table(title, ("corruption", *DRIFT.values()), rows)
 
 
 DRIFT = {  # metrics of `drift`, and what the table calls them
@@ -86,30 +94,68 @@ DRIFT = {  # metrics of `drift`, and what the table calls them
 }
 
 
-def drift(settings: Settings, dataset: str, found: Scores) -> Table:
-    """The observation behind the prior, in numbers, by corruption: means over seeds."""
-    rows = [
-        (name, *(f"{means[metric]:.2f}" for metric in DRIFT))
-        for name, means in drifts(dataset, found).items()
-    ]
-    what = f"{NAMES[settings.networks[0]]}, {dataset}, means over seeds"
-    title = f"Drift of early features at severity {SEVERITY}: {what}"
-    return Table(title, ("corruption", *DRIFT.values()), rows)
+def main(settings: Settings, dataset: str, found: Scores) -> Tables:
+    """Accuracy without and with a module for each condition, and the gain, a table per network.
+
+    Bold: the interval excludes 0.
+    """
+    tables = Tables()
+    for network in settings.networks:
+        rows: list[tuple[str, ...]] = []
+        for name in (*seen(dataset), MEAN):
+            row = []
+            for severity in settings.severities:
+                cells = [f"{network}/{part}-{severity}" for part in ("frozen", "condition")]
+                row += [_mean(found.estimate(cell, name)) for cell in cells]
+                row.append(gain_text(found.gain(cells[1], cells[0], name)))
+            left = found.estimate(f"{network}/condition/{name}-{SEVEREST}", "drift_left_share")
+            label = "**mean**" if name == MEAN else name
+            rows.append((label, *row, f"{left.mean:.2f}" if left else NOTHING))
+        heads = [
+            f"severity {severity}: {part}"
+            for severity in settings.severities
+            for part in ("frozen", "+DDP", "gain")
+        ]
+        title = f"A module for each condition, {NAMES[network]}, {dataset}: top-1 (%)"
+        headers = ("corruption", *heads, f"drift left at {SEVEREST}")
+        tables.append(Table(f"{title}, {describe(settings)}", headers, rows))
+    return tables
 
 
-def drifts(dataset: str, found: Scores) -> dict[str, dict[str, float]]:
-    """Corruption -> metrics of `drift`, means over seeds."""
-    return {
-        name: {metric: fmean(found.values(name, metric).values()) for metric in found.metrics(name)}
-        for name in seen(dataset)
-        if name in found.cells
-    }
+def _mean(estimate: Estimate | None) -> str:
+    return NOTHING if estimate is None else f"{estimate.mean:.1f}"
 
 
-def main(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Accuracy and mCE of the frozen networks, and of the modules that serve all corruptions."""
+def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What the sources leave open: modules for each condition, gain and difference to the default.
+
+    The mean over the seen corruptions at the severest.
+    """
+    network = settings.networks[0]
+    default, frozen = f"{network}/condition-{SEVEREST}", f"{network}/frozen-{SEVEREST}"
+    rows = []
+    for name, label in FAMILIES.items():
+        cell = f"{network}/{name}-{SEVEREST}"
+        change = "" if cell == default else gain_text(found.gain(cell, default, MEAN))
+        rows.append((label, gain_text(found.gain(cell, frozen, MEAN)), change))
+    what = f"mean over 15 corruptions at severity {SEVEREST}, {NAMES[network]}, {dataset}"
+    headers = ("modules", "gain over the frozen network", "difference to the default")
+    return Table(f"Gain by what the sources leave open (points): {what}", headers, rows)
+
+
+def printed() -> Table:
+    """What is printed of DDP elsewhere: the row of SFD's poster."""
+    columns = ("network", "model", *SUMMARIES)
+    rows = [tuple(row[name] for name in columns) for row in read_csv("ddp", "poster")]
+    title = "Printed in SFD's poster: ImageNet-C, top-1 (%) and mCE"
+    return Table(title, ("", "", *SUMMARIES.values()), rows)
+
+
+def blind(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Accuracy and mCE of the frozen networks, and of modules that serve all corruptions."""
+    images = settings.images(settings.module)
     cells = {
-        f"{NAMES[network]}, {label}": f"{network}/{model}"
+        f"{NAMES[network]}, {label.format(images=images)}": f"{network}/{model}"
         for network in settings.networks
         for model, label in MODELS.items()
     }
@@ -118,49 +164,24 @@ def main(settings: Settings, dataset: str, found: Scores) -> Table:
     return Table(title, ("", *SUMMARIES.values()), metric_rows(found, cells, SUMMARIES))
 
 
-def single_gains(network: str, dataset: str, found: Scores) -> dict[str, Estimate]:
-    """Corruption -> gain of its own module over the frozen network, at the conditions' severity."""
-    names = {metric(dataset, corruption, SEVERITY): corruption for corruption in seen(dataset)}
-    gains = found.gains(f"{network}/condition", f"{network}/frozen", names)
-    return {names[name]: gain for name, gain in gains.items()}
-
-
-def summary_gains(network: str, model: str, dataset: str, found: Scores) -> dict[str, Estimate]:
-    """Corruption -> gain of one module for all over the frozen network, mean over severities."""
-    return found.gains(f"{network}/{model}", f"{network}/frozen", (*seen(dataset), *EXTRA))
-
-
-def gains(settings: Settings, dataset: str, found: Scores) -> Tables:
-    """Gain over the frozen network by corruption, one table per network.
-
-    Bold: the interval excludes 0. A column of what the profile does not train is left out.
-    """
-    tables = Tables()
-    alone = f"a module for it, severity {SEVERITY}"
-    for network in settings.networks:
-        by_model = {
-            alone: single_gains(network, dataset, found),
-            "one for all": summary_gains(network, "blind", dataset, found),
-            "one for all, 10 images": summary_gains(network, "ten", dataset, found),
-        }
-        columns = {f"{alone}: drift left": _drift_left_texts(network, dataset, found)}
-        for header, own in by_model.items():
-            columns[header] = {name: gain_text(gain) for name, gain in own.items()}
-        columns = {header: column for header, column in columns.items() if column}
-        rows = [
-            (name, *(column.get(name, NOTHING) for column in columns.values()))
-            for name in (*seen(dataset), *EXTRA)
-        ]
-        title = f"Gain over the frozen {NAMES[network]} (points), {dataset}"
-        tables.append(Table(title, ("corruption", *columns), rows))
-    return tables
-
-
-def _drift_left_texts(network: str, dataset: str, found: Scores) -> dict[str, str]:
-    """Corruption -> how much of the drift its own module leaves."""
-    cells = {name: f"{network}/condition/{name}" for name in seen(dataset)}
-    shares = {name: found.estimate(cell, "drift_left_share") for name, cell in cells.items()}
-    return {name: f"{share.mean:.2f}" for name, share in shares.items() if share}
+def blind_gains(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What the kinds of modules gain, by corruption at the severest, of the first network."""
+    network = settings.networks[0]
+    columns = {
+        "a module for it": gains(network, "condition", SEVEREST, dataset, found),
+        f"one for all, {settings.images(settings.module)} images": gains(
+            network, "blind", SEVEREST, dataset, found
+        ),
+        "one for all, 10 images": gains(network, "ten", SEVEREST, dataset, found),
+    }
+    rows = [
+        (name, *(gain_text(own.get(name)) for own in columns.values())) for name in seen(dataset)
+    ]
+    unseen = (found.gain(f"{network}/{m}", f"{network}/frozen", "unseen") for m in ("blind", "ten"))
+    label = f"mean of {len(EXTRA)} unseen ones, all severities"
+    rows.append((label, NOTHING, *map(gain_text, unseen)))
+    title = f"Gain over the frozen {NAMES[network]} at severity {SEVEREST} (points), {dataset}"
+    return Table(title, ("corruption", *columns), rows)
 
 
 def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -170,49 +191,57 @@ def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
         (f"ImageNet, printed: {row['network']}, {row['model']}", *(row[q] for q in qualities))
         for row in read_csv("ddp", "jpeg")
     ]
-    ours = {
-        f"{dataset}: {NAMES[network]}, {model}": f"{network}/jpeg/{model}"
-        for network in settings.networks
-        for model in ("frozen", "ddp")
-    }
+    network = settings.networks[0]
+    cells = {name: f"{network}/jpeg/{name}" for name in ("frozen", "ddp")}
+    ours = {f"{dataset}: {NAMES[network]}, {name}": cell for name, cell in cells.items()}
     rows += metric_rows(found, ours, qualities)
+    gained = found.gains(cells["ddp"], cells["frozen"], qualities)
+    rows.append((f"{dataset}: gain", *(gain_text(gained.get(quality)) for quality in qualities)))
     title = "JPEG compression: top-1 (%) by quality"
     return Table(title, ("", *map(str, QUALITIES.values())), rows)
 
 
-def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
-    """What the sources leave open, compared once with the default."""
-    network = settings.networks[0]
-    pairs = {name: (f"{network}/blind/{name}", f"{network}/blind") for name in VARIANTS}
-    rows = gain_rows(found, pairs, ("hq", "seen", "unseen"))
-    what = f"difference to the default (points), {NAMES[network]}, {dataset}"
-    title = f"What the sources leave open: {what}"
-    return Table(title, ("variant", "HQ", "seen", "unseen"), rows)
+def _instead(settings: Settings) -> dict[str, str]:
+    """The first network stands in for ResNet-50 where a profile has none."""
+    return {} if "resnet50" in settings.networks else {"resnet50": settings.networks[0]}
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
-
-    In a profile without ResNet-50, the first network stands in for it.
-    """
-    networks, found = settings.networks, scores(dataset, items)
-    stand_ins = {} if "resnet50" in networks else {"resnet50": networks[0]}
-    paper_setting = settings.profile == "paper"
-    return judge_claims(read_claims("ddp"), found, dataset, paper_setting, "imagenet", stand_ins)
+    """All claims. They are about ImageNet-C; on anything else sizes are not compared."""
+    return judge_claims(
+        read_claims("ddp"),
+        scores(dataset, items),
+        dataset,
+        settings,
+        about="imagenet",
+        stands_for=_instead(settings),
+        cells=measured_on(settings, dataset),
+    )
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
-    found = verdicts(settings, dataset, items)
-    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
+    return claims_table(verdicts(settings, dataset, items), names=NAMES)
+
+
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of images that the frozen network has learned."""
+    recipe = settings.recipes[settings.networks[0]]
+    images = {1.0: recipe.train_size}
+    images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
+    return curves(verdicts(settings, dataset, items), scores(dataset, items), images)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `ddp.study` returned."""
-    out = [printed()]
+    out: list[Table] = []
     for dataset, items in studies.items():
         found = scores(dataset, items)
-        out += [part(settings, dataset, found) for part in (drift, main)]
-        out += gains(settings, dataset, found)
-        out += [part(settings, dataset, found) for part in (jpeg, ablations)]
+        if settings.checked:
+            out += [part(settings, dataset, found) for part in (setting, noise)]
+        out.append(drift(settings, dataset, found))
+        out += main(settings, dataset, found)
+        out += [ablations(settings, dataset, found), printed()]
+        out += [part(settings, dataset, found) for part in (blind, blind_gains, jpeg)]
+        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

@@ -1,9 +1,11 @@
 """The runs behind SFD's tables and figures, and behind what poster and code leave open."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from paperlib.common_corruptions import seen, severity_table, tested_on, trained_on
+from paperlib.common_corruptions import seen, severity_table, trained_on
+from paperlib.degrade.tables import EXTRA
 from paperlib.papers.sfd.profiles import PROFILES as PROFILES
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.runs import Plain, Run
@@ -38,6 +40,12 @@ VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "uncertainty=channel": {"uncertainty": "channel"},
 }
 SEVERITIES = (1, 3, 5)  # of the poster's histograms
+CLAIMED = (
+    "vanilla",
+    "ce",
+    "wo-uem",
+    "sfd",
+)  # in headline claims, and the fair baseline: more seeds
 SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
 
 
@@ -49,8 +57,20 @@ class Study(BaseStudy[Settings]):
     def vanilla(self, network: str, seed: int, holdout: int = 0) -> Run:
         """Trained on clean images: the baseline, and where all others start."""
         # not tested under corruptions where a hyper-parameter is tuned
-        evaluate = () if holdout else tested_on(self.dataset)
+        evaluate = () if holdout else self.tested_on()
         return self.run(network, seed, evaluate=evaluate, holdout=holdout)
+
+    def tested_on(self) -> tuple[dict[str, Any], ...]:
+        """Clean images, and all 19 corruptions at the severities of the setting."""
+        names = ",".join((*seen(self.dataset), *EXTRA))
+        severities = ",".join(map(str, self.settings.severities))
+        table = severity_table(self.dataset)
+        return {"name": "none"}, {
+            "name": "corruption",
+            "corruption": names,
+            "severity": severities,
+            "table": table,
+        }
 
     def model(
         self,
@@ -83,7 +103,10 @@ class Study(BaseStudy[Settings]):
             case "qualnet":
                 decoder = self.run("invertible", seed, self.settings.decoder, holdout=holdout)
                 method, uses = "qualnet", {"init": vanilla, "decoder": decoder}
-        recipe, options = recipe.but(width=vanilla.width), {**SFD.get(name, {}), **(options or {})}
+        own = {**SFD.get(name, {})}
+        if name in self.settings.weights:
+            own["lambda_"] = self.settings.weights[name]
+        recipe, options = recipe.but(width=vanilla.width), {**own, **(options or {})}
         return self.run(network, seed, recipe, method, options, uses=uses, **conditions)
 
     def features(self, seed: int, name: str, severity: int, **options: Plain) -> Run:
@@ -106,32 +129,82 @@ class Study(BaseStudy[Settings]):
     def main(self) -> RunCells:
         """Cells "<network>/<model>"."""
         return {
-            f"{network}/{name}": [self.model(network, seed, name) for seed in self.seeds]
+            f"{network}/{name}": [
+                self.model(network, seed, name)
+                for seed in (self.seeds if name in CLAIMED else self.few)
+            ]
             for network in self.settings.networks
             for name in MODELS
         }
 
     def lambdas(self) -> RunCells:
-        """Cells "<model>/<lambda>", judged on held-out training images; one seed."""
+        """Cells "<model>/<lambda>", judged on held-out training images."""
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
-            f"{name}/{value:g}": [self.model(network, 0, name, {"lambda_": value}, holdout)]
+            f"{name}/{value:g}": [
+                self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
+            ]
             for name in ("wo-uem", "sfd")
             for value in LAMBDAS
         }
+
+    def scale(self) -> RunCells:
+        """Cells "scale/<factor>/<network>/<model>": headline claims with other numbers of images.
+
+        Empty where the profile has no scales.
+        """
+        network = self.settings.networks[0]
+        return {
+            f"scale/{factor:g}/{network}/{name}": [
+                Study(self.settings.scaled(factor), self.dataset).model(network, seed, name)
+                for seed in self.few
+            ]
+            for factor in self.settings.scales
+            for name in CLAIMED
+        }
+
+    def setting(self) -> RunCells:
+        """Cells "setting/<network>/<times>" and "setting/<network> ce/<times>", on held-out images.
+
+        The clean-trained network and the adapted one without distillation, by their recipes and
+        with twice the epochs. Empty where the profile does not check it.
+        """
+        if not self.settings.checked:
+            return {}
+        cells: RunCells = {}
+        for network in self.settings.networks:
+            for times in (1, 2):
+                clean, both = self._longer(network, clean=times), self._longer(network, both=times)
+                holdout = self.settings.holdout
+                cells[f"setting/{network}/{times}"] = [
+                    clean.vanilla(network, seed, holdout) for seed in self.few
+                ]
+                cells[f"setting/{network} ce/{times}"] = [
+                    both.model(network, seed, "ce", holdout=holdout) for seed in self.few
+                ]
+        return cells
+
+    def _longer(self, network: str, clean: int = 1, both: int = 1) -> "Study":
+        """The same study with times the epochs, of the clean or the adapted training."""
+        settings = self.settings
+        recipe, adapted = settings.recipes[network], settings.adapted
+        recipes = {**settings.recipes, network: recipe.but(epochs=clean * recipe.epochs)}
+        adapted = adapted.but(epochs=both * adapted.epochs)
+        changed = dataclasses.replace(settings, recipes=recipes, adapted=adapted)
+        return Study(changed, self.dataset)
 
     def ablations(self) -> RunCells:
         """Cells "<network>/sfd/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
-            f"{network}/sfd/{name}": [self.model(network, s, "sfd", own) for s in self.seeds]
+            f"{network}/sfd/{name}": [self.model(network, s, "sfd", own) for s in self.few]
             for name, own in VARIANTS.items()
         }
 
     def pictures(self) -> RunCells:
         """Cells "<model>/<severity>"."""
         return {
-            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.seeds]
+            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.few]
             for name in SHOWN
             for severity in SEVERITIES
         }
@@ -142,14 +215,20 @@ class Study(BaseStudy[Settings]):
         return {name: [self.features(0, name, severity, layer=layer)] for name in SHOWN}
 
 
-def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell."""
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """All that the tables and figures of a data set are made of, by item and cell."""
     runs = Study(settings, dataset)
-    items = {
+    return {
         "main": runs.main(),
         "lambdas": runs.lambdas(),
         "ablations": runs.ablations(),
         "features": runs.pictures(),
         "maps": runs.maps(),
+        "scale": runs.scale(),
+        "setting": runs.setting(),
     }
-    return collect(results, items)
+
+
+def study(settings: Settings, dataset: str, results: Results) -> Collected:
+    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell."""
+    return collect(results, plan(settings, dataset, results))

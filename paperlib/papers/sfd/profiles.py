@@ -21,7 +21,7 @@ class Settings(study.Settings):
         enhancer: of URIE, in front of the frozen classifier.
         decoder: of QualNet's invertible network.
         severities: of the corruptions that everything is tested under.
-        weights: lambda by model, chosen on held-out images; the others have the code's, 0.01.
+        weights: lambda of "sfd" and "wo-uem", each chosen on held-out images; see `weight`.
     """
 
     adapted: Recipe
@@ -31,12 +31,19 @@ class Settings(study.Settings):
     severities: tuple[int, ...] = SEVERITIES
     weights: Mapping[str, float] = field(default_factory=dict)
 
+    def weight(self, model: str) -> float:
+        """A model's lambda: 0 of "ce", SFD's for its variants, and the code's where none is set."""
+        if model == "ce":
+            return 0.0
+        return self.weights.get("wo-uem" if model == "wo-uem" else "sfd", CODE)
+
     def scaled(self, factor: float) -> Self:
         """The same with `factor` times the training images, clean and corrupted."""
         own = {name: getattr(self, name).scaled(factor) for name in ADAPTED}
         return dataclasses.replace(super().scaled(factor), **own)
 
 
+CODE = 0.01  # lambda in the released code
 ADAPTED = ("adapted", "module", "enhancer", "decoder")  # recipes beside those of classifiers
 
 # As in the released code, but for the schedule: there a tenth four times within some 18 epochs of

@@ -27,12 +27,12 @@ MODELS = {
     "sfd-code": "SFD (released code)",
 }
 SFD: dict[str, dict[str, Plain]] = {
-    "ce": {"lambda_": 0.0},
+    "ce": {},
     "wo-uem": {"uncertainty": "none"},
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
-LAMBDAS = (0.001, 0.01, 0.1)
+LAMBDAS = {"wo-uem": (0.1, 1.0, 10.0), "sfd": (0.01, 0.1, 1.0)}  # each has its own
 VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},
@@ -46,7 +46,7 @@ CLAIMED = (
     "wo-uem",
     "sfd",
 )  # in headline claims, and the fair baseline: more seeds
-SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
+SHOWN = ("vanilla", "ddp", "qualnet", "ce", "wo-uem", "sfd")  # in the pictures of features
 
 
 class Study(BaseStudy[Settings]):
@@ -103,9 +103,7 @@ class Study(BaseStudy[Settings]):
             case "qualnet":
                 decoder = self.run("invertible", seed, self.settings.decoder, holdout=holdout)
                 method, uses = "qualnet", {"init": vanilla, "decoder": decoder}
-        own = {**SFD.get(name, {})}
-        if name in self.settings.weights:
-            own["lambda_"] = self.settings.weights[name]
+        own = SFD[name] | {"lambda_": self.settings.weight(name)} if name in SFD else {}
         recipe, options = recipe.but(width=vanilla.width), {**own, **(options or {})}
         return self.run(network, seed, recipe, method, options, uses=uses, **conditions)
 
@@ -144,8 +142,8 @@ class Study(BaseStudy[Settings]):
             f"{name}/{value:g}": [
                 self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
             ]
-            for name in ("wo-uem", "sfd")
-            for value in LAMBDAS
+            for name, values in LAMBDAS.items()
+            for value in values
         }
 
     def scale(self) -> RunCells:

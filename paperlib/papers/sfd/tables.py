@@ -27,7 +27,7 @@ def describe(settings: Settings) -> str:
     return settings.caption([*images, *settings.width_text(NAMES)])
 
 
-def scores(dataset: str, items: Items) -> Scores:
+def scores(settings: Settings, dataset: str, items: Items) -> Scores:
     """All numbers, and the summaries of those tested under all corruptions."""
     return with_summaries(Scores.of(*items.values()), "vanilla", dataset)
 
@@ -93,17 +93,16 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
-    """The weight of the distillation, judged on held-out training images."""
+    """The weight of the distillation, judged on held-out training images; the chosen one is bold."""
     rows = []
-    for value in LAMBDAS:
-        row = [f"{value:g}"]
-        for model in ("wo-uem", "sfd"):
-            held_out = found.estimate(f"{model}/{value:g}", "validation_top1")
-            row.append(f"{held_out.mean:.1f}" if held_out else NOTHING)
-        rows.append(row)
-    what = f"{dataset}, one seed, {settings.holdout:,} images"
-    title = f"Held-out accuracy (%) under seen corruptions by lambda: {what}"
-    return Table(title, ("lambda", "without UEM", "SFD"), rows)
+    for model, values in LAMBDAS.items():
+        for value in values:
+            held_out = text(found.estimate(f"{model}/{value:g}", "validation_top1"))
+            chosen = value == settings.weight(model)
+            rows.append((MODELS[model], f"**{value:g}**" if chosen else f"{value:g}", held_out))
+    what = f"{dataset}, {settings.holdout:,} images"
+    title = f"Held-out accuracy (%) under seen corruptions by λ: {what}"
+    return Table(title, ("", "λ", "held-out top-1 (seeds)"), rows)
 
 
 def costs(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -136,10 +135,12 @@ def costs(settings: Settings, dataset: str, found: Scores) -> Table:
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
 
 
-FEATURES = {  # metrics of `features`, and what the table calls them
+FEATURES = {  # metrics of `features`, and what the tables call them
     "relative_mse": "error of z over its power",
     "at_own": "nearest the own class, %",
     "scatter_ratio": "scatter between over within classes",
+}
+THETA = {
     "theta_mode": "mode of θ",
     "theta_mean": "mean of θ",
     "spearman_live": "rank correlation of θ and error",
@@ -148,37 +149,69 @@ FEATURES = {  # metrics of `features`, and what the table calls them
 
 
 def features(settings: Settings, dataset: str, found: Scores) -> Table:
-    """How far degraded features are from clean ones, and theta, by severity."""
-    cells = {
-        f"{MODELS[name]}, severity {severity}": f"{name}/{severity}"
-        for name in SHOWN
-        for severity in SEVERITIES
-    }
-    title = f"Features under seen corruptions, {dataset}, {describe(settings)}"
+    """How far degraded features are from clean ones, under the severest corruptions."""
+    severest = max(SEVERITIES)
+    cells = {MODELS[name]: f"{name}/{severest}" for name in SHOWN}
+    title = f"Features under seen corruptions of severity {severest}, {dataset}"
     return Table(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
 
 
-def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
+def theta(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What theta is, and whether it fits the error, by severity."""
+    cells = {f"severity {severity}": f"sfd/{severity}" for severity in SEVERITIES}
+    title = f"Does θ fit? SFD under seen corruptions, {dataset}, {describe(settings)}"
+    return Table(title, ("", *THETA.values()), metric_rows(found, cells, THETA))
 
-    The profile's networks stand in for the poster's, in order.
+
+def terms(settings: Settings, dataset: str, items: Items) -> Table:
+    """What the terms of the loss are in the last epoch, and what the distillation does.
+
+    The last column is to be compared with that of cross-entropy alone: a term that does not bring
+    clean and degraded features together is inert.
     """
-    paper_setting, found = settings.profile == "paper", scores(dataset, items)
+    network, found = settings.networks[0], Scores.of(items["features"])
+    rows = []
+    for name in ("ce", "wo-uem", "sfd"):
+        records = items["main"].get(f"{network}/{name}", [])
+        last = [record.history[-1] for record in records if record.history]
+        weight = settings.weight(name)
+        entropy = [one["clean"] + one["degraded"] for one in last]
+        pull = [weight * one["distillation"] for one in last if "distillation" in one]
+        rows.append(
+            (
+                MODELS[name],
+                f"{weight:g}",
+                f"{fmean(entropy):.2f}" if entropy else NOTHING,
+                f"{fmean(pull):+.3f}" if pull else NOTHING,
+                *(text(found.estimate(f"{name}/{s}", "relative_mse")) for s in SEVERITIES),
+            )
+        )
+    errors = (f"error of z over its power, severity {severity}" for severity in SEVERITIES)
+    headers = ("", "λ", "both cross-entropies", "λ × distillation", *errors)
+    return Table(f"Terms of the loss in the last epoch, {dataset}", headers, rows)
+
+
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """All claims. They are about ImageNet; the profile's networks stand in for the poster's."""
     stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
-    return judge_claims(read_claims("sfd"), found, dataset, paper_setting, "imagenet", stand_ins)
+    found = scores(settings, dataset, items)
+    return judge_claims(
+        read_claims("sfd"), found, dataset, settings, about="imagenet", stands_for=stand_ins
+    )
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
-    found = verdicts(settings, dataset, items)
-    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
+    return claims_table(verdicts(settings, dataset, items), names=NAMES)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
     out: list[Table] = [*printed()]
     for dataset, items in studies.items():
-        found = scores(dataset, items)
-        parts = (main, unseen, gain_over_ce, features, lambdas, ablations)
-        out += [part(settings, dataset, found) for part in parts]
+        found = scores(settings, dataset, items)
+        out += [part(settings, dataset, found) for part in (main, unseen, gain_over_ce)]
+        out += [part(settings, dataset, found) for part in (features, theta)]
+        out.append(terms(settings, dataset, items))
+        out += [part(settings, dataset, found) for part in (lambdas, ablations)]
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

@@ -1,6 +1,7 @@
 """The tables of self-feature distillation, made of the records that `sfd.study` returns."""
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,12 +10,24 @@ from paperlib import methods
 from paperlib.common_corruptions import SUMMARIES, with_summaries
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_claims, read_csv
-from paperlib.evidence.scores import Items, Scores
+from paperlib.evidence.scale import Curve, curves
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.methods import Task
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
-from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, metric_rows
+from paperlib.report import (
+    NOTHING,
+    Gap,
+    Table,
+    Tables,
+    claims_table,
+    gain_rows,
+    metric_rows,
+    scale_table,
+    setting_table,
+    text,
+)
 
 CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
@@ -93,7 +106,7 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
-    """The weight of the distillation, judged on held-out training images; the chosen one is bold."""
+    """The distillation's weight, judged on held-out training images; the chosen one is bold."""
     rows = []
     for model, values in LAMBDAS.items():
         for value in values:
@@ -191,6 +204,30 @@ def terms(settings: Settings, dataset: str, items: Items) -> Table:
     return Table(f"Terms of the loss in the last epoch, {dataset}", headers, rows)
 
 
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
+    network = settings.networks[0]
+    name, cell = NAMES[network], f"{network}/wo-uem"
+    networks = {
+        f"{name}, clean images": network,
+        f"{name}, cross-entropy on both, seen corruptions": f"{network} ce",
+    }
+    # features of degraded images cannot become better than those of clean ones
+    bound = f"{cell} on clean images"
+    gaps = {}
+    for group in ("seen", "unseen"):
+        clean = found.values(cell, "hq").items()
+        found = found.plus(Score(bound, seed, group, value) for seed, value in clean)
+        (points,) = (
+            claim.points
+            for claim in read_claims("sfd")
+            if claim.headline and (claim.worse, claim.metric) == ("wo-uem", group)
+        )
+        gap = Gap(bound, cell, points or 0.0, group)
+        gaps[f"{MODELS['wo-uem']}: clean images above {group} corruptions"] = gap
+    return setting_table(found, networks, gaps)
+
+
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """All claims. They are about ImageNet; the profile's networks stand in for the poster's."""
     stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
@@ -205,6 +242,15 @@ def claims(settings: Settings, dataset: str, items: Items) -> Table:
     return claims_table(verdicts(settings, dataset, items), names=NAMES)
 
 
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of training images."""
+    recipe = settings.recipes[settings.networks[0]]
+    images = {1.0: recipe.train_size}
+    images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
+    found = scores(settings, dataset, items)
+    return curves(verdicts(settings, dataset, items), found, images)
+
+
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
     out: list[Table] = [*printed()]
@@ -214,4 +260,6 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         out += [part(settings, dataset, found) for part in (features, theta)]
         out.append(terms(settings, dataset, items))
         out += [part(settings, dataset, found) for part in (lambdas, ablations)]
+        out += [setting(settings, dataset, found)] if settings.checked else []
+        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

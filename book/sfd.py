@@ -55,7 +55,7 @@ results, samples = measurements("sfd", mode, runs, root)
 
 studies = {name: sfd.study(settings, name, results) for name in names}
 main, items = names[0], studies[names[0]]
-found = sfd_tables.scores(settings, main, items)
+found = sfd_tables.scores(main, items)
 network = settings.networks[0]
 kept = {
     cell: samples(records[0].run) for cell, records in items["features"].items() if records

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from paperlib import study
-from paperlib.degrade.tables import SEVERITIES
 from paperlib.study import Recipe
 
 
@@ -20,7 +19,6 @@ class Settings(study.Settings):
         module: of DDP's modules, inside the frozen classifier.
         enhancer: of URIE, in front of the frozen classifier.
         decoder: of QualNet's invertible network.
-        severities: of the corruptions that everything is tested under.
         weights: lambda of "sfd" and "wo-uem", each chosen on held-out images; see `weight`.
     """
 
@@ -28,7 +26,6 @@ class Settings(study.Settings):
     module: Recipe
     enhancer: Recipe
     decoder: Recipe
-    severities: tuple[int, ...] = SEVERITIES
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def weight(self, model: str) -> float:
@@ -55,7 +52,7 @@ SMOKE_ADAPTED = SMOKE.but(**ADAM)
 DEMO = Recipe(train_size=10_000, test_size=250, epochs=4, batch_size=64, schedule="onecycle")
 DEMO_ADAPTED = DEMO.but(**ADAM, train_size=2500, epochs=2)
 CPU = Recipe(
-    width=0.125, train_size=5000, test_size=2000, epochs=24, batch_size=64, schedule="onecycle"
+    width=0.125, train_size=5000, test_size=1500, epochs=24, batch_size=64, schedule="onecycle"
 )
 CPU_ADAPTED = CPU.but(**ADAM, epochs=12)
 PAPER = Recipe(epochs=100, batch_size=128, schedule="step")
@@ -94,7 +91,6 @@ PROFILES = {
         module=CPU_ADAPTED.but(lr=3e-3, weight_decay=0.0),
         enhancer=CPU_ADAPTED.but(width=0.25),
         decoder=CPU.but(lr=0.05),
-        severities=(1, 3, 5),
         holdout=2000,
         scales=(0.25, 4.0),
         checked=True,

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from paperlib.common_corruptions import seen, severity_table, trained_on
-from paperlib.degrade.tables import EXTRA
+from paperlib.common_corruptions import seen, severity_table, tested_on, trained_on
 from paperlib.papers.sfd.profiles import PROFILES as PROFILES
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.runs import Plain, Run
@@ -57,20 +56,8 @@ class Study(BaseStudy[Settings]):
     def vanilla(self, network: str, seed: int, holdout: int = 0) -> Run:
         """Trained on clean images: the baseline, and where all others start."""
         # not tested under corruptions where a hyper-parameter is tuned
-        evaluate = () if holdout else self.tested_on()
+        evaluate = () if holdout else tested_on(self.dataset)
         return self.run(network, seed, evaluate=evaluate, holdout=holdout)
-
-    def tested_on(self) -> tuple[dict[str, Any], ...]:
-        """Clean images, and all 19 corruptions at the severities of the setting."""
-        names = ",".join((*seen(self.dataset), *EXTRA))
-        severities = ",".join(map(str, self.settings.severities))
-        table = severity_table(self.dataset)
-        return {"name": "none"}, {
-            "name": "corruption",
-            "corruption": names,
-            "severity": severities,
-            "table": table,
-        }
 
     def model(
         self,

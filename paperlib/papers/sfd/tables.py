@@ -40,7 +40,7 @@ def describe(settings: Settings) -> str:
     return settings.caption([*images, *settings.width_text(NAMES)])
 
 
-def scores(settings: Settings, dataset: str, items: Items) -> Scores:
+def scores(dataset: str, items: Items) -> Scores:
     """All numbers, and the summaries of those tested under all corruptions."""
     return with_summaries(Scores.of(*items.values()), "vanilla", dataset)
 
@@ -231,7 +231,7 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """All claims. They are about ImageNet; the profile's networks stand in for the poster's."""
     stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
-    found = scores(settings, dataset, items)
+    found = scores(dataset, items)
     return judge_claims(
         read_claims("sfd"), found, dataset, settings, about="imagenet", stands_for=stand_ins
     )
@@ -247,7 +247,7 @@ def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     recipe = settings.recipes[settings.networks[0]]
     images = {1.0: recipe.train_size}
     images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
-    found = scores(settings, dataset, items)
+    found = scores(dataset, items)
     return curves(verdicts(settings, dataset, items), found, images)
 
 
@@ -255,7 +255,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
     out: list[Table] = [*printed()]
     for dataset, items in studies.items():
-        found = scores(settings, dataset, items)
+        found = scores(dataset, items)
         out += [part(settings, dataset, found) for part in (main, unseen, gain_over_ce)]
         out += [part(settings, dataset, found) for part in (features, theta)]
         out.append(terms(settings, dataset, items))

@@ -4,11 +4,11 @@ Nothing here names a paper: everything is asked of the packages that `papers.PAP
 """
 
 import math
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
-
-from tabulate import tabulate
 
 from paperlib import papers
 from paperlib.archive import Archive
@@ -16,7 +16,7 @@ from paperlib.book.blocks import Blocks, pipe
 from paperlib.evidence.claims import DATA, read_claims
 from paperlib.evidence.looks import MOST
 from paperlib.evidence.verdicts import UNDECIDED, VERDICTS, Verdict, recipe_text
-from paperlib.report import NOTHING, claims_table, effect_text
+from paperlib.report import NOTHING, claims_table
 from paperlib.study import select
 
 
@@ -79,38 +79,51 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-WIDTHS = (8, 37, None, 6, 17)  # of the ledger's columns, so that its lines have 100 characters
+WIDTHS = (37, 23, 7, 6, 17)  # of the columns of `ledger_text`, whose lines have 98 characters
+HEADERS = ("claim", "measured", "seeds", "paper", "verdict")
 
 
 def ledger_text(slugs: Iterable[str]) -> str:
-    """`ledger` for a terminal: a table for the headline claims and one for the others."""
+    """`ledger` for a terminal: under each setting of each paper, headline claims before all others.
+
+    Seeds: how many there are; "5/10" says that 10 would probably decide.
+    """
     found = [(slug, verdict) for slug in slugs for verdict in verdicts(slug)]
     parts = []
     for headline, title in ((True, "Headline claims"), (False, "Other claims")):
         own = [(slug, verdict) for slug, verdict in found if verdict.claim.headline is headline]
+        groups: dict[str, list[str]] = {}
+        for slug, verdict in own:
+            groups.setdefault(f"{slug}, {verdict.where}", []).append(_line(verdict))
+        counts = Counter(verdict.word for _, verdict in own)
+        count = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
         if own:
-            counts = Counter(verdict.word for _, verdict in own)
-            count = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
-            rows = [_line(slug, verdict) for slug, verdict in own]
-            headers = ("paper", "claim", "measured (seeds)", "paper", "verdict")
-            table = tabulate(
-                rows, headers, "simple", disable_numparse=True, maxcolwidths=list(WIDTHS)
-            )
-            parts.append(f"{title}: {count}\n{table}")
-    return "\n\n".join(parts) or "No claim."
+            parts += [f"{title}: {count}", _wrapped(HEADERS)]
+            parts += ["\n".join(["", group, *lines]) for group, lines in groups.items()]
+            parts += [""]
+    return "\n".join(parts[:-1]) or "No claim."
 
 
-def _line(slug: str, verdict: Verdict) -> tuple[str, ...]:
-    claim = verdict.claim
-    under = "".join(f", {part}" for part in (verdict.condition, verdict.dataset) if part)
-    instead = f", {verdict.network} for {claim.network}" if verdict.network else ""
-    printed = NOTHING if claim.points is None else f"{claim.points:+.2f}"
-    parts = [verdict.word, verdict.size]
+def _line(verdict: Verdict) -> str:
+    claim, own = verdict.claim, verdict.measured
+    under = f", {verdict.condition}" if verdict.condition else ""
+    measured = NOTHING if own is None else own.text().removesuffix(f" ({own.n})")
+    seeds = f"{verdict.n}"
     if verdict.word == UNDECIDED:
-        parts.append(f"{verdict.needed or f'over {MOST}'} seeds?")
-    word = ", ".join(filter(None, parts))
-    name = f"{slug} {verdict.setting}"
-    return name, f"{claim.text}{under}{instead}", effect_text(verdict.measured), printed, word
+        seeds += f"/{verdict.needed}" if verdict.needed else f"/{MOST}+"
+    printed = NOTHING if claim.points is None else f"{claim.points:+.2f}"
+    word = ", ".join(filter(None, (verdict.word, verdict.size)))
+    return _wrapped((f"{claim.text}{under}", measured, seeds, printed, word))
+
+
+def _wrapped(cells: Sequence[str]) -> str:
+    """A row of `ledger_text`, on as many lines as its longest cell needs."""
+    columns = [textwrap.wrap(cell, width) for cell, width in zip(cells, WIDTHS, strict=True)]
+    lines = zip_longest(*columns, fillvalue="")
+    return "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, WIDTHS, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def findings() -> str:

@@ -1,6 +1,9 @@
 """What each profile of self-feature distillation trains, and how."""
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
 
 from paperlib import study
 from paperlib.study import Recipe
@@ -16,13 +19,29 @@ class Settings(study.Settings):
         module: of DDP's modules, inside the frozen classifier.
         enhancer: of URIE, in front of the frozen classifier.
         decoder: of QualNet's invertible network.
+        weights: lambda of "sfd" and "wo-uem", each chosen on held-out images; see `weight`.
     """
 
     adapted: Recipe
     module: Recipe
     enhancer: Recipe
     decoder: Recipe
+    weights: Mapping[str, float] = field(default_factory=dict)
 
+    def weight(self, model: str) -> float:
+        """A model's lambda: 0 of "ce", SFD's for its variants, and the code's where none is set."""
+        if model == "ce":
+            return 0.0
+        return self.weights.get("wo-uem" if model == "wo-uem" else "sfd", CODE)
+
+    def scaled(self, factor: float) -> Self:
+        """The same with `factor` times the training images, clean and corrupted."""
+        own = {name: getattr(self, name).scaled(factor) for name in ADAPTED}
+        return dataclasses.replace(super().scaled(factor), **own)
+
+
+CODE = 0.01  # lambda in the released code
+ADAPTED = ("adapted", "module", "enhancer", "decoder")  # recipes beside those of classifiers
 
 # As in the released code, but for the schedule: there a tenth four times within some 18 epochs of
 # ImageNet. With SGD the UEM hardly learns: its gradient has the factor lambda.
@@ -32,6 +51,10 @@ SMOKE = Recipe(train_size=128, test_size=32, epochs=1, batch_size=64, schedule="
 SMOKE_ADAPTED = SMOKE.but(**ADAM)
 DEMO = Recipe(train_size=10_000, test_size=250, epochs=4, batch_size=64, schedule="onecycle")
 DEMO_ADAPTED = DEMO.but(**ADAM, train_size=2500, epochs=2)
+CPU = Recipe(
+    width=0.125, train_size=5000, test_size=1500, epochs=24, batch_size=64, schedule="onecycle"
+)
+CPU_ADAPTED = CPU.but(**ADAM, epochs=12)
 PAPER = Recipe(epochs=100, batch_size=128, schedule="step")
 PAPER_ADAPTED = PAPER.but(**ADAM, epochs=60)
 
@@ -57,6 +80,20 @@ PROFILES = {
         enhancer=DEMO_ADAPTED.but(width=0.25),
         decoder=DEMO.but(width=0.125, lr=0.05, train_size=5000),
         holdout=1000,
+    ),
+    "cpu": Settings(
+        profile="cpu",
+        datasets=("cifar10",),
+        seeds=20,
+        few_seeds=3,
+        recipes={"resnet18": CPU},
+        adapted=CPU_ADAPTED,
+        module=CPU_ADAPTED.but(lr=3e-3, weight_decay=0.0),
+        enhancer=CPU_ADAPTED.but(width=0.25),
+        decoder=CPU.but(lr=0.05),
+        holdout=2000,
+        scales=(0.25, 4.0),
+        checked=True,
     ),
     "paper": Settings(
         profile="paper",

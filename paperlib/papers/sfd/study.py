@@ -1,5 +1,6 @@
 """The runs behind SFD's tables and figures, and behind what poster and code leave open."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,12 +26,12 @@ MODELS = {
     "sfd-code": "SFD (released code)",
 }
 SFD: dict[str, dict[str, Plain]] = {
-    "ce": {"lambda_": 0.0},
+    "ce": {},
     "wo-uem": {"uncertainty": "none"},
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
-LAMBDAS = (0.001, 0.01, 0.1)
+LAMBDAS = {"wo-uem": (0.1, 1.0, 10.0), "sfd": (0.01, 0.1, 1.0)}  # each has its own
 VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},
@@ -38,7 +39,13 @@ VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "uncertainty=channel": {"uncertainty": "channel"},
 }
 SEVERITIES = (1, 3, 5)  # of the poster's histograms
-SHOWN = ("vanilla", "ddp", "qualnet", "wo-uem", "sfd")  # in the pictures of features
+CLAIMED = (
+    "vanilla",
+    "ce",
+    "wo-uem",
+    "sfd",
+)  # in headline claims, and the fair baseline: more seeds
+SHOWN = ("vanilla", "ddp", "qualnet", "ce", "wo-uem", "sfd")  # in the pictures of features
 
 
 class Study(BaseStudy[Settings]):
@@ -83,7 +90,8 @@ class Study(BaseStudy[Settings]):
             case "qualnet":
                 decoder = self.run("invertible", seed, self.settings.decoder, holdout=holdout)
                 method, uses = "qualnet", {"init": vanilla, "decoder": decoder}
-        recipe, options = recipe.but(width=vanilla.width), {**SFD.get(name, {}), **(options or {})}
+        own = SFD[name] | {"lambda_": self.settings.weight(name)} if name in SFD else {}
+        recipe, options = recipe.but(width=vanilla.width), {**own, **(options or {})}
         return self.run(network, seed, recipe, method, options, uses=uses, **conditions)
 
     def features(self, seed: int, name: str, severity: int, **options: Plain) -> Run:
@@ -106,32 +114,82 @@ class Study(BaseStudy[Settings]):
     def main(self) -> RunCells:
         """Cells "<network>/<model>"."""
         return {
-            f"{network}/{name}": [self.model(network, seed, name) for seed in self.seeds]
+            f"{network}/{name}": [
+                self.model(network, seed, name)
+                for seed in (self.seeds if name in CLAIMED else self.few)
+            ]
             for network in self.settings.networks
             for name in MODELS
         }
 
     def lambdas(self) -> RunCells:
-        """Cells "<model>/<lambda>", judged on held-out training images; one seed."""
+        """Cells "<model>/<lambda>", judged on held-out training images."""
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
-            f"{name}/{value:g}": [self.model(network, 0, name, {"lambda_": value}, holdout)]
-            for name in ("wo-uem", "sfd")
-            for value in LAMBDAS
+            f"{name}/{value:g}": [
+                self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
+            ]
+            for name, values in LAMBDAS.items()
+            for value in values
         }
+
+    def scale(self) -> RunCells:
+        """Cells "scale/<factor>/<network>/<model>": headline claims with other numbers of images.
+
+        Empty where the profile has no scales.
+        """
+        network = self.settings.networks[0]
+        return {
+            f"scale/{factor:g}/{network}/{name}": [
+                Study(self.settings.scaled(factor), self.dataset).model(network, seed, name)
+                for seed in self.few
+            ]
+            for factor in self.settings.scales
+            for name in CLAIMED
+        }
+
+    def setting(self) -> RunCells:
+        """Cells "setting/<network>/<times>" and "setting/<network> ce/<times>", on held-out images.
+
+        The clean-trained network and the adapted one without distillation, by their recipes and
+        with twice the epochs. Empty where the profile does not check it.
+        """
+        if not self.settings.checked:
+            return {}
+        cells: RunCells = {}
+        for network in self.settings.networks:
+            for times in (1, 2):
+                clean, both = self._longer(network, clean=times), self._longer(network, both=times)
+                holdout = self.settings.holdout
+                cells[f"setting/{network}/{times}"] = [
+                    clean.vanilla(network, seed, holdout) for seed in self.few
+                ]
+                cells[f"setting/{network} ce/{times}"] = [
+                    both.model(network, seed, "ce", holdout=holdout) for seed in self.few
+                ]
+        return cells
+
+    def _longer(self, network: str, clean: int = 1, both: int = 1) -> "Study":
+        """The same study with times the epochs, of the clean or the adapted training."""
+        settings = self.settings
+        recipe, adapted = settings.recipes[network], settings.adapted
+        recipes = {**settings.recipes, network: recipe.but(epochs=clean * recipe.epochs)}
+        adapted = adapted.but(epochs=both * adapted.epochs)
+        changed = dataclasses.replace(settings, recipes=recipes, adapted=adapted)
+        return Study(changed, self.dataset)
 
     def ablations(self) -> RunCells:
         """Cells "<network>/sfd/<option=value>" of the first network."""
         network = self.settings.networks[0]
         return {
-            f"{network}/sfd/{name}": [self.model(network, s, "sfd", own) for s in self.seeds]
+            f"{network}/sfd/{name}": [self.model(network, s, "sfd", own) for s in self.few]
             for name, own in VARIANTS.items()
         }
 
     def pictures(self) -> RunCells:
         """Cells "<model>/<severity>"."""
         return {
-            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.seeds]
+            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.few]
             for name in SHOWN
             for severity in SEVERITIES
         }
@@ -142,14 +200,20 @@ class Study(BaseStudy[Settings]):
         return {name: [self.features(0, name, severity, layer=layer)] for name in SHOWN}
 
 
-def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell."""
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """All that the tables and figures of a data set are made of, by item and cell."""
     runs = Study(settings, dataset)
-    items = {
+    return {
         "main": runs.main(),
         "lambdas": runs.lambdas(),
         "ablations": runs.ablations(),
         "features": runs.pictures(),
         "maps": runs.maps(),
+        "scale": runs.scale(),
+        "setting": runs.setting(),
     }
-    return collect(results, items)
+
+
+def study(settings: Settings, dataset: str, results: Results) -> Collected:
+    """All that `make reproduce PAPER=sfd` trains on a data set: records by item and cell."""
+    return collect(results, plan(settings, dataset, results))

@@ -1,6 +1,7 @@
 """The tables of self-feature distillation, made of the records that `sfd.study` returns."""
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,12 +10,24 @@ from paperlib import methods
 from paperlib.common_corruptions import SUMMARIES, with_summaries
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_claims, read_csv
-from paperlib.evidence.scores import Items, Scores
+from paperlib.evidence.scale import Curve, curves
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.methods import Task
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
-from paperlib.report import NOTHING, Table, Tables, claims_table, gain_rows, metric_rows
+from paperlib.report import (
+    NOTHING,
+    Gap,
+    Table,
+    Tables,
+    claims_table,
+    gain_rows,
+    metric_rows,
+    scale_table,
+    setting_table,
+    text,
+)
 
 CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
@@ -93,17 +106,16 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
-    """The weight of the distillation, judged on held-out training images."""
+    """The distillation's weight, judged on held-out training images; the chosen one is bold."""
     rows = []
-    for value in LAMBDAS:
-        row = [f"{value:g}"]
-        for model in ("wo-uem", "sfd"):
-            held_out = found.estimate(f"{model}/{value:g}", "validation_top1")
-            row.append(f"{held_out.mean:.1f}" if held_out else NOTHING)
-        rows.append(row)
-    what = f"{dataset}, one seed, {settings.holdout:,} images"
-    title = f"Held-out accuracy (%) under seen corruptions by lambda: {what}"
-    return Table(title, ("lambda", "without UEM", "SFD"), rows)
+    for model, values in LAMBDAS.items():
+        for value in values:
+            held_out = text(found.estimate(f"{model}/{value:g}", "validation_top1"))
+            chosen = value == settings.weight(model)
+            rows.append((MODELS[model], f"**{value:g}**" if chosen else f"{value:g}", held_out))
+    what = f"{dataset}, {settings.holdout:,} images"
+    title = f"Held-out accuracy (%) under seen corruptions by λ: {what}"
+    return Table(title, ("", "λ", "held-out top-1 (seeds)"), rows)
 
 
 def costs(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -136,10 +148,12 @@ def costs(settings: Settings, dataset: str, found: Scores) -> Table:
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
 
 
-FEATURES = {  # metrics of `features`, and what the table calls them
+FEATURES = {  # metrics of `features`, and what the tables call them
     "relative_mse": "error of z over its power",
     "at_own": "nearest the own class, %",
     "scatter_ratio": "scatter between over within classes",
+}
+THETA = {
     "theta_mode": "mode of θ",
     "theta_mean": "mean of θ",
     "spearman_live": "rank correlation of θ and error",
@@ -148,30 +162,93 @@ FEATURES = {  # metrics of `features`, and what the table calls them
 
 
 def features(settings: Settings, dataset: str, found: Scores) -> Table:
-    """How far degraded features are from clean ones, and theta, by severity."""
-    cells = {
-        f"{MODELS[name]}, severity {severity}": f"{name}/{severity}"
-        for name in SHOWN
-        for severity in SEVERITIES
-    }
-    title = f"Features under seen corruptions, {dataset}, {describe(settings)}"
+    """How far degraded features are from clean ones, under the severest corruptions."""
+    severest = max(SEVERITIES)
+    cells = {MODELS[name]: f"{name}/{severest}" for name in SHOWN}
+    title = f"Features under seen corruptions of severity {severest}, {dataset}"
     return Table(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
 
 
-def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """All claims. They are about ImageNet-C; on anything else only their direction is judged.
+def theta(settings: Settings, dataset: str, found: Scores) -> Table:
+    """What theta is, and whether it fits the error, by severity."""
+    cells = {f"severity {severity}": f"sfd/{severity}" for severity in SEVERITIES}
+    title = f"Does θ fit? SFD under seen corruptions, {dataset}, {describe(settings)}"
+    return Table(title, ("", *THETA.values()), metric_rows(found, cells, THETA))
 
-    The profile's networks stand in for the poster's, in order.
+
+def terms(settings: Settings, dataset: str, items: Items) -> Table:
+    """What the terms of the loss are in the last epoch, and what the distillation does.
+
+    The last column is to be compared with that of cross-entropy alone: a term that does not bring
+    clean and degraded features together is inert.
     """
-    paper_setting, found = settings.profile == "paper", scores(dataset, items)
+    network, found = settings.networks[0], Scores.of(items["features"])
+    rows = []
+    for name in ("ce", "wo-uem", "sfd"):
+        records = items["main"].get(f"{network}/{name}", [])
+        last = [record.history[-1] for record in records if record.history]
+        weight = settings.weight(name)
+        entropy = [one["clean"] + one["degraded"] for one in last]
+        pull = [weight * one["distillation"] for one in last if "distillation" in one]
+        rows.append(
+            (
+                MODELS[name],
+                f"{weight:g}",
+                f"{fmean(entropy):.2f}" if entropy else NOTHING,
+                f"{fmean(pull):+.3f}" if pull else NOTHING,
+                *(text(found.estimate(f"{name}/{s}", "relative_mse")) for s in SEVERITIES),
+            )
+        )
+    errors = (f"error of z over its power, severity {severity}" for severity in SEVERITIES)
+    headers = ("", "λ", "both cross-entropies", "λ × distillation", *errors)
+    return Table(f"Terms of the loss in the last epoch, {dataset}", headers, rows)
+
+
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
+    network = settings.networks[0]
+    name, cell = NAMES[network], f"{network}/wo-uem"
+    networks = {
+        f"{name}, clean images": network,
+        f"{name}, cross-entropy on both, seen corruptions": f"{network} ce",
+    }
+    # features of degraded images cannot become better than those of clean ones
+    bound = f"{cell} on clean images"
+    gaps = {}
+    for group in ("seen", "unseen"):
+        clean = found.values(cell, "hq").items()
+        found = found.plus(Score(bound, seed, group, value) for seed, value in clean)
+        (points,) = (
+            claim.points
+            for claim in read_claims("sfd")
+            if claim.headline and (claim.worse, claim.metric) == ("wo-uem", group)
+        )
+        gap = Gap(bound, cell, points or 0.0, group)
+        gaps[f"{MODELS['wo-uem']}: clean images above {group} corruptions"] = gap
+    return setting_table(found, networks, gaps)
+
+
+def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
+    """All claims. They are about ImageNet; the profile's networks stand in for the poster's."""
     stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
-    return judge_claims(read_claims("sfd"), found, dataset, paper_setting, "imagenet", stand_ins)
+    found = scores(dataset, items)
+    return judge_claims(
+        read_claims("sfd"), found, dataset, settings, about="imagenet", stands_for=stand_ins
+    )
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
     """`verdicts` as a table; the title says which network stands for which."""
-    found = verdicts(settings, dataset, items)
-    return claims_table(found, dataset, settings.profile == "paper", names=NAMES)
+    return claims_table(verdicts(settings, dataset, items), names=NAMES)
+
+
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of training images."""
+    recipe = settings.recipes[settings.networks[0]]
+    images = {1.0: recipe.train_size}
+    images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
+    found = scores(dataset, items)
+    return curves(verdicts(settings, dataset, items), found, images)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
@@ -179,6 +256,10 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     out: list[Table] = [*printed()]
     for dataset, items in studies.items():
         found = scores(dataset, items)
-        parts = (main, unseen, gain_over_ce, features, lambdas, ablations)
-        out += [part(settings, dataset, found) for part in parts]
+        out += [part(settings, dataset, found) for part in (main, unseen, gain_over_ce)]
+        out += [part(settings, dataset, found) for part in (features, theta)]
+        out.append(terms(settings, dataset, items))
+        out += [part(settings, dataset, found) for part in (lambdas, ablations)]
+        out += [setting(settings, dataset, found)] if settings.checked else []
+        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
     return out + [claims(settings, dataset, items) for dataset, items in studies.items()]

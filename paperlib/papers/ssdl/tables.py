@@ -97,8 +97,6 @@ def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
     own, rows = by_strength(settings), []
     for share, teacher in own["teacher"].items():
         rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
-        if share == 1:
-            rows.append(("1, from another start", *_pair(found, teacher, "student/apart")))
     models = ("baseline of these epochs", "student", "student over baseline")
     headers = ("teacher's epochs, times the student's", *models)
     title = f"Noisy teachers of different strength, {label(main_level(settings))}, {dataset}"

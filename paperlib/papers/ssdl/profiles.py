@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from paperlib import study
+from paperlib.runs import Plain
 from paperlib.study import DETECTOR, Recipe
 
-Options = dict[str, Any]  # of a distilling method: its taps and lambda, ...
+Options = dict[str, Plain]  # of a distilling method: its taps and lambda, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Settings(study.Settings):
 # What teacher and student cost, in trainings of one network: a step is 3 passes, an answer 1.
 PAIR = 7 / 3
 ADAM = {"optimizer": "adam", "weight_decay": 0.0}  # denoisers
-TUNED = {
+TUNED: dict[str, Options] = {
     "stl": {"taps": "stages", "lambda_": 10.0},
     "ssdl": {"taps": "last", "lambda_": 10.0},
 }
@@ -56,7 +57,7 @@ PROFILES = {
         profile="smoke",
         datasets=("synthdigits", "scenes"),
         seeds=1,
-        levels=("gaussian-30",),
+        levels=("gaussian-60",),
         distilled=TUNED,
         recipes={"resnet18": SMOKE.but(width=0.0625, lr=0.1)},
         denoisers=dict.fromkeys(("unet", "liu"), SMOKE.but(**ADAM, width=0.125, lr=3e-3)),
@@ -98,7 +99,7 @@ PROFILES = {
         datasets=("cifar10", "svhn", "scenes"),
         seeds=20,
         few_seeds=3,
-        levels=("gaussian-30", "gaussian-15", "gaussian-45", "gaussian-60", "poisson_gaussian"),
+        levels=("gaussian-60", "gaussian-15", "gaussian-30", "gaussian-45", "poisson_gaussian"),
         distilled=TUNED,
         recipes={"resnet18": PAPER.but(lr=0.1)},
         denoisers=dict.fromkeys(("unet", "liu"), PAPER.but(**ADAM, lr=1e-3, schedule="cosine")),

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_claims
 from paperlib.evidence.scores import Items, Scores
-from paperlib.evidence.verdicts import Verdict, judge
+from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ssdl.numbers import (
     BASELINE,
-    MARGIN,
     RESTORING,
     STUDENT,
     by_compute,
@@ -16,7 +16,6 @@ from paperlib.papers.ssdl.numbers import (
     main_level,
     noises,
     scores,
-    tests,
 )
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
@@ -30,17 +29,15 @@ def describe(settings: Settings) -> str:
 
 
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Held-out accuracy by taps and lambda, of one seed: no interval; the best is bold."""
+    """Held-out accuracy by taps and lambda; the best mean is bold."""
     rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in LAMBDAS]
     for name in TUNED:
         cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in LAMBDAS]
         own = [found.estimate(cell, "validation_top1") for cell in cells]
         best = max((value.mean for value in own if value), default=None)
         for row, value in zip(rows, own, strict=True):
-            mean = f"{value.mean:.2f}" if value else NOTHING
-            row.append(f"**{mean}**" if value and value.mean == best else mean)
-    noise = label(main_level(settings))
-    title = f"Held-out accuracy (%), {noise}, {dataset}, one seed"
+            row.append(f"**{text(value)}**" if value and value.mean == best else text(value))
+    title = f"Held-out accuracy (%), {label(main_level(settings))}, {dataset}"
     return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
 
 
@@ -83,17 +80,8 @@ def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
     return Table(f"Image quality and recognition, {dataset}", headers, rows)
 
 
-def equivalent(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Whether SSDL is as good as STL: tested as equivalence, not as a missing difference."""
-    own = tests(settings, found)
-    rows = [(name, test.text(), f"{test.p:.3f}", test.verdict) for name, test in own.items()]
-    rows = rows or [("SSDL against STL", NOTHING, NOTHING, "not tested")]
-    title = f"SSDL against STL, {dataset}: two one-sided t tests, margin ± {MARGIN:g} point"
-    return Table(title, ("", "difference [90 % interval] (seeds)", "p", "verdict"), rows)
-
-
 def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Ablation: noisy teachers of other strengths or starts, and their students."""
+    """Ablation: noisy teachers of other strengths, and their students."""
     own, rows = by_strength(settings), []
     for share, teacher in own["teacher"].items():
         rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
@@ -135,40 +123,27 @@ def detection(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """The claims, each at every noise level and in the mean over them.
+    """The claims, judged where there are images to classify; none on data sets for detection.
 
-    They are relative, and judged by their direction: the slides' numbers are lost.
+    They are relative, and have no size: the slides' numbers are lost.
     """
-    found, out = scores(settings, items), []
-    for claim in read_claims("ssdl"):
-        for noise, level in noises(settings).items():
-            better, worse = (f"{cell}/{level}" for cell in claim.cells())
-            gain = found.gain(better, worse, claim.metric)
-            out.append(Verdict(claim, dataset, gain, judge(gain, 0.0, False), noise))
-    return out
-
-
-def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The verdicts as a table."""
-    rows = [
-        (v.claim.text, v.claim.source, v.condition, text(v.measured, sign=True), v.word)
-        for v in verdicts(settings, dataset, items)
-    ]
-    headers = ("claim", "source", "noise", "ours", "verdict")
-    return Table(f"Claims, measured on {dataset}: direction only", headers, rows)
+    if dataset in DETECTION:
+        return []
+    return judge_claims(read_claims("ssdl"), scores(items), dataset, settings)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `ssdl.study` returned."""
     out = []
     for dataset, items in studies.items():
-        found = scores(settings, items)
-        if items["detection"]:
+        found = scores(items)
+        if dataset in DETECTION:
             out.append(detection(settings, dataset, found))
             continue
+        out.append(claims_table(verdicts(settings, dataset, items), dataset))
+        out += [setting_table(found, dataset)] if items["setting"] else []
         out += [part(settings, dataset, found) for part in (tuning, main)]
         out += gains(settings, dataset, found)
-        out += [part(settings, dataset, found) for part in (equivalent, psnr, teachers)]
+        out += [part(settings, dataset, found) for part in (psnr, teachers)]
         out += [schedules(settings, dataset, found)] if items["schedules"] else []
-        out.append(claims(settings, dataset, items))
     return out

@@ -1,5 +1,6 @@
 """Tables: the paper's number beside ours, and a verdict for every claim."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from tabulate import tabulate
 
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Scores
-from paperlib.evidence.verdicts import Verdict
+from paperlib.evidence.verdicts import NOT_TESTABLE, UNDECIDED, Verdict, recipe_text
 
 NOTHING = "–"  # where nothing was measured, or printed
 
@@ -84,19 +85,34 @@ def gain_rows(
     ]
 
 
+def effect_text(verdict: Verdict) -> str:
+    """What was measured, for a table: "+2.05 [+1.10, +3.00] (5)", or "+2.1 (1)" without an end."""
+    if verdict.effect is None or verdict.low is None or verdict.high is None:
+        return NOTHING
+    own = Estimate(verdict.effect, (verdict.high - verdict.low) / 2, verdict.n)
+    ends = [f"{end:+.{own.decimals}f}" for end in (verdict.low, verdict.high)]
+    interval = f" [{', '.join(ends)}]" if math.isfinite(own.half) else ""
+    return f"{verdict.effect:+.{own.decimals}f}{interval} ({verdict.n})"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The word, what is said of the size, and why it is none of the words that decide."""
+    text = ", ".join(filter(None, (verdict.word, verdict.size)))
+    if verdict.word == NOT_TESTABLE:
+        return f"{text}: {verdict.why}"
+    if verdict.word == UNDECIDED:
+        before, _, needed = verdict.why.rpartition("; ")
+        return f"{text}: {verdict.why if 'Holm' in before else needed}"
+    return text
+
+
 def claims_table(
-    verdicts: Sequence[Verdict],
-    dataset: str,
-    paper_setting: bool,
-    title: str = "Claims",
-    names: Mapping[str, str] | None = None,
+    verdicts: Sequence[Verdict], title: str = "Claims", names: Mapping[str, str] | None = None
 ) -> Table:
-    """The verdicts on a paper's claims, all measured on one data set.
+    """The verdicts on a paper's claims, all measured on one data set under one profile.
 
     Args:
-        verdicts: what came of the claims.
-        dataset: that they were measured on.
-        paper_setting: whether the recipe is the paper's.
+        verdicts: what came of the claims, at least one; headline claims come first.
         title: how it starts; networks that stand in and the setting follow.
         names: of networks, for the title.
     """
@@ -105,17 +121,21 @@ def claims_table(
         title += f", {known.get(ours, ours)} in place of {known.get(theirs, theirs)}"
     under = any(verdict.condition for verdict in verdicts)
     rows = []
-    for verdict in verdicts:
+    for verdict in sorted(verdicts, key=lambda verdict: not verdict.claim.headline):
         claim = verdict.claim
-        elsewhere = "" if claim.dataset == dataset else f" on {claim.dataset}"
+        elsewhere = f" on {claim.dataset}" if claim.dataset not in ("", verdict.dataset) else ""
         paper = NOTHING if claim.points is None else f"{claim.points:+.2f}{elsewhere}"
-        ours = text(verdict.measured, sign=True)
+        text = f"**{claim.text}**" if claim.headline else claim.text
         condition = [verdict.condition] * under
-        rows.append((claim.text, claim.source, *condition, paper, ours, verdict.word))
-    kind = "the paper's" if paper_setting else "reduced"
-    kind += " setting" + ("" if paper_setting else ": only the direction can be judged")
-    headers = ("claim", "source", *["under"] * under, "paper", "ours", "verdict")
-    return Table(f"{title}, measured on {dataset} ({kind})", headers, rows)
+        rows.append(
+            (text, claim.source, *condition, paper, effect_text(verdict), verdict_text(verdict))
+        )
+    first = verdicts[0]
+    kind = "in the paper's setting"
+    if not all(verdict.own_setting for verdict in verdicts):
+        kind = f"{recipe_text(first.setting)}: sizes are not compared"
+    headers = ("claim", "source", *["under"] * under, "paper", "ours [interval] (seeds)", "verdict")
+    return Table(f"{title}, measured on {first.dataset} ({kind})", headers, rows)
 
 
 def accuracy_table(

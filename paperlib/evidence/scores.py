@@ -90,11 +90,20 @@ class Scores:
     def differences(self, better: str, worse: str, metric: str = "top1") -> list[float]:
         """How much better one cell is than another, paired by seed, above 0 where it is better.
 
-        A seed that only one of the two has is left out.
+        In the order of the seeds; one that only one of the two has is left out.
         """
-        left, right = self.values(better, metric), self.values(worse, metric)
+        found = self.paired(better, [worse], metric)
+        return found[0] if found else []
+
+    def paired(self, better: str, worse: Sequence[str], metric: str = "top1") -> list[list[float]]:
+        """`differences` to each of some cells, over the seeds that all of them have.
+
+        Empty if there is no such seed.
+        """
+        left, *right = (self.values(cell, metric) for cell in (better, *worse))
+        seeds = sorted(set(left).intersection(*right))
         sign = -1 if metric in LOWER_IS_BETTER else 1
-        return [sign * (left[seed] - right[seed]) for seed in left if seed in right]
+        return [[sign * (left[seed] - own[seed]) for seed in seeds] for own in right if seeds]
 
     def gain(self, better: str, worse: str, metric: str = "top1") -> Estimate | None:
         """The mean of `differences`, or None where no seed has both."""

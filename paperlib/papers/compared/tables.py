@@ -59,9 +59,7 @@ def accuracy(title: str, found: Scores, metric: str = "top1") -> Table:
     return Table(title, ("", *DEGRADATIONS.values()), rows)
 
 
-def gain(
-    found: Scores, method: str, base: str, name: str, metric: str = "top1"
-) -> Interval | None:
+def gain(found: Scores, method: str, base: str, name: str, metric: str = "top1") -> Interval | None:
     """Of one method over another for one degradation, paired by seed; None without both."""
     differences = found.differences(f"{method}/{name}", f"{base}/{name}", metric)
     return interval(differences) if differences else None

@@ -19,7 +19,7 @@ from paperlib.papers.ssdl.numbers import (
 )
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
-from paperlib.report import NOTHING, Table, gain_text, text
+from paperlib.report import Table, claims_table, gain_text, text
 
 
 def describe(settings: Settings) -> str:
@@ -140,8 +140,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         if dataset in DETECTION:
             out.append(detection(settings, dataset, found))
             continue
-        out.append(claims_table(verdicts(settings, dataset, items), dataset))
-        out += [setting_table(found, dataset)] if items["setting"] else []
+        out.append(claims_table(verdicts(settings, dataset, items)))
         out += [part(settings, dataset, found) for part in (tuning, main)]
         out += gains(settings, dataset, found)
         out += [part(settings, dataset, found) for part in (psnr, teachers)]

@@ -1,14 +1,16 @@
 """Tables: the paper's number beside ours, and a verdict for every claim."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tabulate import tabulate
 
 from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval
+from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
-from paperlib.evidence.verdicts import NOT_TESTABLE, UNDECIDED, Verdict, recipe_text
+from paperlib.evidence.verdicts import DECIDED, NOT_TESTABLE, UNDECIDED, Verdict, recipe_text
 
 NOTHING = "–"  # where nothing was measured, or printed
 
@@ -85,14 +87,9 @@ def gain_rows(
     ]
 
 
-def effect_text(verdict: Verdict) -> str:
-    """What was measured, for a table: "+2.05 [+1.10, +3.00] (5)", or "+2.1 (1)" without an end."""
-    if verdict.effect is None or verdict.low is None or verdict.high is None:
-        return NOTHING
-    own = Estimate(verdict.effect, (verdict.high - verdict.low) / 2, verdict.n)
-    ends = [f"{end:+.{own.decimals}f}" for end in (verdict.low, verdict.high)]
-    interval = f" [{', '.join(ends)}]" if math.isfinite(own.half) else ""
-    return f"{verdict.effect:+.{own.decimals}f}{interval} ({verdict.n})"
+def effect_text(measured: Interval | None) -> str:
+    """An effect for a table, see `Interval.text`."""
+    return NOTHING if measured is None else measured.text()
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -128,7 +125,14 @@ def claims_table(
         text = f"**{claim.text}**" if claim.headline else claim.text
         condition = [verdict.condition] * under
         rows.append(
-            (text, claim.source, *condition, paper, effect_text(verdict), verdict_text(verdict))
+            (
+                text,
+                claim.source,
+                *condition,
+                paper,
+                effect_text(verdict.measured),
+                verdict_text(verdict),
+            )
         )
     first = verdicts[0]
     kind = "in the paper's setting"
@@ -136,6 +140,108 @@ def claims_table(
         kind = f"{recipe_text(first.setting)}: sizes are not compared"
     headers = ("claim", "source", *["under"] * under, "paper", "ours [interval] (seeds)", "verdict")
     return Table(f"{title}, measured on {first.dataset} ({kind})", headers, rows)
+
+
+class Markdown(str):
+    """Text that a notebook shows as Markdown."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def in_words(verdicts: Iterable[Verdict]) -> Markdown:
+    """The headline claims with what came of them, as a list under each setting.
+
+    Empty if there is no headline claim.
+    """
+    by_setting: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.claim.headline:
+            by_setting.setdefault(verdict.where, []).append(f"- {_sentence(verdict)}")
+    parts = [
+        f"{where[0].upper()}{where[1:]}:\n\n" + "\n".join(own) for where, own in by_setting.items()
+    ]
+    return Markdown("\n\n".join(parts))
+
+
+def _sentence(verdict: Verdict) -> str:
+    claim = verdict.claim
+    under = f", {verdict.condition}" if verdict.condition else ""
+    size = f", {verdict.size}" if verdict.size else ""
+    parts = [f"**{verdict.word}**{size}: {claim.text}{under} ({claim.source})."]
+    if (own := verdict.measured) is not None:
+        seeds = f"{own.n} seed{'s' if own.n > 1 else ''}"
+        effect = own.text().removesuffix(f" ({own.n})")
+        parts.append(f"Measured: {effect} points over {seeds}.")
+    if claim.points is not None:
+        on = f" on {claim.dataset}" if claim.dataset else ""
+        parts.append(f"The paper: {claim.points:+.2f}{on}.")
+    if verdict.word not in DECIDED:
+        parts.append(f"{verdict.why[0].upper()}{verdict.why[1:]}.")
+    return " ".join(parts)
+
+
+class Gap(NamedTuple):
+    """Two cells that must be farther apart than an effect claimed between them."""
+
+    above: str  # e.g. the teacher
+    below: str  # e.g. the baseline
+    points: float  # claimed
+    metric: str = "top1"
+
+
+LONGER = 2.0  # points that twice the epochs may change
+
+
+def setting_table(
+    scores: Scores,
+    networks: Mapping[str, str],
+    gaps: Mapping[str, Gap] | None = None,
+    title: str = "Whether the setting can show the effect",
+) -> Table:
+    """What a setting must have to earn its place, and whether it does.
+
+    Args:
+        scores: with the cells "setting/<network>/1" and "setting/<network>/2", trained by the
+            recipe and with twice the epochs, tested on held-out training images.
+        networks: label -> network.
+        gaps: label -> cells that must be far enough apart.
+    """
+    rows = []
+    for label, network in networks.items():
+        once, twice = (f"setting/{network}/{times}" for times in (1, 2))
+        change = scores.gain(twice, once, "validation_top1")
+        kept = change and abs(change.mean) < LONGER
+        trained = text(scores.estimate(once, "validation_top1"))
+        what = f"{label}: held-out top-1 {trained}; with twice the epochs"
+        rows.append((what, text(change, sign=True), f"less than ±{LONGER:g}", _kept(kept)))
+    for label, gap in (gaps or {}).items():
+        apart = scores.gain(gap.above, gap.below, gap.metric)
+        kept = apart and apart.mean > gap.points
+        rows.append((label, text(apart, sign=True), f"more than {gap.points:+.2f}", _kept(kept)))
+    headers = ("", "points ± 95 % interval (seeds)", "asked for", "so it is")
+    return Table(title, headers, rows)
+
+
+def _kept(kept: object) -> str:
+    return NOTHING if kept is None else "yes" if kept else "no"
+
+
+def scale_table(
+    curves: Sequence[Curve], title: str = "Effect by number of training images"
+) -> Table:
+    """Each headline claim's effect at every scale, and what becomes of it."""
+    sizes = sorted({size for curve in curves for size in curve.points})
+    rows = [
+        (c.claim.text, *(effect_text(c.points.get(size)) for size in sizes), c.text())
+        for c in curves
+    ]
+    return Table(
+        title, ("claim", *(f"{size:,}" for size in sizes), "from the fewest to the most"), rows
+    )
 
 
 def accuracy_table(

@@ -17,7 +17,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from paperlib.evidence.claims import AS_GOOD_AS, DATA
+from paperlib.evidence.claims import AS_GOOD_AS, DATA, SHAPE
+from paperlib.evidence.estimates import Estimate
 
 LOOKS = (3, 5, 10, 20)
 LEVEL = 0.05  # of error, over all looks
@@ -51,6 +52,17 @@ class Interval:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
+    def within(self, margin: float) -> bool:
+        """Whether the interval lies within +-margin."""
+        return -margin < self.low and self.high < margin
+
+    def text(self) -> str:
+        """For a table: "+2.05 [+1.10, +3.00] (5)", or "+2.1 (2)" without an interval."""
+        digits = Estimate(self.mean, self.half, self.n).decimals
+        shown = [_signed(value, digits) for value in (self.mean, self.low, self.high)]
+        interval = f" [{shown[1]}, {shown[2]}]" if math.isfinite(self.half) else ""
+        return f"{shown[0]}{interval} ({self.n})"
+
     def p(self, value: float = 0.0) -> float:
         """The smallest level at which an interval like this one excludes a value; 1 if none."""
         if self.n < LOOKS[0]:
@@ -61,6 +73,12 @@ class Interval:
         if self.n > LOOKS[-1]:
             return _sequence_level(self.n, distance / self.sd)
         return overall(2 * float(stdtr(self.n - 1, -distance / self.sd * math.sqrt(self.n))))
+
+
+def _signed(value: float, digits: int) -> str:
+    """What rounds to 0 has no sign."""
+    rounded = round(value, digits)
+    return f"{rounded or 0:{'+' if rounded else ''}.{digits}f}"
 
 
 def looked_at(n: int) -> int:
@@ -157,7 +175,7 @@ def seeds_needed(
         if look <= n:
             continue
         reach = (width(look, level) + float(ndtri(POWER)) / math.sqrt(look)) * sd
-        inside = abs(effect) + reach < margin
+        inside = kind != SHAPE and abs(effect) + reach < margin
         apart = abs(effect) - (margin if kind == AS_GOOD_AS else 0) > reach
         if inside or apart:
             return look

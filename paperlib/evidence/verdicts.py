@@ -1,7 +1,7 @@
 """What was measured of the papers' claims, and what it says of them."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Protocol
@@ -83,6 +83,14 @@ class Verdict:
         return f"{recipe_text(self.setting)} on {self.dataset}{instead}"
 
     @property
+    def measured(self) -> Interval | None:
+        """Effect and interval, for tables and drawings."""
+        if self.effect is None or self.low is None or self.high is None:
+            return None
+        sd = (self.effect - self.low) / width(self.n) if self.n >= LOOKS[0] else math.nan
+        return Interval(self.effect, self.low, self.high, self.n, sd)
+
+    @property
     def why(self) -> str:
         """The reason without the setting."""
         return self.reason.removesuffix(_ending(self))
@@ -99,7 +107,7 @@ def judge_claims(
     dataset: str,
     settings: Setting,
     *,
-    about: str | None = None,
+    about: str | Collection[str] | None = None,
     stands_for: Mapping[str, str] | None = None,
     cells: Mapping[str, Sequence[str]] | None = None,
     cannot: Callable[[Claim], str] | None = None,
@@ -113,13 +121,16 @@ def judge_claims(
         scores: what was measured on `dataset`.
         dataset: if claims are about another one, their sizes are not compared.
         settings: the profile's, which says whether the recipe is the paper's.
-        about: the data set whose claims are judged; by default `dataset`, or all if none are.
+        about: the data sets whose claims are judged, one or several; by default `dataset`, or all
+            if there are no claims about it. Claims that name no data are judged on any.
         stands_for: network of a claim -> ours in its place.
         cells: derived cell -> the study's cells that it is made of.
         cannot: why this setting cannot test a claim; "" if it can.
     """
     claims = list(claims)
-    own = [claim for claim in claims if claim.dataset == (about or dataset)] or _once(claims)
+    named = {about or dataset} if about is None or isinstance(about, str) else set(about)
+    own = [claim for claim in claims if claim.dataset in named]
+    own = own + [claim for claim in claims if not claim.dataset] if own else _once(claims)
     out = []
     for claim in own:
         network = (stands_for or {}).get(claim.network, claim.network)
@@ -156,7 +167,9 @@ def judge(
     better, *worse = claim.cells(network)
     bound = [claim.cell(claim.room, network)] if claim.room and claim.limit is None else []
     blank = Verdict(claim, dataset, settings.profile, instead, cells=(better, *worse, *bound))
-    found = [interval(values) for values in scores.paired(better, worse, claim.metric)]
+    pairs = [scores.by_seed(better, cell, claim.metric) for cell in worse]
+    seeds = sorted(set.intersection(*map(set, pairs)))  # those that all cells have
+    found = [interval([pair[seed] for seed in seeds]) for pair in pairs if seeds]
     room = _room(claim, scores, worse, bound)
     if not found:
         word, why = (NOT_TESTABLE, cannot) if cannot else (NOT_TESTED, "nothing was measured")
@@ -264,20 +277,19 @@ def holm(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 def _finished(verdict: Verdict, why: str, level: float = LEVEL) -> Verdict:
     """With what follows from the word: size, seeds needed (at this level), reason."""
-    claim, n, needed, size = verdict.claim, verdict.n, None, ""
+    claim, own, n, needed, size = verdict.claim, verdict.measured, verdict.n, None, ""
     if n < LOOKS[0] and verdict.word != NOT_TESTABLE:
         needed = LOOKS[0]
         why = f"{n} of at least {needed} seeds" if n else why
-    elif verdict.effect is not None and verdict.low is not None:
-        sd = (verdict.effect - verdict.low) / width(n)
+    elif own is not None:
         if verdict.word == UNDECIDED:
-            needed = seeds_needed(verdict.effect, sd, claim.kind, claim.margin, n, level)
+            needed = seeds_needed(own.mean, own.sd, claim.kind, claim.margin, n, level)
             more = f"{needed} seeds" if needed else f"no {MOST} seeds"
             why += f"; {more} would probably decide"
         if verdict.own_setting and claim.points is not None and claim.kind != SHAPE:
             t = float(stdtrit(n - 1, 0.975))
-            half = t * sd * math.sqrt(1 / n + 1 / PAPERS_SEEDS)
-            if abs(verdict.effect - claim.points) > half:
+            half = t * own.sd * math.sqrt(1 / n + 1 / PAPERS_SEEDS)
+            if abs(own.mean - claim.points) > half:
                 size = DIFFERS
             elif verdict.word == HOLDS:
                 size = IN_SIZE

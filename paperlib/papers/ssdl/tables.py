@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_claims
+from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ssdl.numbers import (
@@ -19,7 +20,9 @@ from paperlib.papers.ssdl.numbers import (
 )
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
-from paperlib.report import Table, claims_table, gain_text, text
+from paperlib.report import Gap, Table, claims_table, gain_text, scale_table, setting_table, text
+
+MARGIN = 1.0  # points: the claims' own, the largest difference that counts as none
 
 
 def describe(settings: Settings) -> str:
@@ -39,6 +42,25 @@ def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
             row.append(f"**{text(value)}**" if value and value.mean == best else text(value))
     title = f"Held-out accuracy (%), {label(main_level(settings))}, {dataset}"
     return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
+
+
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether there is room for what is claimed."""
+    level = main_level(settings)
+    networks = {f"trained on {name} images": name for name in ("clean", "noisy")}
+    gaps = {
+        "clean images, over the noisy baseline": Gap("ceiling/clean", f"noisy/{level}", MARGIN),
+        "clean teacher, over the noisy baseline": Gap(f"stl/{level}", f"noisy/{level}", MARGIN),
+    }
+    title = f"Whether the setting can show the effects, {label(level)}, {dataset}"
+    return setting_table(found, networks, gaps, title)
+
+
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of training images."""
+    found, size = scores(items), settings.recipes[settings.networks[0]].train_size
+    images = {factor: round(factor * size) for factor in (1.0, *settings.scales)}
+    return curves(verdicts(settings, dataset, items), found, images)
 
 
 def main(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -141,8 +163,10 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
             out.append(detection(settings, dataset, found))
             continue
         out.append(claims_table(verdicts(settings, dataset, items)))
+        out += [setting(settings, dataset, found)] if items["setting"] else []
         out += [part(settings, dataset, found) for part in (tuning, main)]
         out += gains(settings, dataset, found)
         out += [part(settings, dataset, found) for part in (psnr, teachers)]
         out += [schedules(settings, dataset, found)] if items["schedules"] else []
+        out += [scale_table(scale(settings, dataset, items))] if items["scale"] else []
     return out

@@ -51,11 +51,15 @@ def _unseen(settings: Settings, dataset: str, found: Scores) -> Iterator[Score]:
 
 
 def accuracy(title: str, found: Scores, metric: str = "top1") -> Table:
-    """Rows: methods. Columns: the degradation that they are trained for."""
-    rows = [
-        (label, *(text(found.estimate(f"{method}/{name}", metric)) for name in DEGRADATIONS))
-        for method, label in METHODS.items()
-    ]
+    """Rows: methods. Columns: the degradation that they are trained for.
+
+    What is trained for none of them has one number under what no degradation decides.
+    """
+    rows = []
+    for method, label in METHODS.items():
+        own = [text(found.estimate(f"{method}/{name}", metric)) for name in DEGRADATIONS]
+        once = method in CLEAN_ONLY and metric != "top1"
+        rows.append((label, own[0], *["the same"] * (len(own) - 1)) if once else (label, *own))
     return Table(title, ("", *DEGRADATIONS.values()), rows)
 
 

@@ -107,7 +107,7 @@ def gains(
 
     Args:
         series: module -> corruption -> difference of top-1 accuracies, in percentage points, see
-            `estimates.effect`. A corruption may be missing in a series.
+            `Scores.gain`. A corruption may be missing in a series.
         ylabel: of the vertical axis.
     """
     names = list(dict.fromkeys(name for row in series.values() for name in row))

@@ -115,7 +115,7 @@ def advice(dataset: str, found: Scores) -> Table:
         for name, label in DEGRADATIONS.items():
             if (value := gain(found, method, other, name)) is not None:
                 signs[told(value)].append(label)
-        ahead, behind, open_ = (", ".join(signs[sign]) or NOTHING for sign in (1, -1, 0))
+        ahead, behind, open_ = (", ".join(signs[sign]) or "none" for sign in (1, -1, 0))
         rows.append((situation, method, METHODS[other], ahead, behind, open_, _use(signs, method)))
     headers = ("you have", "method", "beside", "ahead under", "behind under", "open", "so use")
     return Table(f"What to use when, {dataset}", headers, rows)

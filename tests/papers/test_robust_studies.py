@@ -168,32 +168,6 @@ def test_models_have_the_same_images_epochs_and_start(profile):
         )
 
 
-@pytest.mark.parametrize("profile", compared.PROFILES)
-def test_compared_methods_have_the_same_images_and_epochs(profile):
-    settings = compared.PROFILES[profile]
-    study = compared.Study(settings, settings.datasets[0])
-    for name in compared.DEGRADATIONS:
-        runs = {
-            m: study.model(m, name, 0) for m in compared.METHODS if m not in compared.CLEAN_ONLY
-        }
-        for method, run in runs.items():
-            for field in (
-                "network",
-                "width",
-                "degrade",
-                "evaluate",
-                "train_size",
-                "epochs",
-                "batch_size",
-                "flip",
-                "crop",
-            ):
-                assert getattr(run, field) == getattr(runs["both"], field), (method, field)
-        for method in compared.CLEAN_ONLY:
-            assert study.model(method, name, 0).degrade == runs["both"].degrade
-    assert study.model("ssdl", "noise", 0).uses["teacher"] == study.model("degraded", "noise", 0)
-
-
 def test_ten_images_come_from_another_data_set():
     study = ddp.Study(ddp.PROFILES["demo"], "cifar10")
     run, own = (study.from_ten("vgg16", 0, elsewhere) for elsewhere in (True, False))

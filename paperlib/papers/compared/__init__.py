@@ -5,7 +5,7 @@ from paperlib.papers import Paper
 PAPER = Paper(
     title="The methods compared",
     idea="all methods on one protocol",
-    profile="demo",
+    profile="cpu",
     datasets=("cifar10",),
 )
 BLOCKS = {"compared": "paperlib.papers.compared.picture:block"}

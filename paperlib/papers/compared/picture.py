@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from paperlib.archive import Archive
 from paperlib.book.blocks import pipe
 from paperlib.evidence.claims import DATA
-from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval
 from paperlib.evidence.scores import Scores
 from paperlib.papers.compared import PAPER, study, tables
 from paperlib.papers.compared.profiles import Settings
@@ -41,7 +41,7 @@ def _setting() -> tuple[Settings, str]:
 def _scores() -> Scores:
     settings, dataset = _setting()
     archive = Archive(DATA / "results" / "compared")
-    return tables.scores(dataset, study.study(settings, dataset, archive))
+    return tables.scores(settings, dataset, study.study(settings, dataset, archive))
 
 
 def block() -> str:
@@ -60,10 +60,11 @@ def svg() -> str:
     size = f'width="{width}" height="{tall}" viewBox="0 0 {width} {tall}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
-        f"<title>Gain over cross-entropy on the same degraded images, {_setting()[1]}</title>",
+        f"<title>Gain over cross-entropy with the most compute, {_setting()[1]}</title>",
         f"<style>\n{STYLE}\n</style>",
-        f'<text x="0" y="14">Points of top-1 accuracy on {_setting()[1]}, gained over'
-        " cross-entropy on the same degraded images; colour: the 95 % interval excludes 0</text>",
+        f'<text x="0" y="14">Points of top-1 accuracy on {_setting()[1]}, gained over cross-entropy'
+        " on the same degraded images with the most compute; colour: the interval excludes"
+        " 0</text>",
     ]
     for row, method in enumerate(methods):
         y = TOP + row * ROW + ROW // 2
@@ -93,9 +94,9 @@ def _panel(left: int, label: str, height: int) -> Iterator[str]:
         yield f'<text class="small" {place}>{str(points).replace("-", "−")}</text>'
 
 
-def _dot(left: int, y: int, gain: Estimate) -> Iterator[str]:
+def _dot(left: int, y: int, gain: Interval) -> Iterator[str]:
     """Grey where the interval contains 0; an interval beyond the panel ends at its edge."""
-    kind = "open" if gain.contains(0) else "better" if gain.mean > 0 else "worse"
-    low, high = (_x(left, gain.mean + sign * gain.half) for sign in (-1, 1))
+    kind = {1: "better", 0: "open", -1: "worse"}[tables.told(gain)]
+    low, high = _x(left, gain.low), _x(left, gain.high)
     yield f'<line class="{kind}" stroke-width="2" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
     yield f'<circle class="{kind}" cx="{_x(left, gain.mean)}" cy="{y}" r="3.5"/>'

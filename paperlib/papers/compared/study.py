@@ -4,27 +4,37 @@ Each method is trained for one kind of degradation and tested under it, on clean
 the corruptions that nobody saw. No paper has this table.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from paperlib.common_corruptions import severity_table, trained_on
 from paperlib.degrade.tables import EXTRA
 from paperlib.papers.compared.profiles import PROFILES as PROFILES
 from paperlib.papers.compared.profiles import Settings
+from paperlib.papers.ssdl.profiles import PAIR, TUNED
 from paperlib.runs import Plain, Run
 from paperlib.study import BaseStudy, Collected, Results, RunCells, as_trained, collect
 
 NAMES = {"resnet18": "ResNet-18"}
 METHODS = {
     "vanilla": "clean images only",
+    "fq-base": "the same in float32, as fq needs it",
     "fq": "feature quantization (POW-1), clean images only",
     "degraded": "cross-entropy, degraded images",
+    "longer": "cross-entropy, degraded images, the most compute",
     "both": "cross-entropy, clean and degraded images",
     "dfd": "deep feature distillation",
     "ssdl": "self-distillation, degraded teacher",
     "ddp": "deep degradation prior",
     "sfd": "self-feature distillation, UEM",
 }
-CLEAN_ONLY = ("vanilla", "fq")  # one training serves all degradations
+CLEAN_ONLY = ("vanilla", "fq-base", "fq")  # one training serves all degradations
+QUANTIZED: dict[str, dict[str, Plain]] = {
+    "fq-base": {"kind": "none"},
+    "fq": {"kind": "pow", "splits": 1},
+}
+# what ssdl finds best on held-out images
+SSDL = TUNED["ssdl"]
 # of the six distortions: they cost a ResNet-18 on CIFAR-10 about what they cost fq's on ImageNet
 STRENGTHS = {
     "motion_blur": 0.5,
@@ -55,10 +65,10 @@ def degradation(name: str, dataset: str) -> dict[str, Any]:
     return specs[name]
 
 
-def unseen(dataset: str) -> dict[str, Any]:
-    """The four corruptions that no method is trained on, at three severities."""
-    what = {"corruption": ",".join(EXTRA), "severity": "1,3,5", "table": severity_table(dataset)}
-    return {"name": "corruption", **what}
+def unseen(dataset: str, severities: Iterable[int]) -> dict[str, Any]:
+    """The four corruptions that no method is trained on, at some severities."""
+    what = {"corruption": ",".join(EXTRA), "severity": ",".join(map(str, severities))}
+    return {"name": "corruption", **what, "table": severity_table(dataset)}
 
 
 class Study(BaseStudy[Settings]):
@@ -73,24 +83,26 @@ class Study(BaseStudy[Settings]):
         clean = self.run(self.network, seed)  # where the others start
         conditions = {
             "degrade": degradation(degraded, self.dataset),
-            "evaluate": ({"name": "none"}, unseen(self.dataset)),
+            "evaluate": ({"name": "none"}, unseen(self.dataset, self.settings.severities)),
         }
         method, recipe, uses = name, self.settings.adapted, {"init": clean}
         options: dict[str, Plain] = {}
         match name:
             case "vanilla":
                 return as_trained(clean, **conditions)
-            case "fq":
-                pow1: dict[str, Plain] = {"kind": "pow", "splits": 1}
-                quantized = self.run(self.network, seed, method="fq", options=pow1)
-                return as_trained(quantized, **conditions)
+            case "fq-base" | "fq":
+                own = self.run(self.network, seed, method="fq", options=QUANTIZED[name])
+                return as_trained(own, **conditions)
             case "degraded":
                 method = "supervised"
+            case "longer":
+                method, recipe = "supervised", recipe.but(epochs=round(PAIR * recipe.epochs))
             case "both":
                 method, options = "sfd", {"lambda_": 0.0}
             case "dfd":
                 uses = {"init": clean, "teacher": clean}
             case "ssdl":
+                options = SSDL
                 uses = {"init": clean, "teacher": self.model("degraded", degraded, seed)}
             case "ddp":
                 recipe, uses = self.settings.module, {"frozen": clean}
@@ -106,6 +118,11 @@ class Study(BaseStudy[Settings]):
         }
 
 
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """All runs on a data set, by item ("compared" is the only one) and cell, one per seed."""
+    return {"compared": Study(settings, dataset).cells()}
+
+
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=compared` trains on a data set, by item and cell."""
-    return collect(results, {"compared": Study(settings, dataset).cells()})
+    """The records of `plan`, by item and cell; a cell without records is empty."""
+    return collect(results, plan(settings, dataset, results))

@@ -3,19 +3,15 @@
 Each takes plain numbers or tensors and returns a figure.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from torch import Tensor
 
-from paperlib.evidence.equivalence import DIFFERENT, EQUIVALENT, UNDECIDED, Equivalence
 from paperlib.figures import (
     COLORS,
     DPI,
@@ -32,8 +28,6 @@ from paperlib.figures import (
 
 ACCURACY = "top-1 accuracy (%)"
 GAP = 1.2  # between panels, in font sizes
-# colour, marker
-VERDICTS = {EQUIVALENT: (COLORS[2], "o"), DIFFERENT: (COLORS[3], "D"), UNDECIDED: ("0.45", "s")}
 
 
 def noise_curves(
@@ -180,54 +174,6 @@ def accuracy_and_psnr(
     points = len(handles) - len(restoring)  # matplotlib has lines first
     legend(fig, [*handles[points:], *handles[:points]], 2, GAP)
     return fig
-
-
-def equivalences(rows: Mapping[str, Equivalence]) -> Figure:
-    """Differences against the margin of equivalence, one row per comparison.
-
-    The thick bar is the 90 % interval, which has to be within the margin (shaded) in the test of
-    equivalence; the thin one the 95 % interval, which says whether there is a difference. Colour
-    and marker are the verdict. A row of one seed, without intervals, is a hollow mark.
-
-    Args:
-        rows: comparison -> what `equivalence.tost` says.
-    """
-    fig, ax = plt.subplots(figsize=(PAGE, 0.36 * len(rows) + 1.15), dpi=DPI)
-    for i, row in enumerate(rows.values()):
-        _equivalence(ax, i, row)
-    ax.axvline(0, color="0.3", linewidth=0.8)
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(visible=False, axis="y")
-    axis_labels(ax, "difference of top-1 accuracy (points)")
-    seen = {row.verdict for row in rows.values()}
-    signs: list[Artist] = [
-        Line2D([], [], color=color, marker=marker, markersize=7, linestyle="none", label=verdict)
-        for verdict, (color, marker) in VERDICTS.items()
-        if verdict in seen
-    ]
-    signs += [
-        Line2D([], [], color="0.3", linewidth=3.5, label="90 % interval"),
-        Line2D([], [], color="0.3", linewidth=1, label="95 % interval"),
-        plt.Rectangle((0, 0), 1, 1, color="0.9", label="margin"),
-    ]
-    legend(fig, signs, 6, GAP)
-    return fig
-
-
-def _equivalence(ax: Axes, i: int, row: Equivalence) -> None:
-    """One row of `equivalences`, at height i."""
-    color, marker = VERDICTS[row.verdict]
-    margin = row.margin
-    ax.fill_betweenx([i - 0.5, i + 0.5], -margin, margin, color="0.9", linewidth=0, zorder=0)
-    for half, width in ((row.half, 1.0), (row.half90, 3.5)):
-        if math.isfinite(half):
-            ends = [row.mean - half, row.mean + half]
-            ax.plot(ends, [i, i], color=color, linewidth=width, solid_capstyle="butt")
-    face = color if math.isfinite(row.half90) else "none"
-    ax.plot([row.mean], [i], marker, color=color, markerfacecolor=face, markersize=7, zorder=3)
-    place = ("axes fraction", "data")
-    ax.annotate(row.text(), (1.01, i), xycoords=place, va="center", fontsize=7.5)
 
 
 def ablations(

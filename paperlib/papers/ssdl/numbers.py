@@ -1,19 +1,13 @@
-"""What the tables and figures of simple self-distillation are made of: scores, curves, tests."""
+"""What the tables and figures of simple self-distillation are made of: scores and curves."""
 
 import itertools
-from collections.abc import Iterator
-from statistics import fmean
 
-from paperlib.evidence.equivalence import Equivalence, tost
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.scores import Items, Score, Scores
+from paperlib.evidence.scores import Items, Scores
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
 
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
-# points within which two methods are called equivalent; a choice of ours, stated with every verdict
-MARGIN = 1.0
-MEAN = "mean"  # over the noise levels, in the place of a level
 
 
 def label(level: str) -> str:
@@ -28,24 +22,13 @@ def main_level(settings: Settings) -> str:
 
 
 def noises(settings: Settings) -> dict[str, str]:
-    """What is compared, in words: every level, and the mean over them, which has the most power."""
-    levels = settings.levels
-    return {label(level): level for level in levels} | ({MEAN: MEAN} if len(levels) > 1 else {})
+    """Every level, by its words."""
+    return {label(level): level for level in settings.levels}
 
 
-def scores(settings: Settings, items: Items) -> Scores:
-    """All numbers; "<method>/mean" is a method's mean top-1 over the noise levels."""
-    found = Scores.of(*items.values())
-    return found.plus(_means(settings, found))
-
-
-def _means(settings: Settings, found: Scores) -> Iterator[Score]:
-    """Of every method that was tested at all levels with the same seeds."""
-    for method in METHODS:
-        values = [found.values(f"{method}/{level}") for level in settings.levels]
-        if all(own.keys() == values[0].keys() for own in values):
-            for seed in values[0]:
-                yield Score(f"{method}/{MEAN}", seed, "top1", fmean(own[seed] for own in values))
+def scores(items: Items) -> Scores:
+    """All numbers."""
+    return Scores.of(*items.values())
 
 
 def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
@@ -91,17 +74,6 @@ def restoring(found: Scores, level: str) -> dict[str, tuple[Estimate, Estimate]]
         accuracy = found.estimate(f"{name}/{level}")
         if quality and accuracy:
             out[METHODS[name]] = quality, accuracy
-    return out
-
-
-def tests(settings: Settings, found: Scores) -> dict[str, Equivalence]:
-    """Comparison -> test of equivalence of SSDL and STL."""
-    out = {}
-    for name in ("ssdl", "ssdl-independent"):
-        for noise, level in noises(settings).items():
-            differences = found.differences(f"{name}/{level}", f"stl/{level}")
-            if len(differences) > 1:
-                out[f"{METHODS[name]}, {noise}"] = tost(differences, MARGIN)
     return out
 
 

@@ -1,14 +1,13 @@
-"""The runs behind simple self-distillation: methods under noise, their tuning, and why it works."""
+"""The runs behind simple self-distillation: methods under noise, and why it works."""
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from paperlib.datasets import DETECTION
 from paperlib.papers.ssdl.profiles import PAIR, Settings
 from paperlib.papers.ssdl.profiles import PROFILES as PROFILES
-from paperlib.runs import Record, Run
+from paperlib.runs import Run
 from paperlib.study import BaseStudy, Collected, Results, RunCells, as_trained, collect
 
 NAMES = {"resnet18": "ResNet-18"}
@@ -22,15 +21,25 @@ METHODS = {
     "ssdl": "SSDL",
     "ssdl-independent": "SSDL, teacher sees another draw",
 }
+CLEAN = {"name": "none"}  # no degradation
 NEEDS_CLEAN = ("floor", "joint", "stl")  # clean training images
 LAMBDAS = (0.1, 1.0, 10.0, 100.0)
 TAPS = ("last", "stages")
 TUNED = ("stl", "ssdl")  # alike: the same grid, the same level, the same images kept out
+DECIDED = ("noisy", "noisy-long", "stl", "ssdl", "joint", "n2n")  # have seeds until it is clear
 STRENGTHS = (1 / PAIR, PAIR)  # of the teacher's epochs, beside 1
+LENGTHS = (1, 2)  # times the epochs, on held-out images: does longer training change much?
 DETECTED = "gaussian-60"  # the noise of scenes
-ITEMS = ("tuning", "main", "teachers", "schedules", "similarity", "detection")
-
-Options = dict[str, Any]  # of a distilling method: its taps and lambda, ...
+ITEMS = (
+    "main",
+    "setting",
+    "tuning",
+    "teachers",
+    "schedules",
+    "similarity",
+    "scale",
+    "detection",
+)
 
 
 class Study(BaseStudy[Settings]):
@@ -39,8 +48,7 @@ class Study(BaseStudy[Settings]):
     def __init__(self, settings: Settings, dataset: str) -> None:
         super().__init__(settings, dataset)
         self.network = settings.networks[0]
-        self.level = settings.levels[0]  # of tuning, ablations and pictures
-        self.few = self.seeds[: settings.ablation_seeds]  # of ablations and detection
+        self.level = settings.levels[0]  # of claims, tuning, ablations and pictures
 
     # The runs.
 
@@ -54,13 +62,17 @@ class Study(BaseStudy[Settings]):
         share = max(1, round(epochs * clean.epochs))
         return replace(clean, degrade=noise(level), epochs=share)
 
-    def denoiser(self, level: str, seed: int, network: str = "unet", target: str = "again") -> Run:
-        """Noise2Noise: from one draw of the noise to another ("again"), or to the clean image."""
-        recipe, options = self.settings.denoisers[network], {"target": target}
-        return self.run(network, seed, recipe, "denoising", options, degrade=noise(level))
+    def denoiser(self, level: str, seed: int, holdout: int = 0) -> Run:
+        """Noise2Noise: from one draw of the noise to another."""
+        recipe, options = self.settings.denoisers["unet"], {"target": "again"}
+        fields = {"degrade": noise(level), "holdout": holdout}
+        return self.run("unet", seed, recipe, "denoising", options, **fields)
 
     def model(self, name: str, level: str, seed: int, holdout: int = 0, **options: Any) -> Run:
-        """One of `METHODS`: one recipe and budget, from scratch; `options` of those that distil."""
+        """One of `METHODS`: one recipe and budget, from scratch.
+
+        `options` of those that distil take the place of the tuned ones.
+        """
         clean, noisy = self.clean(seed, holdout), self.noisy(level, seed, holdout)
         match name:
             case "floor":
@@ -70,31 +82,31 @@ class Study(BaseStudy[Settings]):
             case "noisy-long":
                 return self.noisy(level, seed, holdout, epochs=PAIR)
             case "n2n":
-                return replace(noisy, uses={"frontend": self.denoiser(level, seed)})
+                return replace(noisy, uses={"frontend": self.denoiser(level, seed, holdout)})
             case "joint":  # the authors' order: first restore, then both
-                before = self.denoiser(level, seed, "liu", "clean")
+                recipe, options = self.settings.denoisers["liu"], {"target": "clean"}
+                fields = {"degrade": noise(level), "holdout": holdout}
+                before = self.run("liu", seed, recipe, "denoising", options, **fields)
                 uses = {"frozen": clean, "init": before}
-                return replace(before, method="joint", uses=uses, options={}, holdout=holdout)
-            case "stl":
-                return replace(noisy, method="stl", uses={"teacher": clean}, options=options)
+                return replace(before, method="joint", uses=uses, options={})
+        own = {**self.settings.distilled[name.removesuffix("-independent")], **options}
+        if name == "stl":
+            return replace(noisy, method="stl", uses={"teacher": clean}, options=own)
         if name == "ssdl-independent":
-            options["draw"] = "independent"
-        return replace(noisy, method="ssdl", uses={"teacher": noisy}, options=options)
+            own["draw"] = "independent"
+        return replace(noisy, method="ssdl", uses={"teacher": noisy}, options=own)
 
-    def student(
-        self, seed: int, options: Options, taught: float = 1.0, epochs: float = 1.0, apart: int = 0
-    ) -> Run:
+    def student(self, seed: int, taught: float = 1.0, epochs: float = 1.0) -> Run:
         """SSDL at the first level.
 
         Args:
-            seed: of the student.
-            options: those of `SSDL`.
+            seed: of student and teacher.
             taught, epochs: of teacher and student, as shares of the recipe's epochs.
-            apart: the teacher's seed minus the student's; 0: both have the same initial weights.
         """
-        uses = {"teacher": self.noisy(self.level, seed + apart, epochs=taught)}
-        student = self.noisy(self.level, seed, epochs=epochs)
-        return replace(student, method="ssdl", uses=uses, options=options)
+        student = self.model("ssdl", self.level, seed)
+        length = self.noisy(self.level, seed, epochs=epochs).epochs
+        uses = {"teacher": self.noisy(self.level, seed, epochs=taught)}
+        return replace(student, epochs=length, uses=uses)
 
     def compared(self, level: str, seed: int) -> Run:
         """The noisy teacher's features beside the clean teacher's, each from another start."""
@@ -116,42 +128,70 @@ class Study(BaseStudy[Settings]):
 
     # The tables and figures.
 
+    def main(self) -> RunCells:
+        """Cells "<method>/<level>", "denoiser/<level>" (that of "n2n"), and "ceiling/clean".
+
+        Those that claims are about have all seeds, at the first level; what they use has, too.
+        """
+        cells: RunCells = {"ceiling/clean": [self.clean(seed) for seed in self.seeds]}
+        for level in self.settings.levels:
+            first = level == self.level
+            for name in METHODS:
+                seeds = self.seeds if first and name in DECIDED else self.few
+                cells[f"{name}/{level}"] = [self.model(name, level, seed) for seed in seeds]
+            seeds = self.seeds if first else self.few
+            cells[f"denoiser/{level}"] = [self.denoiser(level, seed) for seed in seeds]
+        return cells
+
+    def scale(self) -> RunCells:
+        """Cells "scale/<factor>/<method>/<level>", with a share of the training images."""
+        cells: RunCells = {}
+        for factor in self.settings.scales:
+            other = Study(self.settings.scaled(factor), self.dataset)
+            for name in DECIDED:
+                runs = [other.model(name, self.level, seed) for seed in self.few]
+                cells[f"scale/{factor:g}/{name}/{self.level}"] = runs
+        return cells
+
+    def setting(self) -> RunCells:
+        """Cells "setting/<clean or noisy>/<times the epochs>", judged on held-out images."""
+        cells: RunCells = {}
+        for times in LENGTHS if self.settings.checked else ():
+            for name in ("clean", "noisy"):
+                runs = []
+                for seed in self.few:
+                    run = self.noisy(self.level, seed, self.settings.holdout, times)
+                    runs.append(run if name == "noisy" else replace(run, degrade=CLEAN))
+                cells[f"setting/{name}/{times}"] = runs
+        return cells
+
     def tuning(self) -> RunCells:
-        """Cells "<method>/<taps>/<lambda>", judged on held-out noisy training images; one seed."""
+        """Cells "<method>/<taps>/<lambda>", judged on held-out noisy training images."""
         cells: RunCells = {}
         for name, taps, value in itertools.product(TUNED, TAPS, LAMBDAS):
             options = {"taps": taps, "lambda_": value}
-            run = self.model(name, self.level, 0, self.settings.holdout, **options)
-            cells[f"{name}/{taps}/{value:g}"] = [run]
+            cells[f"{name}/{taps}/{value:g}"] = [
+                self.model(name, self.level, seed, self.settings.holdout, **options)
+                for seed in self.few
+            ]
         return cells
 
-    def main(self, chosen: Mapping[str, Options]) -> RunCells:
-        """Cells "<method>/<level>", "denoiser/<level>" (that of "n2n"), and "ceiling/clean"."""
-        cells: RunCells = {"ceiling/clean": [self.clean(seed) for seed in self.seeds]}
-        for level in self.settings.levels:
-            cells[f"denoiser/{level}"] = [self.denoiser(level, seed) for seed in self.seeds]
-            for name in METHODS:
-                own = chosen.get(name.removesuffix("-independent"), {})
-                cells[f"{name}/{level}"] = [self.model(name, level, s, **own) for s in self.seeds]
-        return cells
+    def teachers(self) -> RunCells:
+        """Does a stronger noisy teacher teach better?
 
-    def teachers(self, chosen: Mapping[str, Options]) -> RunCells:
-        """Does a stronger noisy teacher teach better, or one that started from other weights?
-
-        Cells "teacher/<share of its epochs>", "student/<share>" and "student/apart".
+        Cells "teacher/<share of its epochs>" and "student/<share>".
         """
-        own, few = chosen["ssdl"], self.few
-        cells: RunCells = {"student/apart": [self.student(seed, own, apart=1) for seed in few]}
+        few, cells = self.few, {}
         for share in STRENGTHS:
             cells[f"teacher/{share:.2g}"] = [self.noisy(self.level, s, epochs=share) for s in few]
-            cells[f"student/{share:.2g}"] = [self.student(seed, own, share) for seed in few]
+            cells[f"student/{share:.2g}"] = [self.student(seed, share) for seed in few]
         return cells
 
-    def schedules(self, chosen: Mapping[str, Options]) -> RunCells:
+    def schedules(self) -> RunCells:
         """Who gains from more training? Cells "noisy/<share of epochs>" and "ssdl/<share>"."""
-        own, cells = chosen["ssdl"], {}
+        cells: RunCells = {}
         for share in self.settings.schedules:
-            cells[f"ssdl/{share:.2g}"] = [self.student(s, own, share, share) for s in self.few]
+            cells[f"ssdl/{share:.2g}"] = [self.student(seed, share, share) for seed in self.few]
             for long in (share, PAIR * share):
                 noisy = [self.noisy(self.level, seed, epochs=long) for seed in self.few]
                 cells[f"noisy/{long:.2g}"] = noisy
@@ -160,7 +200,7 @@ class Study(BaseStudy[Settings]):
     def similarity(self) -> RunCells:
         """Cells "<level>"."""
         levels = self.settings.levels
-        return {level: [self.compared(level, seed) for seed in self.seeds] for level in levels}
+        return {level: [self.compared(level, seed) for seed in self.few] for level in levels}
 
     def detection(self) -> RunCells:
         """Cells "detector/<noisy, stl or ssdl>"."""
@@ -175,33 +215,19 @@ def noise(level: str) -> dict[str, Any]:
     return {"name": "noise", "noise": kind, **strength, "draw": "fixed"}
 
 
-def choose_options(tuning: Mapping[str, list[Record]]) -> dict[str, Options]:
-    """The tuned methods' taps and lambda of best held-out accuracy; empty without records."""
-    chosen: dict[str, Options] = {}
-    for name in TUNED:
-        own = [
-            r for cell, records in tuning.items() if cell.startswith(f"{name}/") for r in records
-        ]
-        if own:
-            best = max(own, key=lambda record: record.metrics["validation_top1"])
-            chosen[name] = dict(best.run.options)
-    return chosen
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """All runs on a data set, by item (`ITEMS`) and cell, one per seed.
+
+    Claims and ablations come from data sets for classification, "detection" from the others; an
+    item that has no place on this one has no cells.
+    """
+    runs = Study(settings, dataset)
+    return {
+        item: getattr(runs, item)() if (item == "detection") == (dataset in DETECTION) else {}
+        for item in ITEMS
+    }
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=ssdl` trains on a data set: tuning first, then the rest.
-
-    Returns records by item (`ITEMS`) and cell; a cell without records is empty, and an item that
-    has no place on this data set has no cells.
-    """
-    runs = Study(settings, dataset)
-    items: dict[str, RunCells] = {item: {} for item in ITEMS}
-    if dataset in DETECTION:
-        return collect(results, {**items, "detection": runs.detection()})
-    tuned = collect(results, {"tuning": runs.tuning()})
-    chosen = choose_options(tuned["tuning"])
-    items["similarity"] = runs.similarity()
-    if len(chosen) == len(TUNED):
-        items["main"], items["teachers"] = runs.main(chosen), runs.teachers(chosen)
-        items["schedules"] = runs.schedules(chosen)
-    return {**collect(results, items), **tuned}
+    """The records of `plan`, by item and cell; a cell without records is empty."""
+    return collect(results, plan(settings, dataset, results))

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_claims
+from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
-from paperlib.evidence.verdicts import Verdict, judge
+from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ssdl.numbers import (
     BASELINE,
-    MARGIN,
     RESTORING,
     STUDENT,
     by_compute,
@@ -16,11 +17,12 @@ from paperlib.papers.ssdl.numbers import (
     main_level,
     noises,
     scores,
-    tests,
 )
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
-from paperlib.report import NOTHING, Table, gain_text, text
+from paperlib.report import Gap, Table, claims_table, gain_text, scale_table, setting_table, text
+
+MARGIN = 1.0  # points: the claims' own, the largest difference that counts as none
 
 
 def describe(settings: Settings) -> str:
@@ -30,18 +32,35 @@ def describe(settings: Settings) -> str:
 
 
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Held-out accuracy by taps and lambda, of one seed: no interval; the best is bold."""
+    """Held-out accuracy by taps and lambda; the best mean is bold."""
     rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in LAMBDAS]
     for name in TUNED:
         cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in LAMBDAS]
         own = [found.estimate(cell, "validation_top1") for cell in cells]
         best = max((value.mean for value in own if value), default=None)
         for row, value in zip(rows, own, strict=True):
-            mean = f"{value.mean:.2f}" if value else NOTHING
-            row.append(f"**{mean}**" if value and value.mean == best else mean)
-    noise = label(main_level(settings))
-    title = f"Held-out accuracy (%), {noise}, {dataset}, one seed"
+            row.append(f"**{text(value)}**" if value and value.mean == best else text(value))
+    title = f"Held-out accuracy (%), {label(main_level(settings))}, {dataset}"
     return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
+
+
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether there is room for what is claimed."""
+    level = main_level(settings)
+    networks = {f"trained on {name} images": name for name in ("clean", "noisy")}
+    gaps = {
+        "clean images, over the noisy baseline": Gap("ceiling/clean", f"noisy/{level}", MARGIN),
+        "clean teacher, over the noisy baseline": Gap(f"stl/{level}", f"noisy/{level}", MARGIN),
+    }
+    title = f"Whether the setting can show the effects, {label(level)}, {dataset}"
+    return setting_table(found, networks, gaps, title)
+
+
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of training images."""
+    found, size = scores(items), settings.recipes[settings.networks[0]].train_size
+    images = {factor: round(factor * size) for factor in (1.0, *settings.scales)}
+    return curves(verdicts(settings, dataset, items), found, images)
 
 
 def main(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -83,22 +102,11 @@ def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
     return Table(f"Image quality and recognition, {dataset}", headers, rows)
 
 
-def equivalent(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Whether SSDL is as good as STL: tested as equivalence, not as a missing difference."""
-    own = tests(settings, found)
-    rows = [(name, test.text(), f"{test.p:.3f}", test.verdict) for name, test in own.items()]
-    rows = rows or [("SSDL against STL", NOTHING, NOTHING, "not tested")]
-    title = f"SSDL against STL, {dataset}: two one-sided t tests, margin ± {MARGIN:g} point"
-    return Table(title, ("", "difference [90 % interval] (seeds)", "p", "verdict"), rows)
-
-
 def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Ablation: noisy teachers of other strengths or starts, and their students."""
+    """Ablation: noisy teachers of other strengths, and their students."""
     own, rows = by_strength(settings), []
     for share, teacher in own["teacher"].items():
         rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
-        if share == 1:
-            rows.append(("1, from another start", *_pair(found, teacher, "student/apart")))
     models = ("baseline of these epochs", "student", "student over baseline")
     headers = ("teacher's epochs, times the student's", *models)
     title = f"Noisy teachers of different strength, {label(main_level(settings))}, {dataset}"
@@ -137,40 +145,28 @@ def detection(settings: Settings, dataset: str, found: Scores) -> Table:
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """The claims, each at every noise level and in the mean over them.
+    """The claims, judged where there are images to classify; none on data sets for detection.
 
-    They are relative, and judged by their direction: the slides' numbers are lost.
+    They are relative, and have no size: the slides' numbers are lost.
     """
-    found, out = scores(settings, items), []
-    for claim in read_claims("ssdl"):
-        for noise, level in noises(settings).items():
-            better, worse = (f"{cell}/{level}" for cell in claim.cells())
-            gain = found.gain(better, worse, claim.metric)
-            out.append(Verdict(claim, dataset, gain, judge(gain, 0.0, False), noise))
-    return out
-
-
-def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """The verdicts as a table."""
-    rows = [
-        (v.claim.text, v.claim.source, v.condition, text(v.measured, sign=True), v.word)
-        for v in verdicts(settings, dataset, items)
-    ]
-    headers = ("claim", "source", "noise", "ours", "verdict")
-    return Table(f"Claims, measured on {dataset}: direction only", headers, rows)
+    if dataset in DETECTION:
+        return []
+    return judge_claims(read_claims("ssdl"), scores(items), dataset, settings)
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `ssdl.study` returned."""
     out = []
     for dataset, items in studies.items():
-        found = scores(settings, items)
-        if items["detection"]:
+        found = scores(items)
+        if dataset in DETECTION:
             out.append(detection(settings, dataset, found))
             continue
+        out.append(claims_table(verdicts(settings, dataset, items)))
+        out += [setting(settings, dataset, found)] if items["setting"] else []
         out += [part(settings, dataset, found) for part in (tuning, main)]
         out += gains(settings, dataset, found)
-        out += [part(settings, dataset, found) for part in (equivalent, psnr, teachers)]
+        out += [part(settings, dataset, found) for part in (psnr, teachers)]
         out += [schedules(settings, dataset, found)] if items["schedules"] else []
-        out.append(claims(settings, dataset, items))
+        out += [scale_table(scale(settings, dataset, items))] if items["scale"] else []
     return out

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import legend
-from matplotlib.colors import to_rgba
 
-from paperlib.evidence.equivalence import tost
 from paperlib.evidence.estimates import Estimate
 from paperlib.figures import DPI
 from paperlib.papers.ssdl import figures as figures_ssdl
@@ -165,7 +163,7 @@ def test_without_class_activation_maps_there_are_fewer_columns():
     assert not any("class map" in ax.get_title() for ax in figure.axes)
 
 
-# Points and intervals
+# Points
 
 
 def test_accuracy_and_psnr():
@@ -189,40 +187,3 @@ def test_accuracy_and_psnr():
     assert band.get_y() == pytest.approx(63.5)
     assert legend(figure) == ["N2N", "joint", "noisy baseline"]
     assert len(legend(figures_ssdl.accuracy_and_psnr({}, {"one": Estimate(1, 1, 3)}))) == 1
-
-
-def test_equivalences():
-    rows = {
-        "SSDL − STL": tost([0.1, -0.1, 0.2, 0.0, 0.1], 1.0),
-        "SSDL − noisy": tost([3.0, 3.2, 2.9, 3.1, 3.3], 1.0),
-        "one seed": tost([0.4], 0.5),
-    }
-    figure = figures_ssdl.equivalences(rows)
-    (ax,) = figure.axes
-    assert [text.get_text() for text in ax.get_yticklabels()] == list(rows)
-    assert ax.get_ylim() == (2.5, -0.5)  # the first row is above
-    margins = [np.ptp(group.get_paths()[0].vertices[:, 0]) for group in ax.collections]
-    assert margins == pytest.approx([2, 2, 1])
-    for i, row in enumerate(rows.values()):
-        own = [line for line in ax.lines if list(line.get_ydata()) in ([i, i], [i])]
-        lengths = sorted(np.ptp(line.get_xdata()) for line in own)
-        expected = [0] if row.n == 1 else [0, 2 * row.half90, 2 * row.half]
-        assert lengths == pytest.approx(expected)
-        color, marker = figures_ssdl.VERDICTS[row.verdict]
-        assert {to_rgba(line.get_color()) for line in own} == {to_rgba(color)}
-        assert own[-1].get_marker() == marker
-        assert (own[-1].get_markerfacecolor() == "none") == (row.n == 1)
-    widths = {round(np.ptp(line.get_xdata()), 6): line.get_linewidth() for line in ax.lines}
-    assert (
-        widths[round(2 * rows["SSDL − STL"].half90, 6)]
-        > widths[round(2 * rows["SSDL − STL"].half, 6)]
-    )
-    assert [text.get_text() for text in ax.texts] == [row.text() for row in rows.values()]
-    assert legend(figure) == [
-        "equivalent",
-        "different",
-        "undecided",
-        "90 % interval",
-        "95 % interval",
-        "margin",
-    ]

@@ -7,6 +7,7 @@ import torch
 from helpers import built
 
 from paperlib import methods
+from paperlib.evidence.claims import read_claims
 from paperlib.methods import Task
 from paperlib.papers.ssdl import numbers as ssdl_numbers
 from paperlib.papers.ssdl import study as ssdl
@@ -15,7 +16,6 @@ from paperlib.runs import Record, in_order
 
 TASK = Task(10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 PROFILES = pytest.mark.parametrize("profile", ssdl.PROFILES)
-CHOSEN = {"stl": {"taps": "last", "lambda_": 1.0}, "ssdl": {"taps": "stages", "lambda_": 10.0}}
 
 
 def make(profile):
@@ -35,8 +35,7 @@ def test_no_clean_image_anywhere_in_what_needs_none(profile, name):
     """Neither in its own training nor in that of anything it uses; and every image has one draw of
     the noise."""
     _, study = make(profile)
-    options = CHOSEN["ssdl"] if name.startswith("ssdl") else {}
-    small = dataclasses.replace(study.model(name, study.level, 0, **options), width=0.0625)
+    small = dataclasses.replace(study.model(name, study.level, 0), width=0.0625)
     for run in in_order([small]):
         assert run.degrade["name"] == "noise"
         assert run.degrade["draw"] == "fixed"
@@ -51,7 +50,7 @@ def narrow(run):
 @pytest.mark.parametrize("name", ssdl.NEEDS_CLEAN)
 def test_what_needs_clean_images_is_named(profile, name):
     _, study = make(profile)
-    run = study.model(name, study.level, 0, **CHOSEN.get(name, {}))
+    run = study.model(name, study.level, 0)
     assert any(parent.degrade == {"name": "none"} for parent in in_order([run]))
 
 
@@ -60,7 +59,7 @@ def test_one_recipe_and_budget(profile):
     _, study = make(profile)
     noisy = study.model("noisy", study.level, 0)
     for name in ("stl", "ssdl", "ssdl-independent", "n2n"):
-        run = study.model(name, study.level, 0, **CHOSEN.get(name.split("-")[0], {}))
+        run = study.model(name, study.level, 0)
         plain = {"method": "supervised", "uses": {}, "options": {}}
         assert dataclasses.replace(run, **plain) == noisy, name
     long = study.model("noisy-long", study.level, 0)
@@ -69,7 +68,7 @@ def test_one_recipe_and_budget(profile):
 
 
 def test_stl_and_ssdl_are_tuned_alike_on_images_kept_out():
-    settings, study = make("demo")
+    settings, study = make("cpu")
     cells = study.tuning()
     grids = {
         name: {cell.partition("/")[2] for cell in cells if cell.startswith(f"{name}/")}
@@ -77,30 +76,23 @@ def test_stl_and_ssdl_are_tuned_alike_on_images_kept_out():
     }
     assert grids["stl"] == grids["ssdl"]
     assert len(grids["ssdl"]) == len(ssdl.TAPS) * len(ssdl.LAMBDAS)
-    for (run,) in cells.values():
-        assert run.holdout == settings.holdout > 0
-        assert all(parent.holdout == settings.holdout for parent in run.uses.values())
+    for runs in cells.values():
+        assert [run.seed for run in runs] == [0, 1, 2]
+        for run in in_order(runs):
+            assert run.holdout == settings.holdout > 0
 
 
-def test_the_best_on_held_out_images_is_chosen():
-    _, study = make("demo")
-    records = {}
-    for cell, (run,) in study.tuning().items():
-        best = cell in ("stl/last/10", "ssdl/stages/0.1")
-        records[cell] = [
-            Record(run, {"top1": 10.0 if best else 90.0, "validation_top1": 60.0 + best}, (), {})
-        ]
-    assert ssdl.choose_options(records) == {
-        "stl": {"taps": "last", "lambda_": 10.0},
-        "ssdl": {"taps": "stages", "lambda_": 0.1},
-    }
-    assert ssdl.choose_options({}) == {}
-    cells = study.main(ssdl.choose_options(records))
-    assert cells[f"ssdl-independent/{study.level}"][0].options == {
-        "taps": "stages",
-        "lambda_": 0.1,
-        "draw": "independent",
-    }
+@PROFILES
+def test_what_is_tuned_is_on_the_grid_and_in_every_table(profile):
+    settings, study = make(profile)
+    grid, cells = study.tuning(), study.main()
+    for name in ssdl.TUNED:
+        own = settings.distilled[name]
+        (tuned, *_) = grid[f"{name}/{own['taps']}/{own['lambda_']:g}"]
+        (shown, *_) = cells[f"{name}/{study.level}"]
+        assert shown.options == tuned.options == own
+    (apart, *_) = cells[f"ssdl-independent/{study.level}"]
+    assert apart.options == {**settings.distilled["ssdl"], "draw": "independent"}
 
 
 def test_levels():
@@ -114,31 +106,13 @@ def test_levels():
     assert {"gaussian-15", "gaussian-30", "gaussian-45", "gaussian-60", "poisson_gaussian"} == set(
         ssdl.PROFILES["paper"].levels
     )
-    assert ssdl.PROFILES["paper"].seeds >= 5
-
-
-def test_equivalence_is_no_failed_difference():
-    """Differences near 0 with a small spread are equivalent, with a large one undecided."""
-    settings, study = make("demo")
-    items = {item: {} for item in ssdl.ITEMS}
-    for spread, verdict in ((0.1, "equivalent"), (5.0, "undecided")):
-        cells = {}
-        for name, shift in (("stl", 0.0), ("ssdl", spread)):
-            runs = [study.model(name, study.level, seed, **CHOSEN[name]) for seed in range(3)]
-            cells[f"{name}/{study.level}"] = [
-                Record(run, {"top1": 60 + shift * (run.seed - 1)}, (), {}) for run in runs
-            ]
-        found = ssdl_numbers.scores(settings, {**items, "main": cells})
-        table = ssdl_tables.equivalent(settings, "synthdigits", found)
-        assert table.rows[0][-1] == verdict
-    nothing = ssdl_numbers.scores(settings, items)
-    assert ssdl_tables.equivalent(settings, "synthdigits", nothing).rows[0][-1] == "not tested"
+    assert {settings.levels[0] for settings in ssdl.PROFILES.values()} == {"gaussian-60"}
 
 
 @pytest.mark.slow
 def test_networks_can_be_built():
     _, study = make("paper")
-    for cells in (study.tuning(), study.main(CHOSEN), study.teachers(CHOSEN), study.similarity()):
+    for cells in (study.tuning(), study.main(), study.teachers(), study.similarity()):
         for runs in cells.values():
             for run in in_order(runs[:1]):
                 with torch.device("meta"):
@@ -165,15 +139,15 @@ def recorded(cells, top1):
 
 def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_compute():
     settings, study = make("cpu")
-    cells = study.schedules(CHOSEN)
-    main = study.main(CHOSEN)
+    cells = study.schedules()
+    main = study.main()
     items = {item: {} for item in ssdl.ITEMS}
     epochs = {}
     items |= {
         "schedules": recorded(cells, lambda cell, seed: 50),
         "main": recorded(main, lambda cell, seed: 50),
     }
-    found = ssdl_numbers.scores(settings, items)
+    found = ssdl_numbers.scores(items)
     for name, own in ssdl_numbers.by_compute(settings, found).items():
         for compute, cell in own.items():
             records = items["schedules"].get(cell) or items["main"][cell]
@@ -195,21 +169,73 @@ def test_a_student_with_its_teacher_is_compared_with_the_baseline_of_that_comput
     assert [row[0] for row in rows] == ["1", "2.3", "5.4"]
 
 
-def test_few_seeds_are_enough_for_ablations_only():
+def test_seeds_go_to_what_claims_are_about():
+    """Every cell of a headline claim can have all seeds, all else but what those use has few."""
     settings, study = make("cpu")
-    assert settings.ablation_seeds < settings.seeds
-    for cells in (study.teachers(CHOSEN), study.schedules(CHOSEN), study.detection()):
-        assert {len(runs) for runs in cells.values()} == {settings.ablation_seeds}
-    assert {len(runs) for runs in study.main(CHOSEN).values()} == {settings.seeds}
-    settings, study = make("paper")
-    assert {len(runs) for runs in study.teachers(CHOSEN).values()} == {settings.seeds}
+    plan = ssdl.plan(settings, "cifar10", lambda runs: [])
+    counts = {cell: len(runs) for cells in plan.values() for cell, runs in cells.items()}
+    decided = {
+        name
+        for claim in read_claims("ssdl")
+        if claim.headline
+        for name in (*claim.cells(), claim.room)
+    }
+    assert {counts[cell] for cell in decided} == {20}
+    used = {f"noisy-long/{study.level}", f"denoiser/{study.level}"}
+    others = {cell: count for cell, count in counts.items() if cell not in decided | used}
+    assert set(others.values()) == {3}
+    for cells in plan.values():
+        for runs in cells.values():
+            assert [run.seed for run in runs] == list(range(len(runs)))
+
+
+@PROFILES
+def test_claims_are_about_cells_of_the_plan(profile):
+    _, study = make(profile)
+    cells = study.main()
+    for claim in read_claims("ssdl"):
+        if claim.headline:
+            assert {*claim.cells(), claim.room} <= set(cells), claim.text
+    if profile in ("cpu", "paper"):
+        assert all(set(claim.cells()) <= set(cells) for claim in read_claims("ssdl"))
+
+
+def test_the_setting_is_checked_with_twice_the_epochs_on_images_kept_out():
+    settings, study = make("cpu")
+    cells = study.setting()
+    assert list(cells) == [f"setting/{name}/{n}" for n in (1, 2) for name in ("clean", "noisy")]
+    for name in ("clean", "noisy"):
+        once, twice = (cells[f"setting/{name}/{times}"] for times in (1, 2))
+        for short, long in zip(once, twice, strict=True):
+            assert long == dataclasses.replace(short, epochs=2 * short.epochs)
+            assert short.holdout == settings.holdout > 0
+            assert (short.degrade == {"name": "none"}) == (name == "clean")
+    assert make("demo")[1].setting() == {}
+
+
+def test_claims_are_tried_with_other_numbers_of_images():
+    """All that they are about, and everything behind it, has a quarter and four times as many."""
+    _, study = make("cpu")
+    cells, whole = study.scale(), study.noisy(study.level, 0).train_size
+    for factor in (0.25, 4):
+        for claim in read_claims("ssdl"):
+            if claim.headline:
+                for cell in claim.cells():
+                    runs = cells[f"scale/{factor:g}/{cell}"]
+                    assert {run.train_size for run in in_order(runs)} == {factor * whole}
+    main = study.main()
+    for cell, runs in cells.items():
+        own, (_, _, name) = runs[0], cell.split("/", 2)
+        plain = {"uses": {}, "train_size": 0}
+        same = dataclasses.replace(main[name][0], **plain)
+        assert dataclasses.replace(own, **plain) == same
 
 
 @PROFILES
 def test_what_a_run_uses_is_of_its_seed(profile):
     """A student and its teacher, a classifier and its denoiser: pairs differ by seed together."""
     _, study = make(profile)
-    for cells in (study.main(CHOSEN), study.tuning(), study.detection()):
+    for cells in (study.main(), study.tuning(), study.scale(), study.detection()):
         for runs in cells.values():
             for run in runs:
                 assert {parent.seed for parent in in_order([run])} == {run.seed}, run.label
@@ -225,59 +251,14 @@ def test_detectors_of_all_methods_are_trained_alike(profile):
     assert ssdl_.uses["teacher"] == noisy
 
 
-def test_the_mean_over_noises_is_paired_by_seed():
-    """Levels that err against each other: their mean is sharper than either."""
-    settings, study = make("cpu")
-    first, second = settings.levels
-    shifts = {
-        f"ssdl/{first}": (1.0, 3.0, 2.0, 5.0, 4.0),
-        f"ssdl/{second}": (3.0, 1.0, 2.0, -1.0, 0.0),
-    }
-    items = {item: {} for item in ssdl.ITEMS}
-    items["main"] = recorded(
-        study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, [0] * 5)[seed]
-    )
-    assert list(ssdl_numbers.noises(settings)) == ["Gaussian, σ = 60", "Gaussian, σ = 30", "mean"]
-    found = ssdl_numbers.scores(settings, items)
-    alone, mean = (found.gain(f"ssdl/{at}", f"noisy/{at}") for at in (first, "mean"))
-    assert (alone.mean, mean.mean, mean.n) == (3, 2, 5)
-    assert mean.half == 0 < alone.half
-    del items["main"][f"ssdl/{second}"][-1]
-    found = ssdl_numbers.scores(settings, items)
-    assert found.gain("ssdl/mean", "noisy/mean") is None
-    assert found.gain(f"ssdl/{second}", f"noisy/{second}").n == 4
-
-
-def test_claims_are_judged_at_every_noise_and_in_the_mean():
-    settings, study = make("cpu")
-    first, second = ssdl.PROFILES["cpu"].levels
-    shifts = {f"ssdl/{first}": 2, f"ssdl/{second}": -1, f"stl/{first}": -1, f"stl/{second}": -1}
-    items = {item: {} for item in ssdl.ITEMS}
-    items["main"] = recorded(
-        study.main(CHOSEN), lambda cell, seed: 50 + shifts.get(cell, 0) * (1 + seed / 10)
-    )
-    verdicts = ssdl_tables.verdicts(settings, "cifar10", items)
-    words = {(v.claim.better, v.claim.worse, v.condition): v.word for v in verdicts}
-    assert len(words) == len(verdicts) == 15
-    noises = ("Gaussian, σ = 60", "Gaussian, σ = 30", "mean")
-    assert [words["ssdl", "noisy", noise] for noise in noises] == [
-        "direction only",
-        "not reproduced",
-        "direction only",
-    ]
-    assert {words["stl", "noisy", noise] for noise in noises} == {"not reproduced"}
-    rows = ssdl_tables.claims(settings, "cifar10", items).rows
-    assert [row[-1] for row in rows] == [verdict.word for verdict in verdicts]
-
-
 def test_curves_of_the_figures():
     settings, study = make("cpu")
     items = {item: {} for item in ssdl.ITEMS}
     items["main"] = recorded(
-        study.main(CHOSEN),
+        study.main(),
         lambda cell, seed: 40 + 10 * cell.endswith("30") + cell.startswith("stl"),
     )
-    accuracy, gains = ssdl_numbers.curves(settings, ssdl_numbers.scores(settings, items))
+    accuracy, gains = ssdl_numbers.curves(settings, ssdl_numbers.scores(items))
     assert {
         line: {at: value.mean for at, value in curve.items()} for line, curve in accuracy.items()
     } == {
@@ -293,7 +274,7 @@ def test_curves_of_the_figures():
     }
     (collapsed,) = items["tuning"]["stl/last/100"]
     collapsed.metrics["validation_top1"] = 10.0
-    panels = ssdl_numbers.tuned(ssdl_numbers.scores(settings, items))
+    panels = ssdl_numbers.tuned(ssdl_numbers.scores(items))
     # what has collapsed is left out: beside it the others would look alike
     assert list(panels["λ, taps: last"][ssdl.METHODS["stl"]]) == [0.1, 1, 10]
     assert list(panels) == ["λ, taps: last", "λ, taps: stages"]
@@ -304,23 +285,21 @@ def test_curves_of_the_figures():
 def test_knobs_of_the_figure():
     settings, study = make("cpu")
     items = {item: {} for item in ssdl.ITEMS}
-    items["main"] = recorded(study.main(CHOSEN), lambda cell, seed: 50)
+    items["main"] = recorded(study.main(), lambda cell, seed: 50)
     items["teachers"] = recorded(
-        study.teachers(CHOSEN), lambda cell, seed: 60 if cell.startswith("student") else 40
+        study.teachers(), lambda cell, seed: 60 if cell.startswith("student") else 40
     )
-    (panel,) = ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items)).values()
+    (panel,) = ssdl_numbers.knobs(settings, ssdl_numbers.scores(items)).values()
     assert {at: value.mean for at, value in panel["student"].items()} == {0.43: 60, 1: 50, 2.33: 60}
     assert {at: value.mean for at, value in panel["teacher"].items()} == {0.43: 40, 1: 50, 2.33: 40}
-    items["schedules"] = recorded(study.schedules(CHOSEN), lambda cell, seed: 50)
-    assert len(ssdl_numbers.knobs(settings, ssdl_numbers.scores(settings, items))) == 2
+    items["schedules"] = recorded(study.schedules(), lambda cell, seed: 50)
+    assert len(ssdl_numbers.knobs(settings, ssdl_numbers.scores(items))) == 2
 
 
 def test_teachers_of_the_ablation():
     _, study = make("demo")
-    cells = study.teachers(CHOSEN)
+    cells = study.teachers()
     own = study.noisy(study.level, 0)
-    assert [run.uses["teacher"].seed - run.seed for run in cells["student/apart"]] == [1, 1, 1]
-    assert dataclasses.replace(cells["student/apart"][0].uses["teacher"], seed=0) == own
     for share, epochs in (("0.43", 1), ("2.3", 7)):
         for teacher, student in zip(
             cells[f"teacher/{share}"], cells[f"student/{share}"], strict=True

@@ -83,9 +83,9 @@ PROFILES = {
             "alexnet": CPU.but(width=0.25, epochs=100, lr=0.03, clip=1.0),
         },
         super_resolution={
-            "vdsr": CPU_ADAM.but(width=0.25, options={"depth": 10}, epochs=60, lr=3e-3, clip=1.0),
+            "vdsr": CPU_ADAM.but(width=0.25, options={"depth": 10}, epochs=120, lr=3e-3, clip=1.0),
             "espcn": CPU_ADAM.but(epochs=100, lr=1e-2, clip=0.1),
-            "srresnet": CPU_ADAM.but(width=0.25, options={"depth": 4}, lr=3e-3),
+            "srresnet": CPU_ADAM.but(width=0.25, options={"depth": 4}, epochs=120, lr=3e-3),
             "srgan": CPU_ADAM.but(
                 width=0.25, options={"depth": 4}, epochs=20, schedule="constant", lr=1e-4
             ),

@@ -4,6 +4,7 @@ Each drawing takes plain numbers or tensors and returns a figure.
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -106,7 +107,7 @@ def gains(
 
     Args:
         series: module -> corruption -> difference of top-1 accuracies, in percentage points, see
-            `estimates.effect`. A corruption may be missing in a series.
+            `Scores.gain`. A corruption may be missing in a series.
         ylabel: of the vertical axis.
     """
     names = list(dict.fromkeys(name for row in series.values() for name in row))
@@ -190,6 +191,52 @@ def estimates(
         ax.errorbar(means, places, xerr=bars, **look)
     else:
         ax.errorbar(places, means, yerr=bars, **look)
+
+
+def scale(
+    effects: Mapping[str, Mapping[int, Interval]], margins: Mapping[str, float] | None = None
+) -> Figure:
+    """Effects against the number of training images, with their intervals, a panel per claim.
+
+    A mean without an interval is a hollow dot.
+
+    Args:
+        effects: claim -> number of training images -> effect in points.
+        margins: claim -> the largest difference that counts as none, a grey band around 0.
+    """
+    columns = min(len(effects), 3)
+    rows = math.ceil(len(effects) / columns)
+    size = (PAGE if columns > 1 else PAGE / 2, 2.3 * rows)
+    fig, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, sharex=True)
+    every = sorted({count for own in effects.values() for count in own})
+    for i, (ax, (claim, own)) in enumerate(zip(axes.flat, effects.items(), strict=False)):
+        counts = sorted(own)
+        ax.axhline(0, color="0.3", linewidth=0.8)
+        if margin := (margins or {}).get(claim):
+            ax.axhspan(-margin, margin, color="0.85", linewidth=0, zorder=0)
+        estimates(ax, counts, [own[count] for count in counts], i, claim)
+        unsure = [count for count in counts if not math.isfinite(own[count].half)]
+        hollow: dict[str, Any] = {
+            "linestyle": "none",
+            "markerfacecolor": "white",
+            "markersize": 4.5,
+        }
+        hollow |= {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.plot(unsure, [own[count].mean for count in unsure], zorder=3, **hollow)
+        ax.set_title(textwrap.fill(claim, 36), fontsize=8)
+        ax.set_xscale("log")
+        ax.set_xticks(every, [f"{count:,}" for count in every])
+        ax.set_xticks([], minor=True)
+        ax.set_xlim(every[0] / 1.5, every[-1] * 1.5)
+        last_row, first_column = i + columns >= len(effects), i % columns == 0
+        label = "effect (points)" if first_column else ""
+        axis_labels(ax, "training images" if last_row else "", label)
+        ax.tick_params(labelbottom=last_row)
+        ax.grid(visible=False, axis="x")
+    for ax in axes.flat[len(effects) :]:
+        ax.remove()
+    fig.tight_layout(pad=0.4)
+    return fig
 
 
 def axis_labels(ax: Axes, xlabel: str = "", ylabel: str = "") -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tabulate import tabulate
 
 from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval
+from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
-from paperlib.evidence.verdicts import Verdict
+from paperlib.evidence.verdicts import DECIDED, NOT_TESTABLE, UNDECIDED, Verdict, recipe_text
 
 NOTHING = "–"  # where nothing was measured, or printed
 
@@ -84,19 +87,29 @@ def gain_rows(
     ]
 
 
+def effect_text(measured: Interval | None) -> str:
+    """An effect for a table, see `Interval.text`."""
+    return NOTHING if measured is None else measured.text()
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The word, what is said of the size, and why it is none of the words that decide."""
+    text = ", ".join(filter(None, (verdict.word, verdict.size)))
+    if verdict.word == NOT_TESTABLE:
+        return f"{text}: {verdict.why}"
+    if verdict.word == UNDECIDED:
+        before, _, needed = verdict.why.rpartition("; ")
+        return f"{text}: {verdict.why if 'Holm' in before else needed}"
+    return text
+
+
 def claims_table(
-    verdicts: Sequence[Verdict],
-    dataset: str,
-    paper_setting: bool,
-    title: str = "Claims",
-    names: Mapping[str, str] | None = None,
+    verdicts: Sequence[Verdict], title: str = "Claims", names: Mapping[str, str] | None = None
 ) -> Table:
-    """The verdicts on a paper's claims, all measured on one data set.
+    """The verdicts on a paper's claims, all measured on one data set under one profile.
 
     Args:
-        verdicts: what came of the claims.
-        dataset: that they were measured on.
-        paper_setting: whether the recipe is the paper's.
+        verdicts: what came of the claims, at least one; headline claims come first.
         title: how it starts; networks that stand in and the setting follow.
         names: of networks, for the title.
     """
@@ -105,17 +118,130 @@ def claims_table(
         title += f", {known.get(ours, ours)} in place of {known.get(theirs, theirs)}"
     under = any(verdict.condition for verdict in verdicts)
     rows = []
-    for verdict in verdicts:
+    for verdict in sorted(verdicts, key=lambda verdict: not verdict.claim.headline):
         claim = verdict.claim
-        elsewhere = "" if claim.dataset == dataset else f" on {claim.dataset}"
+        elsewhere = f" on {claim.dataset}" if claim.dataset not in ("", verdict.dataset) else ""
         paper = NOTHING if claim.points is None else f"{claim.points:+.2f}{elsewhere}"
-        ours = text(verdict.measured, sign=True)
+        text = f"**{claim.text}**" if claim.headline else claim.text
         condition = [verdict.condition] * under
-        rows.append((claim.text, claim.source, *condition, paper, ours, verdict.word))
-    kind = "the paper's" if paper_setting else "reduced"
-    kind += " setting" + ("" if paper_setting else ": only the direction can be judged")
-    headers = ("claim", "source", *["under"] * under, "paper", "ours", "verdict")
-    return Table(f"{title}, measured on {dataset} ({kind})", headers, rows)
+        rows.append(
+            (
+                text,
+                claim.source,
+                *condition,
+                paper,
+                effect_text(verdict.measured),
+                verdict_text(verdict),
+            )
+        )
+    first = verdicts[0]
+    kind = "in the paper's setting"
+    if not all(verdict.own_setting for verdict in verdicts):
+        kind = f"{recipe_text(first.setting)}: sizes are not compared"
+    headers = ("claim", "source", *["under"] * under, "paper", "ours [interval] (seeds)", "verdict")
+    return Table(f"{title}, measured on {first.dataset} ({kind})", headers, rows)
+
+
+class Markdown(str):
+    """Text that a notebook shows as Markdown."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def in_words(verdicts: Iterable[Verdict]) -> Markdown:
+    """The headline claims with what came of them, as a list under each setting.
+
+    Empty if there is no headline claim.
+    """
+    by_setting: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.claim.headline:
+            by_setting.setdefault(verdict.where, []).append(f"- {_sentence(verdict)}")
+    parts = [
+        f"{where[0].upper()}{where[1:]}:\n\n" + "\n".join(own) for where, own in by_setting.items()
+    ]
+    return Markdown("\n\n".join(parts))
+
+
+def _sentence(verdict: Verdict) -> str:
+    claim = verdict.claim
+    under = f", {verdict.condition}" if verdict.condition else ""
+    size = f", {verdict.size}" if verdict.size else ""
+    parts = [f"**{verdict.word}**{size}: {claim.text}{under} ({claim.source})."]
+    if (own := verdict.measured) is not None:
+        seeds = f"{own.n} seed{'s' if own.n > 1 else ''}"
+        effect = own.text().removesuffix(f" ({own.n})")
+        parts.append(f"Measured: {effect} points over {seeds}.")
+    if claim.points is not None:
+        on = f" on {claim.dataset}" if claim.dataset else ""
+        parts.append(f"The paper: {claim.points:+.2f}{on}.")
+    if verdict.word not in DECIDED:
+        parts.append(f"{verdict.why[0].upper()}{verdict.why[1:]}.")
+    return " ".join(parts)
+
+
+class Gap(NamedTuple):
+    """Two cells that must be farther apart than an effect claimed between them."""
+
+    above: str  # e.g. the teacher
+    below: str  # e.g. the baseline
+    points: float  # claimed
+    metric: str = "top1"
+
+
+LONGER = 2.0  # points that twice the epochs may change
+
+
+def setting_table(
+    scores: Scores,
+    networks: Mapping[str, str],
+    gaps: Mapping[str, Gap] | None = None,
+    title: str = "Whether the setting can show the effect",
+) -> Table:
+    """What a setting must have to earn its place, and whether it does.
+
+    Args:
+        scores: with the cells "setting/<network>/1" and "setting/<network>/2", trained by the
+            recipe and with twice the epochs, tested on held-out training images.
+        networks: label -> network.
+        gaps: label -> cells that must be far enough apart.
+    """
+    rows = []
+    for label, network in networks.items():
+        once, twice = (f"setting/{network}/{times}" for times in (1, 2))
+        change = scores.gain(twice, once, "validation_top1")
+        kept = change and abs(change.mean) < LONGER
+        trained = text(scores.estimate(once, "validation_top1"))
+        what = f"{label}: held-out top-1 {trained}; with twice the epochs"
+        rows.append((what, text(change, sign=True), f"less than ±{LONGER:g}", _kept(kept)))
+    for label, gap in (gaps or {}).items():
+        apart = scores.gain(gap.above, gap.below, gap.metric)
+        kept = apart and apart.mean > gap.points
+        rows.append((label, text(apart, sign=True), f"more than {gap.points:+.2f}", _kept(kept)))
+    headers = ("", "points ± 95 % interval (seeds)", "asked for", "so it is")
+    return Table(title, headers, rows)
+
+
+def _kept(kept: object) -> str:
+    return NOTHING if kept is None else "yes" if kept else "no"
+
+
+def scale_table(
+    curves: Sequence[Curve], title: str = "Effect by number of training images"
+) -> Table:
+    """Each headline claim's effect at every scale, and what becomes of it."""
+    sizes = sorted({size for curve in curves for size in curve.points})
+    rows = [
+        (c.claim.text, *(effect_text(c.points.get(size)) for size in sizes), c.text())
+        for c in curves
+    ]
+    return Table(
+        title, ("claim", *(f"{size:,}" for size in sizes), "from the fewest to the most"), rows
+    )
 
 
 def accuracy_table(

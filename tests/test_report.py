@@ -1,19 +1,27 @@
 """Tables: what stands in which row and column."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from paperlib.evidence.claims import Claim
-from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval
+from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Score, Scores
 from paperlib.evidence.verdicts import Verdict
 from paperlib.report import (
+    Gap,
     Table,
     Tables,
     accuracy_table,
     claims_table,
     gain_rows,
     gain_text,
+    in_words,
     metric_rows,
+    scale_table,
+    setting_table,
     text,
 )
 
@@ -45,40 +53,154 @@ def test_rows_of_cells_and_of_gains(scores):
     ]
 
 
-def test_the_papers_difference_stands_beside_ours():
-    claims = [
-        Claim("cifar10", "", "a", "b", "top1", 2.0, "a beats b", "Table 1"),
-        Claim("cifar10", "", "b", "c", "top1", None, "b beats c", "section 2"),
-    ]
-    measured = Estimate.of([2.0, 2.1])
+# Verdicts
 
-    def verdicts(dataset):
-        return [
-            Verdict(claims[0], dataset, measured, "reproduced"),
-            Verdict(claims[1], dataset, None, "not tested"),
-        ]
+CLAIM = Claim(
+    *("cifar10", "resnet18", "a", "b", "top1", 2.0, "better", 1.0, True, "", "a beats b"),
+    *("Table 1", ""),
+)
+HOLDS = Verdict(
+    *(CLAIM, "cifar10", "cpu"),
+    word="holds",
+    effect=2.05,
+    low=1.1,
+    high=3.0,
+    n=5,
+    p=0.004,
+    reason="the interval is above 0, in the reduced setting `cpu` on cifar10",
+)
+OTHER = replace(CLAIM, text="c beats b", points=None, headline=False)
+UNTESTED = Verdict(
+    *(OTHER, "cifar10", "cpu"),
+    reason="nothing was measured, in the reduced setting `cpu` on cifar10",
+)
 
-    table = claims_table(verdicts("cifar10"), "cifar10", paper_setting=True)
-    assert table.title == "Claims, measured on cifar10 (the paper's setting)"
+
+def test_headline_claims_come_first_each_beside_the_papers_difference():
+    table = claims_table([UNTESTED, HOLDS])
+    assert table.title == (
+        "Claims, measured on cifar10 (in the reduced setting `cpu`: sizes are not compared)"
+    )
     assert table.rows == [
-        ("a beats b", "Table 1", "+2.00", "+2.05 ± 0.64 (2)", "reproduced"),
-        ("b beats c", "section 2", "–", "–", "not tested"),
+        ("**a beats b**", "Table 1", "+2.00", "+2.05 [+1.10, +3.00] (5)", "holds"),
+        ("c beats b", "Table 1", "–", "–", "not tested"),
     ]
-    elsewhere = claims_table(verdicts("svhn"), "svhn", paper_setting=False)
+
+
+def test_the_title_says_when_it_is_the_papers_setting():
+    own = replace(HOLDS, setting="paper", size="reproduced in size", reason="")
+    table = claims_table([own])
+    assert table.title == "Claims, measured on cifar10 (in the paper's setting)"
+    assert table.rows[0][-1] == "holds, reproduced in size"
+    elsewhere = claims_table([replace(own, dataset="svhn", size="")])
     assert elsewhere.rows[0][2] == "+2.00 on cifar10"
-    assert "reduced setting" in elsewhere.title
+    assert "(by the paper's recipe: sizes are not compared)" in elsewhere.title
+
+
+def test_what_is_not_decided_says_why():
+    setting = ", in the reduced setting `cpu` on cifar10"
+    why = "the interval holds 0 and ends beyond ±1.00"
+    undecided = replace(HOLDS, word="undecided", reason=f"{why}; 10 seeds would decide{setting}")
+    holm = "the interval is above 0, but p = 0.080 by Holm, of 2 headline claims; 10 seeds"
+    by_holm = replace(undecided, reason=holm + setting)
+    no_room = replace(HOLDS, word="not testable here", reason=f"the room is 0.20 points{setting}")
+    assert [row[-1] for row in claims_table([undecided, by_holm, no_room]).rows] == [
+        "undecided: 10 seeds would decide",
+        f"undecided: {holm}",
+        "not testable here: the room is 0.20 points",
+    ]
 
 
 def test_the_title_says_which_network_stands_in_for_which():
-    claim = Claim("imagenet", "resnet50", "a", "b", "top1", 2.0, "a beats b", "Table 1")
     names = {"resnet50": "ResNet-50", "resnet18": "ResNet-18"}
-    stood_in = Verdict(claim, "cifar10", None, "not tested", network="resnet18")
-    own = Verdict(claim, "cifar10", None, "not tested")
-    table = claims_table([stood_in, own], "cifar10", False, names=names)
+    stood_in = replace(HOLDS, claim=replace(CLAIM, network="resnet50"), network="resnet18")
+    table = claims_table([stood_in, HOLDS], names=names)
     assert table.title.startswith("Claims, ResNet-18 in place of ResNet-50, measured on cifar10")
-    assert claims_table([own], "cifar10", False, names=names).title.startswith(
-        "Claims, measured on"
+    assert claims_table([HOLDS], names=names).title.startswith("Claims, measured on")
+
+
+def test_a_condition_has_its_column():
+    table = claims_table([replace(HOLDS, condition="fog"), UNTESTED])
+    assert table.headers[2] == "under"
+    assert [row[2] for row in table.rows] == ["fog", ""]
+
+
+def test_headline_claims_in_words():
+    own = replace(HOLDS, setting="paper", size="differs in size", condition="fog", reason="")
+    undecided = replace(
+        *(HOLDS,),
+        word="undecided",
+        effect=2.0,
+        low=-math.inf,
+        high=math.inf,
+        n=1,
+        reason="1 of at least 3 seeds, in the reduced setting `cpu` on cifar10",
     )
+    found = in_words([HOLDS, UNTESTED, undecided, own])
+    assert (
+        found._repr_markdown_()
+        == repr(found)
+        == (
+            "In the reduced setting `cpu` on cifar10:\n\n"
+            "- **holds**: a beats b (Table 1). Measured: +2.05 [+1.10, +3.00] points over 5 seeds. "
+            "The paper: +2.00 on cifar10.\n"
+            "- **undecided**: a beats b (Table 1). Measured: +2.0 points over 1 seed. "
+            "The paper: +2.00 on cifar10. 1 of at least 3 seeds.\n\n"
+            "In the paper's setting:\n\n"
+            "- **holds**, differs in size: a beats b, fog (Table 1). "
+            "Measured: +2.05 [+1.10, +3.00] points over 5 seeds. The paper: +2.00 on cifar10."
+        )
+    )
+    assert in_words([UNTESTED]) == ""
+
+
+# Settings and scales
+
+
+def held_out(*means):
+    """Scores of a network by its recipe and with twice the epochs, on held-out images."""
+    return [
+        Score(f"setting/r/{times}", seed, "validation_top1", mean + 0.1 * seed)
+        for times, mean in enumerate(means, 1)
+        for seed in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("twice", "shown", "kept"),
+    [(81.9, "+1.90 ± 0.00 (2)", "yes"), (82.1, "+2.10 ± 0.00 (2)", "no"), (77, "-3.00", "no")],
+)
+def test_a_setting_has_to_be_trained_long_enough(twice, shown, kept):
+    table = setting_table(Scores(held_out(80.0, twice)), {"ResNet": "r"})
+    ((what, change, asked, answer),) = table.rows
+    assert what == "ResNet: held-out top-1 80.05 ± 0.64 (2); with twice the epochs"
+    assert (change.startswith(shown), asked, answer) == (True, "less than ±2", kept)
+
+
+@pytest.mark.parametrize(("points", "kept"), [(2.0, "yes"), (2.1, "no")])
+def test_a_setting_has_to_leave_room_for_the_effect(scores, points, kept):
+    table = setting_table(scores, {}, {"teacher over student": Gap("a", "b", points)})
+    gap = ("teacher over student", "+2.05 ± 0.64 (2)", f"more than +{points:.2f}", kept)
+    assert table.rows == [gap]
+
+
+def test_a_setting_that_was_not_checked_has_no_answer(scores):
+    rows = setting_table(scores, {"ResNet": "r"}, {"gap": Gap("a", "z", 1.0)}).rows
+    assert [row[1:] for row in rows] == [
+        ("–", "less than ±2", "–"),
+        ("–", "more than +1.00", "–"),
+    ]
+
+
+def test_effects_by_number_of_images():
+    first = Curve(CLAIM, {500: Interval(4.0, 3.0, 5.0, 3, 0.2)}, None)
+    second = Curve(OTHER, {2000: Interval(1.0, 0.5, 1.5, 5, 0.3)}, None)
+    table = scale_table([first, second])
+    assert table.headers == ("claim", "500", "2,000", "from the fewest to the most")
+    assert table.rows == [
+        ("a beats b", "+4.0 [+3.0, +5.0] (3)", "–", "not measured at two scales"),
+        ("c beats b", "–", "+1.00 [+0.50, +1.50] (5)", "not measured at two scales"),
+    ]
 
 
 def test_the_papers_number_stands_beside_ours_for_its_own_data_only(scores):

@@ -1,1 +1,1 @@
-"""How evidence is weighed: claims, estimates, verdicts, equivalence, robustness."""
+"""How evidence is weighed: claims, estimates, looks, verdicts, robustness."""

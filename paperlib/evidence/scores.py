@@ -87,14 +87,18 @@ class Scores:
         values = self.values(cell, metric)
         return Estimate.of(list(values.values())) if values else None
 
-    def differences(self, better: str, worse: str, metric: str = "top1") -> list[float]:
-        """How much better one cell is than another, paired by seed, above 0 where it is better.
+    def by_seed(self, better: str, worse: str, metric: str = "top1") -> dict[int, float]:
+        """How much better one cell is than another, by seed, above 0 where it is better.
 
-        A seed that only one of the two has is left out.
+        In the order of the seeds; one that only one of the two has is left out.
         """
         left, right = self.values(better, metric), self.values(worse, metric)
         sign = -1 if metric in LOWER_IS_BETTER else 1
-        return [sign * (left[seed] - right[seed]) for seed in left if seed in right]
+        return {s: sign * (left[s] - right[s]) for s in sorted(left.keys() & right.keys())}
+
+    def differences(self, better: str, worse: str, metric: str = "top1") -> list[float]:
+        """The values of `by_seed`."""
+        return list(self.by_seed(better, worse, metric).values())
 
     def gain(self, better: str, worse: str, metric: str = "top1") -> Estimate | None:
         """The mean of `differences`, or None where no seed has both."""

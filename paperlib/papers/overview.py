@@ -3,15 +3,20 @@
 Nothing here names a paper: everything is asked of the packages that `papers.PAPERS` lists.
 """
 
+import math
+import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
 
 from paperlib import papers
 from paperlib.archive import Archive
 from paperlib.book.blocks import Blocks, pipe
 from paperlib.evidence.claims import DATA, read_claims
-from paperlib.evidence.verdicts import VERDICTS, Verdict
-from paperlib.report import claims_table
+from paperlib.evidence.looks import MOST
+from paperlib.evidence.verdicts import UNDECIDED, VERDICTS, Verdict, recipe_text
+from paperlib.report import NOTHING, claims_table
 from paperlib.study import select
 
 
@@ -29,17 +34,108 @@ def verdicts(slug: str) -> list[Verdict]:
         for verdict in judge(settings, name, study.study(settings, name, archive))
     ]
     judged = {verdict.claim for verdict in found}
-    left = [claim for claim in read_claims(slug) if claim not in judged]
-    return found + [Verdict(claim, claim.dataset, None, "not tested") for claim in left]
+    why = f"there is no record on this data, {recipe_text(about.profile)}"
+    return found + [
+        Verdict(claim, claim.dataset, about.profile, reason=why)
+        for claim in read_claims(slug)
+        if claim not in judged
+    ]
+
+
+def ledger(slugs: Iterable[str]) -> list[dict[str, Any]]:
+    """A row per claim, headline claims first: plain values, None where there is no number."""
+    rows = [_row(slug, verdict) for slug in slugs for verdict in verdicts(slug)]
+    return sorted(rows, key=lambda row: not row["headline"])
+
+
+def _row(slug: str, verdict: Verdict) -> dict[str, Any]:
+    claim = verdict.claim
+    under = f", {verdict.condition}" if verdict.condition else ""
+    return {
+        "paper": slug,
+        "claim": claim.text + under,
+        "dataset": verdict.dataset,
+        "setting": verdict.setting,
+        "network": verdict.network or claim.network,
+        "kind": claim.kind,
+        "headline": claim.headline,
+        "metric": claim.metric,
+        "n": verdict.n,
+        "effect": _finite(verdict.effect),
+        "low": _finite(verdict.low),
+        "high": _finite(verdict.high),
+        "margin": claim.margin,
+        "paper_points": claim.points,
+        "p": verdict.p,
+        "verdict": verdict.word,
+        "size": verdict.size,
+        "reason": verdict.reason,
+        "needed": verdict.needed,
+        "source": claim.source,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+WIDTHS = (37, 23, 7, 6, 17)  # of the columns of `ledger_text`, whose lines have 98 characters
+HEADERS = ("claim", "measured", "seeds", "paper", "verdict")
+
+
+def ledger_text(slugs: Iterable[str]) -> str:
+    """`ledger` for a terminal: under each setting of each paper, headline claims before all others.
+
+    Seeds: how many there are; "5/10" says that 10 would probably decide.
+    """
+    found = [(slug, verdict) for slug in slugs for verdict in verdicts(slug)]
+    parts = []
+    for headline, title in ((True, "Headline claims"), (False, "Other claims")):
+        own = [(slug, verdict) for slug, verdict in found if verdict.claim.headline is headline]
+        groups: dict[str, list[str]] = {}
+        for slug, verdict in own:
+            groups.setdefault(f"{slug}, {verdict.where}", []).append(_line(verdict))
+        counts = Counter(verdict.word for _, verdict in own)
+        count = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
+        if own:
+            parts += [f"{title}: {count}", _wrapped(HEADERS)]
+            parts += ["\n".join(["", group, *lines]) for group, lines in groups.items()]
+            parts += [""]
+    return "\n".join(parts[:-1]) or "No claim."
+
+
+def _line(verdict: Verdict) -> str:
+    claim, own = verdict.claim, verdict.measured
+    under = f", {verdict.condition}" if verdict.condition else ""
+    measured = NOTHING if own is None else own.text().removesuffix(f" ({own.n})")
+    seeds = f"{verdict.n}"
+    if verdict.word == UNDECIDED:
+        seeds += f"/{verdict.needed}" if verdict.needed else f"/{MOST}+"
+    printed = NOTHING if claim.points is None else f"{claim.points:+.2f}"
+    word = ", ".join(filter(None, (verdict.word, verdict.size)))
+    return _wrapped((f"{claim.text}{under}", measured, seeds, printed, word))
+
+
+def _wrapped(cells: Sequence[str]) -> str:
+    """A row of `ledger_text`, on as many lines as its longest cell needs."""
+    columns = [textwrap.wrap(cell, width) for cell, width in zip(cells, WIDTHS, strict=True)]
+    lines = zip_longest(*columns, fillvalue="")
+    return "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, WIDTHS, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def findings() -> str:
-    """The README's table: a row per paper, with the number of its claims by verdict."""
+    """The README's table: a row per paper, with the number of its claims by verdict.
+
+    Headline claims, "+", all others.
+    """
     rows = []
     for slug, paper in papers.published().items():
-        counts = Counter(verdict.word for verdict in verdicts(slug))
+        found = verdicts(slug)
         title = f"{paper.title} ({paper.venue}): {paper.idea}"
-        rows.append((f"[`{slug}`](book/{slug}.py)", title, paper.source, *_shown(counts)))
+        rows.append((f"[`{slug}`](book/{slug}.py)", title, paper.source, *_shown(found)))
     return pipe(("", "paper, and the method in one line", "source at hand", *VERDICTS), rows)
 
 
@@ -54,19 +150,19 @@ def index() -> str:
 
 def contents() -> str:
     """The book's table of contents."""
-    pages = (*papers.PAPERS, "degradations", "measurements", "library", "exercises")
+    pages = (*papers.PAPERS, "verdicts", "degradations", "measurements", "library", "exercises")
     return "\n".join(["```{toctree}", ":hidden:", "", *pages, "```"])
 
 
 def claims() -> str:
-    """The number of claims by verdict, for each place of each paper."""
+    """The number of claims by verdict, headline + others, for each place of each paper."""
     rows = []
     for slug in papers.published():
-        counts: dict[str, Counter[str]] = {}
+        by_source: dict[str, list[Verdict]] = {}
         for verdict in verdicts(slug):
-            counts.setdefault(verdict.claim.source, Counter())[verdict.word] += 1
-        for source, count in counts.items():
-            rows.append((slug, source, f"{count.total()}", *_shown(count)))
+            by_source.setdefault(verdict.claim.source, []).append(verdict)
+        for source, own in by_source.items():
+            rows.append((slug, source, f"{len(own)}", *_shown(own)))
     return pipe(("paper", "claimed in", "claims", *VERDICTS), rows)
 
 
@@ -80,15 +176,17 @@ def results() -> str:
         by_data: dict[str, list[Verdict]] = {}
         for verdict in verdicts(slug):
             by_data.setdefault(verdict.dataset, []).append(verdict)
-        for dataset, own in by_data.items():
-            table = claims_table(own, dataset, paper.profile == "paper")
+        for own in by_data.values():
+            table = claims_table(own)
             parts.append(f"**{table.title}**\n\n{pipe(table.headers, table.rows)}")
     return "\n\n".join(parts)
 
 
-def _shown(counts: Counter[str]) -> Sequence[str]:
-    """The counts in the order of `VERDICTS`."""
-    return [f"{counts[verdict] or '–'}" for verdict in VERDICTS]
+def _shown(found: Iterable[Verdict]) -> list[str]:
+    """The counts in the order of `VERDICTS`: headline claims + others."""
+    counts = Counter((verdict.word, verdict.claim.headline) for verdict in found)
+    pairs = [(counts[word, True], counts[word, False]) for word in VERDICTS]
+    return [f"{own} + {others}" if own or others else NOTHING for own, others in pairs]
 
 
 BLOCKS: Blocks = {

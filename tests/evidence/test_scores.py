@@ -52,8 +52,9 @@ def test_an_estimate_is_over_seeds():
 def test_gains_are_paired_by_seed():
     better, worse = {2: 75.0, 0: 61.0, 7: 99.0}, {0: 60.0, 1: 0.0, 2: 73.0}
     found = scores(better=better, worse=worse, other={5: 1.0})
-    # seeds 2 and 0; 7 and 1 have no partner
-    assert found.differences("better", "worse") == [2.0, 1.0]
+    # in the order of the seeds; 7 and 1 have no partner
+    assert list(found.by_seed("better", "worse").items()) == [(0, 1.0), (2, 2.0)]
+    assert found.differences("better", "worse") == [1.0, 2.0]
     assert found.gain("better", "worse") == Estimate.of([2.0, 1.0])
     assert found.gains("better", "worse", ("top1", "seen")) == {"top1": Estimate.of([2.0, 1.0])}
     assert found.gain("better", "other") is None

@@ -1,5 +1,6 @@
 """The runs behind DFD's Tables 1 and 2 and Figs. 2 and 3, and behind what its text leaves open."""
 
+import dataclasses
 from typing import Any
 
 from paperlib.papers.dfd.profiles import PROFILES as PROFILES
@@ -26,6 +27,11 @@ class Study(BaseStudy[Settings]):
     A *cell* names what one number of a table was measured on, e.g. "resnet18/dfd/8"; the paper's
     numbers in `data/papers/dfd/` and the claims use the same names.
     """
+
+    def run(self, *args: Any, **fields: Any) -> Run:
+        """As in every study, and mirrored where the profile says so."""
+        run = super().run(*args, **fields)
+        return dataclasses.replace(run, flip=True) if self.settings.mirrored else run
 
     # The runs.
 

@@ -8,7 +8,7 @@ PAPER = Paper(
     venue="ICASSP 2019",
     source="whole paper",
     idea="clean teacher, low-resolution student, squared distance of their last features",
-    profile="demo",
+    profile="cpu",
     datasets=("cifar10",),
 )
 METHODS = {

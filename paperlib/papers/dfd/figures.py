@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
-from paperlib.figures import DPI, LOSS, PAGE, STUDENT, TEACHER
+from paperlib.evidence.estimates import Estimate
+from paperlib.figures import DPI, LOSS, PAGE, STUDENT, TEACHER, bar, estimates
 
 
 def _box(ax: Axes, x: float, y: float, text: str, color: Any, width: float = 1.5) -> None:
@@ -59,16 +60,22 @@ def dfd_schematic(high: Tensor, low: Tensor) -> Figure:
 
 
 def lambda_sweep(
-    bases: Mapping[str, float],
-    curves: Mapping[str, Mapping[float, float]],
+    bases: Mapping[str, Estimate],
+    curves: Mapping[str, Mapping[float, Estimate]],
     xlabel: str,
     ylabel: str,
 ) -> Figure:
-    """Accuracy against lambda, one panel per network (the paper's Fig. 2); dashed: the base."""
+    """Accuracy against lambda, one panel per network (the paper's Fig. 2); dashed: the base.
+
+    Bars and the band are 95 % intervals; one run has none.
+    """
     fig, axes = plt.subplots(1, len(curves), figsize=(PAGE, 2.5), dpi=DPI, squeeze=False)
     for ax, (name, curve) in zip(axes[0], curves.items(), strict=True):
-        ax.plot(list(curve), list(curve.values()), marker="o", color=STUDENT, label="DFD")
-        ax.axhline(bases[name], linestyle="--", color=TEACHER, label="base network")
+        base = bases[name]
+        estimates(ax, list(curve), list(curve.values()), 0, "DFD")
+        ax.axhline(base.mean, linestyle="--", color=TEACHER, label="base network")
+        low, high = base.mean - bar(base), base.mean + bar(base)
+        ax.axhspan(low, high, color=TEACHER, alpha=0.15, linewidth=0)
         ax.set(xscale="log", title=name, xlabel=xlabel)
     axes[0][0].set_ylabel(ylabel)
     axes[0][-1].legend()

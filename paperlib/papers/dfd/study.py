@@ -1,19 +1,19 @@
 """The runs behind DFD's Tables 1 and 2 and Figs. 2 and 3, and behind what its text leaves open."""
 
-from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
 from paperlib.papers.dfd.profiles import PROFILES as PROFILES
 from paperlib.papers.dfd.profiles import Settings
-from paperlib.runs import Record, Run
+from paperlib.runs import Plain, Run
 from paperlib.study import BaseStudy, Collected, Results, RunCells, collect
 
 LAMBDAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # section 3.2
-PAPERS_LAMBDA = 2.0  # section 3.4
+LAMBDA = 2.0  # section 3.4: the best, and so that of both tables
 SIZES = {8: 4, 16: 2}  # resolution -> s, section 3.1
 MAIN = "resnet18"  # the network of Table 2
-NAMES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "resnet18": "ResNet-18"}
-SUPER_RESOLVERS = ("espcn", "srresnet", "srgan", "vdsr")
+NAMES = {"resnet18": "ResNet-18", "vgg16": "VGG-16", "alexnet": "AlexNet"}
+SUPER_RESOLVERS = ("vdsr", "espcn", "srresnet", "srgan")
 
 
 def low(size: int, **kernels: str) -> dict[str, int | str]:
@@ -28,6 +28,11 @@ class Study(BaseStudy[Settings]):
     numbers in `data/papers/dfd/` and the claims use the same names.
     """
 
+    def run(self, *args: Any, **fields: Any) -> Run:
+        """As in every study, and mirrored where the profile says so."""
+        run = super().run(*args, **fields)
+        return dataclasses.replace(run, flip=True) if self.settings.mirrored else run
+
     # The runs.
 
     def high(self, network: str, seed: int, holdout: int = 0) -> Run:
@@ -38,7 +43,7 @@ class Study(BaseStudy[Settings]):
         self, network: str, size: int, seed: int, init: str = "scratch", holdout: int = 0
     ) -> Run:
         """A network trained on low-resolution images alone: the paper's baseline without DFD."""
-        uses = {} if init == "scratch" else {"init": self.high(network, seed, holdout)}
+        uses = self._start(network, size, seed, init, holdout)
         return self.run(network, seed, degrade=low(size), uses=uses, holdout=holdout)
 
     def student(
@@ -46,53 +51,55 @@ class Study(BaseStudy[Settings]):
         network: str,
         size: int,
         seed: int,
-        lambda_: float,
-        init: str = "scratch",
+        lambda_: float = LAMBDA,
+        init: str | None = None,
         holdout: int = 0,
-        **options: str,
+        **options: Plain,
     ) -> Run:
-        """The student, with further `options` of `DFD`; it starts from `init`.
+        """The student, with further `options` of `DFD`.
 
-        "scratch", the default, are the base network's random weights, so that the two differ by
-        distillation alone. The paper fine-tunes "pre-trained models": "teacher" or "lr" (the base
-        network) give the student more training than its base has had.
+        Args:
+            network, seed: of teacher and student.
+            size: what the student sees.
+            lambda_: the weight of equation (4).
+            init: where it starts. "scratch" are the base network's random weights, so that the two
+                differ by distillation alone. The paper fine-tunes "pre-trained models": "teacher"
+                or "lr" (the base network), which give the student more training than its base has
+                had. None is what the profile says.
+            holdout: as in `Run`, its parents' too.
+            **options: of the method.
         """
-        uses = {"teacher": self.high(network, seed, holdout)}
-        if init == "teacher":
-            uses["init"] = uses["teacher"]
-        elif init == "lr":
-            uses["init"] = self.base(network, size, seed, holdout=holdout)
-        own: dict[str, Any] = {"lambda_": float(lambda_), **options}
+        uses = self._start(network, size, seed, init or self.settings.init, holdout)
+        uses["teacher"] = self.high(network, seed, holdout)
+        own: dict[str, Any] = {"lambda_": lambda_, **options}
         fields: dict[str, Any] = {"degrade": low(size), "uses": uses, "holdout": holdout}
         return self.run(network, seed, method="dfd", options=own, **fields)
 
-    def super_resolver(self, name: str) -> Run:
-        """A super-resolution network, 8x8 to 16x16; seed 0, as the classifiers behind it vary."""
+    def _start(self, network: str, size: int, seed: int, init: str, holdout: int) -> dict[str, Run]:
+        if init == "scratch":
+            return {}
+        if init == "teacher":
+            return {"init": self.high(network, seed, holdout)}
+        return {"init": self.base(network, size, seed, holdout=holdout)}
+
+    def super_resolver(self, name: str, seed: int) -> Run:
+        """A super-resolution network, 8x8 to 16x16."""
         recipe, degrade = self.settings.super_resolution[name], low(8, up="none")
         if name != "srgan":
-            return self.run(name, 0, recipe, "super_resolution", degrade=degrade)
+            return self.run(name, seed, recipe, "super_resolution", degrade=degrade)
         # SRGAN is a way to train SRResNet
-        uses = {"init": self.super_resolver("srresnet"), "content": self.base("vgg16", 16, seed=0)}
-        return self.run("srresnet", 0, recipe, "srgan", degrade=degrade, uses=uses)
+        start = self.super_resolver("srresnet", seed)
+        uses = {"init": start, "content": self.base("vgg16", 16, seed)}
+        return self.run("srresnet", seed, recipe, "srgan", degrade=degrade, uses=uses)
 
-    def on_super_resolved(self, network: str, super_resolver: str, seed: int) -> Run:
+    def on_super_resolved(self, network: str, name: str, seed: int) -> Run:
         """A classifier trained and tested on super-resolved images, 8x8 -> 16x16 -> 32x32."""
-        uses = {"frontend": self.super_resolver(super_resolver)}
+        uses = {"frontend": self.super_resolver(name, seed)}
         return self.run(network, seed, degrade=low(8, up="none"), uses=uses)
 
     # The tables and figures: lists of the runs above, by cell.
 
-    def fig2(self) -> RunCells:
-        """Cells "<network>/tuned/<lambda>" and "<network>/tuned", the base; 8x8, one seed."""
-        held = self.settings.holdout
-        cells: RunCells = {}
-        for network in self.settings.networks:
-            cells[f"{network}/tuned"] = [self.base(network, 8, seed=0, holdout=held)]
-            for x in LAMBDAS:
-                cells[f"{network}/tuned/{x:g}"] = [self.student(network, 8, 0, x, holdout=held)]
-        return cells
-
-    def table1(self, lambdas: Mapping[str, float]) -> RunCells:
+    def table1(self) -> RunCells:
         """Cells "<network>/hr", "<network>/lr/<size>", "<network>/dfd/<size>"."""
         cells: RunCells = {}
         for network in self.settings.networks:
@@ -100,66 +107,109 @@ class Study(BaseStudy[Settings]):
             for size in SIZES:
                 cells[f"{network}/lr/{size}"] = [self.base(network, size, s) for s in self.seeds]
                 cells[f"{network}/dfd/{size}"] = [
-                    self.student(network, size, seed, lambdas[network]) for seed in self.seeds
+                    self.student(network, size, s) for s in self.seeds
                 ]
         return cells
 
     def table2(self) -> RunCells:
-        """Cells "resnet18/<super-resolution network>/8"; other rows are cells of Table 1."""
+        """Cells "resnet18/<super-resolution network>/8"; other rows are cells of Table 1.
+
+        The claim of the abstract is against the best of them, VDSR, which gets the claim's seeds.
+        """
+        seeds = {"vdsr": self.seeds, "espcn": self.few, "srgan": self.few}
         return {
-            f"{MAIN}/{name}/8": [self.on_super_resolved(MAIN, name, seed) for seed in self.seeds]
-            for name in ("vdsr", "espcn", "srgan")
+            f"{MAIN}/{name}/8": [self.on_super_resolved(MAIN, name, seed) for seed in of]
+            for name, of in seeds.items()
         }
+
+    def fig2(self) -> RunCells:
+        """Cells "<network>/tuned", the base, and "<network>/tuned/<lambda>"; 8x8, held out."""
+        held = self.settings.holdout
+        cells: RunCells = {}
+        for network in self.settings.swept:
+            cells[f"{network}/tuned"] = [self.base(network, 8, s, holdout=held) for s in self.few]
+            for x in LAMBDAS:
+                cells[f"{network}/tuned/{x:g}"] = [
+                    self.student(network, 8, seed, x, holdout=held) for seed in self.few
+                ]
+        return cells
 
     def fig3(self) -> RunCells:
         """Cells "<super-resolution network>"; its images lie beside the record."""
-        return {name: [self.super_resolver(name)] for name in SUPER_RESOLVERS}
+        return {name: [self.super_resolver(name, s) for s in self.few] for name in SUPER_RESOLVERS}
 
-    def ablations(self, lambda_: float) -> RunCells:
-        """What the paper leaves open: students of ResNet-18 at 8x8, each with one default changed.
+    def ablations(self) -> RunCells:
+        """What the paper leaves open: ResNet-18 at 8x8 with one choice changed.
 
-        The student from the teacher's weights has a control, the base network from the same weights
-        without distillation, and both get all seeds; the other variants get one.
+        Cells "resnet18/dfd/8/<choice>". A student that starts from trained weights has a control,
+        the base network from the same weights without distillation: "resnet18/lr/8/init=<...>".
         """
-        bases = [self.base(MAIN, 8, seed, "teacher") for seed in self.seeds]
-        students = [self.student(MAIN, 8, seed, lambda_, "teacher") for seed in self.seeds]
-        cells = {f"{MAIN}/lr/8/init=teacher": bases, f"{MAIN}/dfd/8/init=teacher": students}
-        for option, value in (("init", "lr"), ("reduction", "sum"), ("feature", "pre")):
-            change: dict[str, Any] = {option: value}
-            cells[f"{MAIN}/dfd/8/{option}={value}"] = [self.student(MAIN, 8, 0, lambda_, **change)]
+        cells: RunCells = {}
+        for init in ("scratch", "lr", "teacher"):
+            if init != "scratch":
+                cells[f"{MAIN}/lr/8/init={init}"] = [self.base(MAIN, 8, s, init) for s in self.few]
+            if init != self.settings.init:
+                cells[f"{MAIN}/dfd/8/init={init}"] = [
+                    self.student(MAIN, 8, seed, init=init) for seed in self.few
+                ]
+        changes: dict[str, dict[str, Any]] = {
+            "reduction=mean": {"reduction": "mean"},
+            "reduction=mean, lambda=20": {"reduction": "mean", "lambda_": 20.0},
+            "feature=pre": {"feature": "pre"},
+        }
+        for name, change in changes.items():
+            cells[f"{MAIN}/dfd/8/{name}"] = [
+                self.student(MAIN, 8, seed, **change) for seed in self.few
+            ]
+        return cells
+
+    def setting(self) -> RunCells:
+        """Cells "setting/<network>/<times>": teachers trained for 1 and 2 times the epochs.
+
+        They are judged on held-out images.
+        """
+        held = self.settings.holdout
+        cells: RunCells = {}
+        for network, recipe in self.settings.recipes.items():
+            for times in (1, 2):
+                longer = recipe.but(epochs=times * recipe.epochs)
+                cells[f"setting/{network}/{times}"] = [
+                    self.run(network, seed, longer, evaluate=(low(8),), holdout=held)
+                    for seed in self.few
+                ]
+        return cells
+
+    def scale(self) -> RunCells:
+        """Cells "scale/<factor>/<cell>": ResNet-18 at 8x8 with other numbers of images."""
+        cells: RunCells = {}
+        for factor in self.settings.scales:
+            scaled = Study(self.settings.scaled(factor), self.dataset)
+            runs = {
+                "hr": [scaled.high(MAIN, seed) for seed in self.few],
+                "lr/8": [scaled.base(MAIN, 8, seed) for seed in self.few],
+                "dfd/8": [scaled.student(MAIN, 8, seed) for seed in self.few],
+            }
+            cells |= {f"scale/{factor:g}/{MAIN}/{name}": cell for name, cell in runs.items()}
         return cells
 
 
-def best_lambda(records: list[Record], default: float = PAPERS_LAMBDA) -> float:
-    """The lambda with the highest top-1 on held-out training images; of equals, the smaller one.
+def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:
+    """The runs of every table and figure by cell, one for each seed, that of seed s at s.
 
-    `default` (the paper's finding) stands in where nothing was tuned.
+    No run depends on what came of another, so `results` is not asked.
     """
-    top1 = {
-        float(record.run.options["lambda_"]): record.metrics["validation_top1"]
-        for record in records
-        if record.run.method == "dfd"
+    runs = Study(settings, dataset)
+    items = {
+        "table1": runs.table1(),
+        "table2": runs.table2(),
+        "fig2": runs.fig2(),
+        "fig3": runs.fig3(),
+        "ablations": runs.ablations(),
+        "scale": runs.scale(),
     }
-    return max(sorted(top1), key=top1.__getitem__, default=default)
+    return items | ({"setting": runs.setting()} if settings.checked else {})
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:
-    """All that `make reproduce PAPER=dfd` trains: lambda is tuned first, then comes the rest.
-
-    Returns records by item ("fig2", "table1", "fig3", "table2", "ablations") and cell; a cell that
-    `results` knows nothing of is empty.
-    """
-    runs = Study(settings, dataset)
-    tuned = collect(results, {"fig2": runs.fig2()})
-    records = [record for cell in tuned["fig2"].values() for record in cell]
-    lambdas = {
-        network: best_lambda([record for record in records if record.run.network == network])
-        for network in settings.networks
-    }
-    rest = {
-        "table1": runs.table1(lambdas),
-        "fig3": runs.fig3(),
-        "table2": runs.table2(),
-        "ablations": runs.ablations(lambdas.get(MAIN, PAPERS_LAMBDA)),
-    }
-    return tuned | collect(results, rest)
+    """The records of `plan`, by item and cell; one that `results` knows nothing of is missing."""
+    return collect(results, plan(settings, dataset, results))

@@ -1,26 +1,51 @@
 """The tables of deep feature distillation, made of the records that `dfd.study` returns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from paperlib.evidence.claims import read_claims, read_numbers
-from paperlib.evidence.scores import Items, Scores
+from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.scale import Curve, curves
+from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.dfd.profiles import Settings
 from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES, SUPER_RESOLVERS
-from paperlib.report import NOTHING, Table, accuracy_table, claims_table, text
+from paperlib.report import (
+    Gap,
+    Table,
+    accuracy_table,
+    claims_table,
+    scale_table,
+    setting_table,
+    text,
+)
+
+HELD_OUT = "validation_top1"
+BASE, STUDENT = f"{MAIN}/lr/8", f"{MAIN}/dfd/8"
 
 
-def describe(settings: Settings) -> str:
-    """The setting in words, for titles: what is reduced is said."""
-    main = settings.recipes[MAIN]
-    images = f"{settings.images(main)} training images"
-    widths = settings.width_text(NAMES, [MAIN])
-    return settings.caption([images, settings.schedule(main), *widths])
+def describe(settings: Settings, *networks: str) -> str:
+    """The setting in words, for titles: what is reduced is said. By default of ResNet-18."""
+    own = networks or (MAIN,)
+    lengths = [settings.schedule(settings.recipes[network]) for network in own]
+    widths = settings.width_text(NAMES, own)
+    each = [f"{width} for {length}" for width, length in zip(widths, lengths, strict=True)]
+    images = f"{settings.images(settings.recipes[own[0]])} training images"
+    return settings.caption([images, *each])
+
+
+def started(settings: Settings, init: str) -> str:
+    """The cell of the student that starts from `init`."""
+    return STUDENT if init == settings.init else f"{STUDENT}/init={init}"
 
 
 def scores(items: Items) -> Scores:
-    """All numbers, by the study's cells."""
-    return Scores.of(*items.values())
+    """All numbers, by the study's cells; the error on held-out images is 100 minus its top-1."""
+    found = Scores.of(*items.values())
+    return found.plus(
+        Score(cell, seed, "validation_error", 100 - value)
+        for cell in found.cells
+        for seed, value in found.values(cell, HELD_OUT).items()
+    )
 
 
 def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
@@ -31,7 +56,7 @@ def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
         for role, label in (("lr", NAMES[network]), ("dfd", f"DFD ({NAMES[network]})"))
     }
     columns = [f"{size}×{size}" for size in SIZES]
-    title = f"Table 1. Top-1 accuracy (%), {describe(settings)}"
+    title = f"Table 1. Top-1 accuracy (%), {describe(settings, *settings.networks)}"
     return accuracy_table(title, rows, columns, read_numbers("dfd", "table1"), measured)
 
 
@@ -39,11 +64,11 @@ def table2(settings: Settings, measured: Mapping[str, Scores]) -> Table:
     """Table 2 from the scores by data set."""
     rows = {
         "HR-baseline": [f"{MAIN}/hr"],
-        "LR-baseline": [f"{MAIN}/lr/8"],
+        "LR-baseline": [BASE],
         "VDSR + ResNet-18": [f"{MAIN}/vdsr/8"],
         "ESPCN + ResNet-18": [f"{MAIN}/espcn/8"],
         "SRGAN + ResNet-18": [f"{MAIN}/srgan/8"],
-        "DFD (ResNet-18)": [f"{MAIN}/dfd/8"],
+        "DFD (ResNet-18)": [STUDENT],
     }
     title = f"Table 2. Top-1 accuracy (%), 8×8, {describe(settings)}"
     return accuracy_table(title, rows, [""], read_numbers("dfd", "table2"), measured)
@@ -62,109 +87,116 @@ def teachers(settings: Settings, measured: Mapping[str, Scores]) -> Table:
 
 
 def quality(dataset: str, found: Scores) -> Table:
-    """PSNR and SSIM of the super-resolution networks, one run each, against bicubic enlargement."""
+    """PSNR and SSIM of the super-resolution networks, against bicubic enlargement."""
     rows: list[tuple[str, ...]] = []
     for name in SUPER_RESOLVERS:
         for label, prefix in (("bicubic", "bicubic_"), (name, ""))[bool(rows) :]:
             psnr, ssim = (found.estimate(name, prefix + m) for m in ("psnr", "ssim"))
             if psnr and ssim:
-                rows.append((label, f"{psnr.mean:.2f}", f"{ssim.mean:.4f}"))
+                rows.append((label, text(psnr), f"{ssim.mean:.4f}"))
     title = f"Super-resolution, 8×8 to 16×16, {dataset} test images"
     return Table(title, ("", "PSNR (dB)", "SSIM"), rows)
 
 
 def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     """What the paper leaves open: each variant's accuracy, and its gain over the base network."""
-    base = f"{MAIN}/lr/8"
-    control = "base network from the teacher's weights: the control of the next row"
-    names = {
-        base: "base network",
-        f"{MAIN}/dfd/8": "DFD with our defaults, from scratch",
-        f"{MAIN}/lr/8/init=teacher": control,
-        f"{MAIN}/dfd/8/init=teacher": "DFD from the teacher's weights",
-        f"{MAIN}/dfd/8/init=lr": "DFD from the base network's weights",
-        f"{MAIN}/dfd/8/reduction=sum": "DFD, sum over the feature's entries",
-        f"{MAIN}/dfd/8/feature=pre": "DFD, feature before the ReLU",
+    starts = {
+        "scratch": "the base network's random weights",
+        "lr": "the base network's weights",
+        "teacher": "the teacher's weights",
+    }
+    names = {BASE: "base network", STUDENT: f"DFD with our defaults, from {starts[settings.init]}"}
+    for init, weights in starts.items():
+        if init != "scratch":
+            control = f"base network trained on from {weights}: the control of DFD from them"
+            names[f"{BASE}/init={init}"] = control
+        names.setdefault(started(settings, init), f"DFD from {weights}")
+    names |= {
+        f"{STUDENT}/reduction=mean": "DFD, mean over the feature's entries",
+        f"{STUDENT}/reduction=mean, lambda=20": "DFD, mean over the feature's entries, λ = 20",
+        f"{STUDENT}/feature=pre": "DFD, feature before the ReLU",
     }
     rows = []
     for cell, name in names.items():
-        gain = None if cell == base else found.gain(cell, base)
+        gain = None if cell == BASE else found.gain(cell, BASE)
         rows.append((name, text(found.estimate(cell)), text(gain, sign=True)))
     title = f"What the paper leaves open: ResNet-18, 8×8, {dataset}, {describe(settings)}"
     return Table(title, ("variant", "top-1 (%)", "gain over the base network"), rows)
 
 
-def lambda_curves(found: Scores) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+def lambda_curves(
+    found: Scores,
+) -> tuple[dict[str, Estimate], dict[str, dict[float, Estimate]]]:
     """Held-out accuracy of the base network, and of DFD by lambda, by network's name.
 
     Networks that lack one of them are left out.
     """
-    bases, curves = {}, {}
+    bases: dict[str, Estimate] = {}
+    swept: dict[str, dict[float, Estimate]] = {}
     for network, name in NAMES.items():
-        base = found.estimate(f"{network}/tuned", "validation_top1")
-        top = {x: found.estimate(f"{network}/tuned/{x:g}", "validation_top1") for x in LAMBDAS}
-        curve = {x: top1.mean for x, top1 in top.items() if top1}
+        base = found.estimate(f"{network}/tuned", HELD_OUT)
+        top = {x: found.estimate(f"{network}/tuned/{x:g}", HELD_OUT) for x in LAMBDAS}
+        curve = {x: top1 for x, top1 in top.items() if top1}
         if curve and base:
-            bases[name], curves[name] = base.mean, curve
-    return bases, curves
+            bases[name], swept[name] = base, curve
+    return bases, swept
 
 
-def lambdas(dataset: str, found: Scores) -> Table:
-    """The numbers behind Fig. 2: held-out accuracies, and the best lambda."""
-    bases, curves = lambda_curves(found)
-    rows = []
-    for name, curve in curves.items():
-        columns = [f"{curve[x]:.1f}" if x in curve else NOTHING for x in LAMBDAS]
-        rows.append((name, f"{bases[name]:.1f}", *columns, f"{_best(curve):g}"))
-    headers = ("network", "base", *(f"λ = {x:g}" for x in LAMBDAS), "chosen λ")
-    title = f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}, one seed"
+def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
+    """The numbers behind Fig. 2: held-out accuracies, and what DFD gains over the base network."""
+    rows: list[list[str]] = [["base network"], *([f"λ = {x:g}"] for x in LAMBDAS)]
+    for network in settings.swept:
+        base = f"{network}/tuned"
+        for row, cell in zip(rows, (base, *(f"{base}/{x:g}" for x in LAMBDAS)), strict=True):
+            gain = None if cell == base else found.gain(cell, base, HELD_OUT)
+            row += [text(found.estimate(cell, HELD_OUT)), text(gain, sign=True)]
+    names = [NAMES[network] for network in settings.swept]
+    headers = ("", *(head for name in names for head in (name, f"{name}, gain")))
+    title = f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}"
     return Table(title, headers, rows)
 
 
-def _best(curve: Mapping[float, float]) -> float:
-    return max(curve, key=curve.__getitem__)
-
-
-def fig2_claims(dataset: str, found: Scores) -> Table:
-    """What the paper says of Fig. 2, and what one seed shows: without an interval, no verdict."""
-    bases, curves = lambda_curves(found)
-    rows = []
-    for name, curve in curves.items():
-        above = sum(value > bases[name] for value in curve.values())
-        paper = f"above base at all {len(LAMBDAS)} λ, best around λ = 2"
-        ours = f"above base at {above} of {len(curve)} λ, best at λ = {_best(curve):g}"
-        rows.append((name, paper, ours, "inconclusive: one seed"))
-    return Table(f"Claims of section 3.4, {dataset}", ("network", "paper", "ours", "verdict"), rows)
+def setting(settings: Settings, dataset: str, found: Scores) -> Table:
+    """Whether the networks have learned, and whether teachers are far enough above bases."""
+    networks = {f"{NAMES[network]} on 32×32": network for network in settings.networks}
+    gaps = {
+        f"teacher over base network, {NAMES[claim.network]}, 8×8": Gap(
+            f"{claim.network}/hr", f"{claim.network}/lr/8", claim.points
+        )
+        for claim in read_claims("dfd")
+        if claim.headline and claim.worse == "lr/8" and claim.points
+    }
+    title = f"Whether the setting can show the effects, {dataset}"
+    return setting_table(found, networks, gaps, title)
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """The claims about a data set, or all of them on data that the paper does not use."""
-    return judge_claims(read_claims("dfd"), scores(items), dataset, settings.profile == "paper")
+    return judge_claims(read_claims("dfd"), scores(items), dataset, settings)
 
 
-def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """`verdicts` as a table."""
-    return claims_table(verdicts(settings, dataset, items), dataset, settings.profile == "paper")
-
-
-def untested(names: Sequence[str]) -> Table:
-    """The claims about data sets that were not measured."""
-    rows = [
-        (claim.text, claim.dataset, claim.source, f"{claim.points:+.2f}", "not tested")
-        for claim in read_claims("dfd")
-        if claim.dataset not in names
-    ]
-    headers = ("claim", "data set", "source", "paper", "verdict")
-    return Table("Claims about other data sets", headers, rows)
+def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
+    """The headline claims' effects by number of training images; those measured at several."""
+    size = settings.recipes[MAIN].train_size
+    images = {factor: round(factor * size) for factor in (1.0, *settings.scales)}
+    found = curves(verdicts(settings, dataset, items), scores(items), images)
+    return [curve for curve in found if len(curve.points) > 1]
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     """All tables in the chapter's order. `studies`: by data set what `dfd.study` returned."""
     measured = {name: scores(items) for name, items in studies.items()}
-    out = [table1(settings, measured), teachers(settings, measured)]
-    for name, found in measured.items():
-        out += [lambdas(name, found), fig2_claims(name, found)]
-        out += [quality(name, found), ablations(settings, name, found)]
+    out = []
+    if settings.checked:
+        out += [setting(settings, name, found) for name, found in measured.items()]
+    out += [table1(settings, measured), teachers(settings, measured)]
+    out += [lambdas(settings, name, found) for name, found in measured.items()]
     out.append(table2(settings, measured))
-    out += [claims(settings, name, items) for name, items in studies.items()]
-    return [*out, untested(list(studies))]
+    for name, found in measured.items():
+        out += [quality(name, found), ablations(settings, name, found)]
+    for name, items in studies.items():
+        if settings.scales:
+            title = f"Effect by number of training images, {name}"
+            out.append(scale_table(scale(settings, name, items), title))
+        out.append(claims_table(verdicts(settings, name, items)))
+    return out

@@ -1,0 +1,158 @@
+"""Sentences of the chapter, made of the numbers that they speak of: they cannot contradict them."""
+
+from collections.abc import Iterable, Sequence
+
+from paperlib.evidence.looks import Interval, interval
+from paperlib.evidence.scale import Curve
+from paperlib.evidence.scores import Scores
+from paperlib.evidence.verdicts import DECIDED, HOLDS, NO_EFFECT, NOT_TESTED, REVERSED, Verdict
+from paperlib.papers.dfd.profiles import Settings
+from paperlib.papers.dfd.study import LAMBDA, MAIN, SIZES
+from paperlib.papers.dfd.tables import BASE, HELD_OUT, STUDENT, lambda_curves, started
+from paperlib.report import Markdown
+
+NOTHING_YET = Markdown("*Not measured yet.*")
+OVER_VDSR = {
+    HOLDS: "A teacher is worth more than a better image: DFD beats the classifier behind VDSR",
+    NO_EFFECT: "DFD and the classifier behind VDSR are equally good",
+    REVERSED: "A better image is worth more than a teacher: the classifier behind VDSR beats DFD",
+}
+VDSR_OVER_BASE = {
+    HOLDS: "as the paper says, VDSR changes little for a classifier that is trained on its output",
+    REVERSED: "other than the paper says, VDSR makes a difference for a classifier that is trained"
+    " on its output",
+}
+
+
+def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
+    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
+    values = found.differences(better, worse, metric)
+    return interval(values) if values else None
+
+
+def shown(value: Interval) -> str:
+    """ "+2.05 [+1.10, +3.00] points over 5 seeds"."""
+    number = value.text().removesuffix(f" ({value.n})")
+    return f"{number} points over {value.n} seed{'s' if value.n > 1 else ''}"
+
+
+def against(what: str, value: Interval | None, other: str) -> str:
+    """Whether `what` is ahead of `other`, as a sentence; empty where nothing was measured."""
+    if value is None:
+        return ""
+    how = "cannot be told from"
+    if value.low > 0 or value.high < 0:
+        how = "is ahead of" if value.mean > 0 else "is behind"
+    return f"{what} {how} {other}: {shown(value)}."
+
+
+def choices(settings: Settings, found: Scores) -> Markdown:
+    """What each choice that the paper leaves open is worth, by the table of ablations."""
+    mean = f"{STUDENT}/reduction=mean"
+    rows = [
+        ("The sum in equation (1)", STUDENT, "the mean with the same λ", mean),
+        ("The sum with λ = 2", STUDENT, "the mean with λ = 20", f"{mean}, lambda=20"),
+        ("The feature behind the ReLU", STUDENT, "that before it", f"{STUDENT}/feature=pre"),
+    ]
+    for init, weights in (("lr", "the base network's"), ("teacher", "the teacher's")):
+        control = f"{BASE}/init={init}"
+        head_start = f"A base network that is trained on from {weights} weights"
+        rows += [
+            (head_start, control, "one that is trained once", BASE),
+            (f"DFD from {weights} weights", started(settings, init), "that control", control),
+        ]
+    return _bullets(
+        against(what, difference(found, better, worse), other)
+        for what, better, other, worse in rows
+    )
+
+
+def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
+    """What Fig. 2 says: the best lambda, and the verdicts on the paper's two sentences about it."""
+    parts = []
+    bases, swept = lambda_curves(found)
+    for name, curve in swept.items():
+        best = max(curve, key=lambda x: curve[x].mean)
+        parts.append(
+            f"{name}: of {len(curve)} values of λ, {best:g} has the highest mean, "
+            f"{curve[best].mean:.1f} %; the base network has {bases[name].mean:.1f} %."
+        )
+    for verdict in verdicts:
+        if verdict.claim.better.startswith("tuned") and verdict.measured:
+            parts.append(f"**{verdict.word}**: “{verdict.claim.quote}” ({verdict.claim.network}).")
+    if (over := difference(found, f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
+        parts.append(f"On these images λ = {LAMBDA:g} gains {shown(over)}.")
+    return _bullets(parts)
+
+
+def conclusion(
+    settings: Settings,
+    found: Scores,
+    verdicts: Sequence[Verdict],
+    curves: Iterable[Curve] = (),
+) -> Markdown:
+    """What the chapter ends with.
+
+    Args:
+        settings: of all that was measured.
+        found: all numbers.
+        verdicts: on all claims, measured on the same data.
+        curves: the headline claims' effects by number of images.
+    """
+    told = [_distillation(verdicts), _super_resolution(verdicts)]
+    told += [f"**With more images**: {curve.claim.text}: {curve.text()}." for curve in curves]
+    head_start = difference(found, f"{BASE}/init=lr", BASE)
+    own = difference(found, started(settings, "scratch"), BASE)
+    if head_start and own:
+        more = "more" if own.mean > head_start.mean else "less"
+        told.append(
+            f"**Distillation or longer training**: the teacher's feature gains {shown(own)}; as"
+            f" many epochs again without a teacher gain {shown(head_start)}. In the mean,"
+            f" distillation is worth {more}."
+        )
+    return Markdown("\n\n".join(part for part in told if part)) or NOTHING_YET
+
+
+def _distillation(verdicts: Iterable[Verdict]) -> str:
+    """How often DFD beats its base network, and by how much."""
+    pairs = [(f"dfd/{size}", f"lr/{size}") for size in SIZES]
+    own = [v for v in verdicts if (v.claim.better, v.claim.worse) in pairs and v.word != NOT_TESTED]
+    if not own:
+        return ""
+    headlines = {verdict.word for verdict in own if verdict.claim.headline}
+    says = "Whether the teacher's feature helps is **not decided** for all headline claims"
+    if headlines == {HOLDS}:
+        says = "**The teacher's feature helps** where the headline claims say so"
+    elif headlines == {NO_EFFECT}:
+        says = "**The teacher's feature does nothing** that labels do not do"
+    elif headlines and headlines <= set(DECIDED):
+        says = "The teacher's feature **does not help everywhere** where the headline claims say so"
+    elif not headlines:
+        says = "No headline claim about the base network was measured"
+    counts = ", ".join(
+        f"{sum(v.word == word for v in own)} “{word}”"
+        for word in dict.fromkeys(v.word for v in own)
+    )
+    effects = [v.effect for v in own if v.effect is not None]
+    span = f", with means from {min(effects):+.1f} to {max(effects):+.1f} points" if effects else ""
+    return f"{says}. Of {len(own)} comparisons with a base network: {counts}{span}."
+
+
+def _super_resolution(verdicts: Iterable[Verdict]) -> str:
+    """What enlarging first is worth."""
+    by_cells = {(v.claim.better, v.claim.worse): v for v in verdicts if v.measured}
+    over, plain = by_cells.get(("dfd/8", "vdsr/8")), by_cells.get(("vdsr/8", "lr/8"))
+    parts = []
+    if over and over.measured:
+        says = OVER_VDSR.get(over.word, f"DFD against the classifier behind VDSR: {over.word}")
+        parts.append(f"{says} ({shown(over.measured)}).")
+    if plain and plain.measured:
+        undecided = f"whether VDSR changes anything for a classifier behind it: {plain.word}"
+        says = VDSR_OVER_BASE.get(plain.word, undecided)
+        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)} over none).")
+    return " ".join(parts) and "**Enlarging first**: " + " ".join(parts)
+
+
+def _bullets(sentences: Iterable[str]) -> Markdown:
+    told = [f"- {sentence}" for sentence in sentences if sentence]
+    return Markdown("\n".join(told)) or NOTHING_YET

@@ -54,7 +54,7 @@ DEMO_ADAPTED = DEMO.but(**ADAM, train_size=2500, epochs=2)
 CPU = Recipe(
     width=0.125, train_size=5000, test_size=1500, epochs=24, batch_size=64, schedule="onecycle"
 )
-CPU_ADAPTED = CPU.but(**ADAM, epochs=12)
+CPU_ADAPTED = CPU.but(**ADAM)
 PAPER = Recipe(epochs=100, batch_size=128, schedule="step")
 PAPER_ADAPTED = PAPER.but(**ADAM, epochs=60)
 
@@ -91,8 +91,9 @@ PROFILES = {
         module=CPU_ADAPTED.but(lr=3e-3, weight_decay=0.0),
         enhancer=CPU_ADAPTED.but(width=0.25),
         decoder=CPU.but(lr=0.05),
+        weights={"wo-uem": 5.0, "sfd": 0.3},
         holdout=2000,
-        scales=(0.25, 4.0),
+        scales=(0.0625, 0.25),
         checked=True,
     ),
     "paper": Settings(

@@ -31,7 +31,7 @@ SFD: dict[str, dict[str, Plain]] = {
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
-LAMBDAS = {"wo-uem": (0.1, 1.0, 10.0), "sfd": (0.01, 0.1, 1.0)}  # each has its own
+LAMBDAS = {"wo-uem": (0.5, 5.0, 50.0), "sfd": (0.03, 0.3, 3.0)}  # each has its own
 VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},

@@ -91,7 +91,7 @@ PROFILES = {
         # A student with its teacher at one of them is compared with the baseline at the next.
         schedules=(1 / PAIR, PAIR),
         holdout=5000,
-        scales=(0.25, 4.0),
+        scales=(0.0625, 0.25),
         checked=True,
     ),
     "paper": Settings(

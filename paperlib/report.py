@@ -10,7 +10,7 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.looks import Interval
 from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
-from paperlib.evidence.verdicts import DECIDED, NOT_TESTABLE, UNDECIDED, Verdict, recipe_text
+from paperlib.evidence.verdicts import DECIDED, NOT_TESTABLE, UNDECIDED, Verdict
 
 NOTHING = "–"  # where nothing was measured, or printed
 
@@ -138,7 +138,7 @@ def claims_table(
     if verdicts:
         where, kind = f", measured on {verdicts[0].dataset}", "in the paper's setting"
         if not all(verdict.own_setting for verdict in verdicts):
-            kind = f"{recipe_text(verdicts[0].setting)}: sizes are not compared"
+            kind = f"{verdicts[0].recipe}: sizes are not compared"
         where += f" ({kind})"
     headers = ("claim", "source", *["under"] * under, "paper", "ours [interval] (seeds)", "verdict")
     return Table(f"{title}{where}", headers, rows)

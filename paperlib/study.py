@@ -78,6 +78,8 @@ class Settings:
         holdout: training images kept out while a hyper-parameter is tuned, and only then.
         scales: factors on the training images at which headline claims are tried beside 1.
         checked: whether it is shown that longer training would change little.
+        deviates: what the profile "paper" does otherwise than printed, or had to assume, in words:
+            "the learning rates, which are not printed". Then it is not the paper's own setting.
     """
 
     detection: ClassVar[bool] = False
@@ -89,6 +91,7 @@ class Settings:
     few_seeds: int = 1
     scales: tuple[float, ...] = ()
     checked: bool = False
+    deviates: str = ""
 
     def scaled(self, factor: float) -> Self:
         """The same with `factor` times the training images, of `recipes` alone."""

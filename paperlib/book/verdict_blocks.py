@@ -31,6 +31,8 @@ TITLE = "the method is better"
 class _Setting:
     """A profile of this name."""
 
+    deviates = ""
+
     def __init__(self, profile: str) -> None:
         self.profile = profile
 

@@ -25,6 +25,10 @@ class Setting(Protocol):
     def profile(self) -> str:
         """Its name; "paper" is the paper's own."""
 
+    @property
+    def deviates(self) -> str:
+        """What "paper" does otherwise than printed, in words; "" if nothing."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -48,6 +52,7 @@ class Verdict:
         reason: for the word, and the setting unless it is the paper's own.
         cells: the study's cells that it is measured on.
         needed: seeds at which it would probably be decided; None if it is, or never would be.
+        deviates: what the profile "paper" does otherwise than printed.
     """
 
     claim: Claim
@@ -66,11 +71,18 @@ class Verdict:
     reason: str = ""
     cells: tuple[str, ...] = ()
     needed: int | None = None
+    deviates: str = ""
 
     @property
     def own_setting(self) -> bool:
         """Whether data, recipe and network are the paper's."""
-        return self.setting == "paper" and self.claim.dataset == self.dataset and not self.network
+        own_recipe = self.setting == "paper" and not self.deviates
+        return own_recipe and self.claim.dataset == self.dataset and not self.network
+
+    @property
+    def recipe(self) -> str:
+        """The profile in words, see `recipe_text`."""
+        return recipe_text(self.setting, self.deviates)
 
     @property
     def where(self) -> str:
@@ -78,7 +90,7 @@ class Verdict:
         if self.own_setting:
             return "in the paper's setting"
         instead = f" with {self.network} for {self.claim.network}" if self.network else ""
-        return f"{recipe_text(self.setting)} on {self.dataset}{instead}"
+        return f"{self.recipe} on {self.dataset}{instead}"
 
     @property
     def measured(self) -> Interval | None:
@@ -94,9 +106,11 @@ class Verdict:
         return self.reason.removesuffix(_ending(self))
 
 
-def recipe_text(profile: str) -> str:
+def recipe_text(profile: str, deviates: str = "") -> str:
     """A profile in words: "in the reduced setting `cpu`", or "by the paper's recipe"."""
-    return "by the paper's recipe" if profile == "paper" else f"in the reduced setting `{profile}`"
+    if profile != "paper":
+        return f"in the reduced setting `{profile}`"
+    return "by the paper's recipe" + (f" but for {deviates}" if deviates else "")
 
 
 def judge_claims(
@@ -164,7 +178,14 @@ def judge(
     instead = "" if network in (None, claim.network) else str(network)
     better, *worse = claim.cells(network)
     bound = [claim.cell(claim.room, network)] if claim.room and claim.limit is None else []
-    blank = Verdict(claim, dataset, settings.profile, instead, cells=(better, *worse, *bound))
+    blank = Verdict(
+        claim,
+        dataset,
+        settings.profile,
+        instead,
+        cells=(better, *worse, *bound),
+        deviates=settings.deviates,
+    )
     pairs = [scores.by_seed(better, cell, claim.metric) for cell in worse]
     seeds = sorted(set.intersection(*map(set, pairs)))  # those that all cells have
     found = [interval([pair[seed] for seed in seeds]) for pair in pairs if seeds]

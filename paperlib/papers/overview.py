@@ -35,9 +35,9 @@ def verdicts(slug: str) -> list[Verdict]:
         for verdict in judge(settings, name, study.study(settings, name, archive))
     ]
     judged = {verdict.claim for verdict in found}
-    why = f"there is no record on this data, {recipe_text(about.profile)}"
+    why = f"there is no record on this data, {recipe_text(settings.profile, settings.deviates)}"
     return found + [
-        Verdict(claim, claim.dataset, about.profile, reason=why)
+        Verdict(claim, claim.dataset, about.profile, reason=why, deviates=settings.deviates)
         for claim in read_claims(slug)
         if claim not in judged
     ]

@@ -10,7 +10,7 @@ from paperlib.evidence.scale import curves
 from paperlib.evidence.scores import Score, Scores
 from paperlib.evidence.verdicts import judge_claims
 
-CPU = SimpleNamespace(profile="cpu")
+CPU = SimpleNamespace(profile="cpu", deviates="")
 IMAGES = {4.0: 8000, 0.25: 500, 1.0: 2000}
 NOISE = [0.1, -0.2, 0.15, 0.0, -0.05]
 

@@ -14,7 +14,8 @@ from paperlib.evidence.looks import LEVEL, interval
 from paperlib.evidence.scores import Score, Scores
 from paperlib.evidence.verdicts import VERDICTS, holm, judge, judge_claims
 
-CPU, PAPER = SimpleNamespace(profile="cpu"), SimpleNamespace(profile="paper")
+CPU, PAPER = (SimpleNamespace(profile=name, deviates="") for name in ("cpu", "paper"))
+ASSUMED = SimpleNamespace(profile="paper", deviates="its rate")
 FIVE = np.array([-1.0, 0.5, 0.0, 0.7, -0.2])  # their interval is 0 +- 1.22
 HALF = interval(FIVE.tolist()).half
 
@@ -301,6 +302,7 @@ def test_sizes_are_compared_in_the_papers_own_setting_alone():
     stood_in = scores(resnet18__a=FIVE + 2, resnet18__b=[0] * 5)
     assert judge(own, stood_in, "cifar10", PAPER, "resnet18").size == ""
     assert judge(replace(own, points=None), found, "cifar10", PAPER).size == ""
+    assert judge(own, found, "cifar10", ASSUMED).size == ""
 
 
 @pytest.mark.parametrize(
@@ -310,6 +312,7 @@ def test_sizes_are_compared_in_the_papers_own_setting_alone():
         (CPU, "svhn", "n", "in the reduced setting `cpu` on svhn with n for "),
         (PAPER, "svhn", None, "by the paper's recipe on svhn"),
         (PAPER, "cifar10", "n", "by the paper's recipe on cifar10 with n for "),
+        (ASSUMED, "cifar10", None, "by the paper's recipe but for its rate on cifar10"),
     ],
 )
 def test_a_reason_names_a_setting_that_is_not_the_papers(settings, dataset, network, where):

@@ -14,7 +14,7 @@ def fake():
         records = []
         for run in runs:
             lambda_ = float(run.options.get("lambda_", 0))
-            names = ("top1@lowres", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
+            names = ("top1@lowres-4", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
             metrics = {
                 "top1": 50 - lambda_,
                 "validation_top1": 40 + lambda_,

@@ -7,7 +7,7 @@ from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import DECIDED, HOLDS, NO_EFFECT, NOT_TESTED, REVERSED, Verdict
 from paperlib.papers.dfd.profiles import Settings
-from paperlib.papers.dfd.study import LAMBDA, MAIN, SIZES
+from paperlib.papers.dfd.study import LAMBDA, MAIN, NAMES, SIZES
 from paperlib.papers.dfd.tables import BASE, HELD_OUT, STUDENT, lambda_curves, started
 from paperlib.report import Markdown, Table
 
@@ -91,7 +91,8 @@ def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
         )
     for verdict in verdicts:
         if verdict.claim.better.startswith("tuned") and verdict.measured:
-            parts.append(f"**{verdict.word}**: “{verdict.claim.quote}” ({verdict.claim.network}).")
+            claim = verdict.claim
+            parts.append(f"**{verdict.word}**: “{claim.quote}” ({NAMES[claim.network]}).")
     if (over := difference(found, f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
         parts.append(f"On these images λ = {LAMBDA:g} gains {shown(over)}.")
     return _bullets(parts)

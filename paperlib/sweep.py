@@ -110,7 +110,7 @@ class Sweep:
             if fresh or "data" in differs or not void.isdisjoint(run.uses.values()):
                 void.add(run)
         kept = {run: differs for run, differs in differing.items() if run not in void}
-        self._say((differing[run] for run in void), "they are trained again")
+        self._say((differing[run] for run in void), "trained again")
         self._say(kept.values(), "--fresh trains them again")
         return void
 

@@ -254,8 +254,7 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
     if dataset in DETECTION:
         return {**items, "fig4": runs.fig4()}
     items["table1"] = runs.table1()
-    first = next(name for name in settings.datasets if name not in DETECTION)
-    if dataset != first:
+    if dataset != settings.main:
         return items
     items["calibration"] = {"strengths": [runs.calibration()]}
     items |= {"ablations": runs.ablations(), "setting": runs.setting()}

@@ -108,7 +108,9 @@ def test_the_setting_is_judged_by_twice_the_epochs_and_the_teachers_lead(measure
 
 def test_a_reduced_setting_is_called_reduced():
     text = dfd_tables.describe(dfd.PROFILES["smoke"])
-    assert text.startswith("REDUCED setting `smoke`: 256 training images, ResNet-18 at 0.0625")
+    assert text.startswith(
+        "REDUCED setting `smoke`: ResNet-18 at 0.0625 of its width, 256 images for 1 epoch; "
+    )
     assert "REDUCED" not in dfd_tables.describe(PAPER)
 
 

@@ -219,9 +219,9 @@ else:
 # %% [markdown]
 # ## More images, fewer images
 #
-# Does the effect grow with the training images, stay or vanish? ResNet-18 at 8×8 again, in `cpu`
-# with a quarter and with four times the images, each with its own teacher, by the same recipe. Grey
-# is what counts as no effect.
+# Does the effect grow with the training images, stay or vanish? The headline claims again, in `cpu`
+# with a quarter and with four times the images, each with its own teacher or super-resolution, by
+# the same recipe. Grey is what counts as no effect.
 
 # %% tags=["remove-input"]
 curves = dfd_tables.scale(settings, first, items)

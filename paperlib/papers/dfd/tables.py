@@ -34,11 +34,10 @@ HELD_BACK = "a network without the held-out images"
 def describe(settings: Settings, *networks: str) -> str:
     """The setting in words, for titles: what is reduced is said. By default of ResNet-18."""
     own = networks or (MAIN,)
-    lengths = [settings.schedule(settings.recipes[network]) for network in own]
+    recipes = [settings.recipes[network] for network in own]
+    training = [f"{settings.images(r)} images for {settings.schedule(r)}" for r in recipes]
     widths = settings.width_text(NAMES, own)
-    each = [f"{width} for {length}" for width, length in zip(widths, lengths, strict=True)]
-    images = f"{settings.images(settings.recipes[own[0]])} training images"
-    return settings.caption([images, *each])
+    return settings.caption(f"{w}, {t}" for w, t in zip(widths, training, strict=True))
 
 
 def started(settings: Settings, init: str) -> str:

@@ -204,11 +204,19 @@ def test_the_cells_of_headline_claims_may_have_twenty_seeds_and_all_else_few():
 def test_other_numbers_of_images_change_nothing_else():
     cells = plan("cpu")
     for factor, images in ((0.25, 375), (4.0, 6000)):
-        for name in ("hr", "lr/8", "dfd/8"):
-            scaled = cells["scale"][f"scale/{factor:g}/resnet18/{name}"]
-            for own, other in zip(scaled, cells["table1"][f"resnet18/{name}"], strict=False):
-                teacher = {role: resized(run, images) for role, run in other.uses.items()}
-                assert own == dataclasses.replace(resized(other, images), uses=teacher)
+        scaled = {
+            cell.removeprefix(f"scale/{factor:g}/"): runs
+            for cell, runs in cells["scale"].items()
+            if cell.startswith(f"scale/{factor:g}/")
+        }
+        assert scaled.keys() == {
+            *(f"{network}/{name}" for network in dfd.CLAIMED for name in ("hr", "lr/8", "dfd/8")),
+            "resnet18/vdsr/8",
+        }
+        for cell, runs in scaled.items():
+            for own, other in zip(runs, (cells["table1"] | cells["table2"])[cell], strict=False):
+                used = {role: resized(run, images) for role, run in other.uses.items()}
+                assert own == dataclasses.replace(resized(other, images), uses=used)
 
 
 def resized(run, images):

@@ -121,9 +121,7 @@ def test_spreads_are_variances_of_gains(found, tiny):
     cells = network(5, fog=40.0)
     records = {cell: [Record(tiny(), own, (), {})] for cell, own in cells.items()}
     for cell, (first,) in records.items():
-        more = {
-            name: v + (2 if cell.endswith("fog-5") else 0) for name, v in first.metrics.items()
-        }
+        more = {name: v + (2 if cell.endswith("fog-5") else 0) for name, v in first.metrics.items()}
         records[cell].append(Record(tiny(seed=1), more, (), {}))
     again = {f"retest/{cell}": own for cell, own in records.items()}
     scores = ddp_tables.scores("cifar10", {"main": records, "retest": again})

@@ -1,6 +1,9 @@
-"""The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
+"""The tables of the deep degradation prior, made of the records that `ddp.study` returns.
 
-from collections.abc import Mapping
+Rows of which nothing was measured are left out.
+"""
+
+from collections.abc import Iterable, Mapping
 from math import sqrt
 
 from paperlib.common_corruptions import SUMMARIES, seen
@@ -44,6 +47,16 @@ def describe(settings: Settings) -> str:
     return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
+def measured(tables: Iterable[Table]) -> Tables:
+    """Those of the tables that have a row."""
+    return Tables(table for table in tables if table.rows)
+
+
+def _measured(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows that have a number beside their label."""
+    return [row for row in rows if not {NOTHING, ""}.issuperset(row[1:])]
+
+
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
     gaps = {}
@@ -52,8 +65,13 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
         severity = CLAIMED.get(network, SEVEREST)
         label = f"{NAMES[network]}: clean images above corruptions of severity {severity}"
         above, below = (claim.cell(cell, network) for cell in (claim.room, claim.worse))
-        gaps[label] = Gap(above, below, claim.points or 0.0, MEAN)
-    networks = {f"{NAMES[name]}, clean images": name for name in settings.networks}
+        if found.gain(above, below, MEAN):
+            gaps[label] = Gap(above, below, claim.points or 0.0, MEAN)
+    networks = {
+        f"{NAMES[name]}, clean images": name
+        for name in settings.networks
+        if found.values(f"setting/{name}/1", "validation_top1")
+    }
     return setting_table(found, networks, gaps)
 
 
@@ -118,6 +136,7 @@ def main(settings: Settings, dataset: str, found: Scores) -> Tables:
         ]
         title = f"A module for each condition, {NAMES[network]}, {dataset}: top-1 (%)"
         headers = ("corruption", *heads, f"drift left at {SEVEREST}")
+        rows = _measured(rows)
         tables.append(Table(f"{title}, {describe(settings)}", headers, rows))
     return tables
 
@@ -140,7 +159,8 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
         rows.append((label, gain_text(found.gain(cell, frozen, MEAN)), change))
     what = f"mean over 15 corruptions at severity {SEVEREST}, {NAMES[network]}, {dataset}"
     headers = ("modules", "gain over the frozen network", "difference to the default")
-    return Table(f"Gain by what the sources leave open (points): {what}", headers, rows)
+    title = f"Gain by what the sources leave open (points): {what}"
+    return Table(title, headers, _measured(rows))
 
 
 def printed() -> Table:
@@ -161,27 +181,28 @@ def blind(settings: Settings, dataset: str, found: Scores) -> Table:
     }
     what = "top-1 (%) and mCE relative to the frozen network"
     title = f"One module for all corruptions, {dataset}: {what}, {describe(settings)}"
-    return Table(title, ("", *SUMMARIES.values()), metric_rows(found, cells, SUMMARIES))
+    rows = _measured(metric_rows(found, cells, SUMMARIES))
+    return Table(title, ("", *SUMMARIES.values()), rows)
 
 
 def blind_gains(settings: Settings, dataset: str, found: Scores) -> Table:
     """What the kinds of modules gain, by corruption at the severest, of the first network."""
     network = settings.networks[0]
-    columns = {
-        "a module for it": gains(network, "condition", SEVEREST, dataset, found),
-        f"one for all, {settings.images(settings.module)} images": gains(
-            network, "blind", SEVEREST, dataset, found
-        ),
-        "one for all, 10 images": gains(network, "ten", SEVEREST, dataset, found),
+    kinds = {
+        "condition": "a module for it",
+        "blind": f"one for all, {settings.images(settings.module)} images",
+        "ten": "one for all, 10 images",
     }
+    columns = {name: gains(network, name, SEVEREST, dataset, found) for name in kinds}
     rows = [
         (name, *(gain_text(own.get(name)) for own in columns.values())) for name in seen(dataset)
     ]
-    unseen = (found.gain(f"{network}/{m}", f"{network}/frozen", "unseen") for m in ("blind", "ten"))
-    label = f"mean of {len(EXTRA)} unseen ones, all severities"
-    rows.append((label, NOTHING, *map(gain_text, unseen)))
+    unseen = (found.gain(f"{network}/{n}", f"{network}/frozen", "unseen") for n in kinds)
+    rows.append((f"mean of {len(EXTRA)} unseen ones, all severities", *map(gain_text, unseen)))
+    if not columns["blind"]:  # nothing beside what `main` has
+        rows = []
     title = f"Gain over the frozen {NAMES[network]} at severity {SEVEREST} (points), {dataset}"
-    return Table(title, ("corruption", *columns), rows)
+    return Table(title, ("corruption", *kinds.values()), _measured(rows))
 
 
 def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -198,7 +219,7 @@ def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
     gained = found.gains(cells["ddp"], cells["frozen"], qualities)
     rows.append((f"{dataset}: gain", *(gain_text(gained.get(quality)) for quality in qualities)))
     title = "JPEG compression: top-1 (%) by quality"
-    return Table(title, ("", *map(str, QUALITIES.values())), rows)
+    return Table(title, ("", *map(str, QUALITIES.values())), _measured(rows))
 
 
 def _instead(settings: Settings) -> dict[str, str]:
@@ -233,7 +254,7 @@ def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies`: by data set what `ddp.study` returned."""
+    """What was measured in the chapter's order. `studies`: by data set what `ddp.study` gave."""
     out: list[Table] = []
     for dataset, items in studies.items():
         found = scores(dataset, items)
@@ -243,5 +264,6 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         out += main(settings, dataset, found)
         out += [ablations(settings, dataset, found), printed()]
         out += [part(settings, dataset, found) for part in (blind, blind_gains, jpeg)]
-        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
-    return out + [claims(settings, dataset, items) for dataset, items in studies.items()]
+        effects = scale(settings, dataset, items)
+        out += [scale_table(effects)] if any(len(own.points) > 1 for own in effects) else []
+    return measured([*out, *(claims(settings, name, items) for name, items in studies.items())])

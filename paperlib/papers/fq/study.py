@@ -117,7 +117,8 @@ class Study(BaseStudy[Settings]):
 
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
         """The shift of VGG-16's features under a degradation."""
-        return as_trained(self.classifier("vgg16", 0), method="moments", holdout=0, degrade=degrade)
+        own: dict[str, Any] = {"method": "moments", "options": {}, "holdout": 0}
+        return as_trained(self.classifier("vgg16", 0), degrade=degrade, **own)
 
     def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
         """A detector, trained on clean scenes; with a chain of distortions, tested under it."""

@@ -25,7 +25,7 @@ NOTHING_YET = Markdown("*Not measured yet.*")
 FINDINGS = {  # of the two headline claims about a network and its non-linearity, if they agree
     HOLDS: "**{} helps against noise**, as the paper says",
     NO_EFFECT: "**{} does nothing against noise** here",
-    REVERSED: "**{} makes noise worse** here",
+    REVERSED: "**{} costs accuracy under noise** here",
     NOT_TESTABLE: "Whether {} helps against noise **cannot be tested here**",
 }
 
@@ -109,7 +109,8 @@ def ablations(found: Scores) -> Markdown:
 def detected(found: Scores) -> Markdown:
     """What POW-1 does to a detector."""
     parts = []
-    for name, words in (("clean", "clean"), ("minor", "slightly"), ("heavy", "heavily distorted")):
+    scenes = {"clean": "clean", "minor": "slightly distorted", "heavy": "heavily distorted"}
+    for name, words in scenes.items():
         value = difference(found, f"detector/pow-1/{name}", f"detector/base/{name}", DETECTED)
         if value:
             how = "ahead of" if value.mean > 0 else "behind"

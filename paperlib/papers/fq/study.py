@@ -97,8 +97,9 @@ class Study(BaseStudy[Settings]):
 
         They are those of the held-out training images: test images play no part.
         """
-        base = self.classifier("resnet18", 0)
-        return as_trained(base, method="calibration", options=fractions(), test_size=100)
+        base, chosen = self.classifier("resnet18", 0), self.settings.distortions or DISTORTIONS
+        shares = {name: share for name, share in fractions().items() if name in chosen}
+        return as_trained(base, method="calibration", options=shares, test_size=100)
 
     def under(
         self,
@@ -247,8 +248,9 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
     """All runs of the paper on a data set, by item (`ITEMS`) and cell, seed s at position s.
 
     Classifiers of the first data set are trained for all items, those of others for Table 1;
-    detectors on scenes. An item that has no place on this data set has no cells, and what is tested
-    under distortions has none without the calibration: that run alone is asked of `results`.
+    detectors on scenes. An item that has no place on this data set or in this profile has no cells,
+    and what is tested under distortions has none without the calibration: that run alone is asked
+    of `results`.
     """
     runs = Study(settings, dataset)
     items: dict[str, RunCells] = {item: {} for item in ITEMS}
@@ -262,7 +264,7 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
     if strengths := read_strengths(results(items["calibration"]["strengths"])):
         items |= {"table3": runs.table3(strengths), "fig1": runs.fig1(strengths)}
         items |= {"fig3": runs.fig3(strengths), "scale": runs.scale(strengths)}
-    return items
+    return {item: {} if item in settings.left_out else own for item, own in items.items()}
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:

@@ -61,7 +61,8 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
 
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether noise leaves room for what is claimed."""
-    names = {f"{NAMES[network]}, clean images": network for network in DECIDED}
+    shown = DECIDED if settings.checked else ()
+    names = {f"{NAMES[network]}, clean images": network for network in shown}
     noises = {metric(name): words for name, words in DISTORTIONS.items()}
     gaps = {}
     for claim in read_claims("fq"):
@@ -137,20 +138,25 @@ def table3_printed() -> Table:
 def table3(settings: Settings, dataset: str, found: Scores) -> Table:
     """Table 3: accuracies of the networks as they are, and what each non-linearity adds to them.
 
-    A row of which nothing is measured is left out.
+    A row or column of which nothing is measured is left out.
     """
     rows = []
+    columns = {
+        name: words
+        for name, words in OURS.items()
+        if any(found.values(f"{network}/base", name) for network in NAMES)
+    }
     for network in NAMES:
         base = f"{network}/base"
         if found.values(base):
-            rows.append((NAMES[network], *(text(found.estimate(base, name)) for name in OURS)))
+            rows.append((NAMES[network], *(text(found.estimate(base, name)) for name in columns)))
         for model in MODELS[network]:
-            gains = [found.gain(f"{network}/{model}", base, name) for name in OURS]
+            gains = [found.gain(f"{network}/{model}", base, name) for name in columns]
             if any(gains):
                 rows.append((label(network, model), *map(gain_text, gains)))
     title = f"Table 3, ours: {dataset}, top-5 (%), top-1 under occlusion; lines with + are gains"
     title += f" (points) over the network above, {describe(settings, *settings.networks)}"
-    return Table(title, ("", *OURS.values()), rows)
+    return Table(title, ("", *columns.values()), rows)
 
 
 def moments(dataset: str, found: Scores) -> Table:
@@ -299,7 +305,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     out, main = [], settings.main
     if main in studies:
         found = measured[main]
-        out += [setting(settings, main, found)] if settings.checked else []
+        out += [setting(settings, main, found)] if studies[main]["table3"] else []
         out += [strengths(main, found), table3_printed(), table3(settings, main, found)]
         out.append(table1(settings, measured))
         out += [moments(main, found), ablations(settings, main, found)]

@@ -47,6 +47,7 @@ OPTIONS: dict[str, Options] = {
     "sf-pow-10": {"kind": "sf-pow", "beta": 10},
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
+DRAWN = ("base", "sf-10", "pow-1", "hpow")  # there
 FIG3_IMAGES = 2000  # test images behind a point of its curves, at most
 ITEMS = ("calibration", "table1", "table3", "fig1", "fig3", "fig4", "ablations", "setting", "scale")
 
@@ -158,7 +159,7 @@ class Study(BaseStudy[Settings]):
     def fig3(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "fig3/<network>/<model>": the paper's network, or a smaller one."""
         network = "resnet50" if self.settings.profile == "paper" else "resnet18"
-        models = {name: OPTIONS[name] for name in self._models(network)}
+        models = {name: OPTIONS[name] for name in self._models(network) if name in DRAWN}
         size = min(FIG3_IMAGES, self.settings.recipe(network).test_size or FIG3_IMAGES)
         return {
             f"fig3/{cell}": [self.under(run, strengths, STRENGTHS, test_size=size) for run in runs]

@@ -15,14 +15,12 @@
 # ## The problem
 #
 # A network that is trained on clean photographs meets distorted ones later: blurred, compressed,
-# noisy, partly painted over. Batch norm can correct a shift of a feature's mean and variance. The
-# paper argues that distortions also shift the **higher moments** of features, which no
-# normalisation corrects, and answers with a non-linearity behind each convolution that leaves less
-# for a distortion to move: it **quantises**. Nothing else changes, and no distorted image is seen
-# in training.
+# noisy, partly painted over. The paper argues that distortions shift the **higher moments** of
+# features, which no batch norm corrects, and puts a non-linearity behind each convolution that
+# leaves less for a distortion to move: it **quantises**. No distorted image is seen in training.
 #
-# At hand was only the paper's **supplement**; the formulas below come from a second-hand report of
-# the main text, and what neither says is listed under [What the paper does not
+# At hand was only the paper's **supplement**; the formulas come from a second-hand report of the
+# main text. What neither says is listed under [What the paper does not
 # say](#what-the-paper-does-not-say).
 
 # %% tags=["parameters", "hide-input"]
@@ -42,7 +40,7 @@ from paperlib import figures, report
 from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION, load
 from paperlib.papers.fq import figures as fq_figures
-from paperlib.papers.fq import method, numbers, quantization, words
+from paperlib.papers.fq import numbers, quantization, words
 from paperlib.papers.fq import study as fq
 from paperlib.papers.fq import tables as fq_tables
 from paperlib.report import Tables
@@ -72,27 +70,20 @@ report.in_words(verdicts)
 #
 # ## The method
 #
-# $W * X$ is what a convolution puts out. Four non-linearities act on it, before the batch norm:
+# Four non-linearities act on what a convolution puts out, $W * X$, before the batch norm:
 #
-# **SF**, the scalable floor, keeps the multiples of $1/\beta$:
-#
-# $$ U = \lfloor \beta \, (W * X) \rfloor \, / \, \beta . $$
-#
-# Its slope is 0 almost everywhere, so the gradient passes **straight through**, as if the floor
-# were not there. SF-10 has ten values per unit, SF-100 a hundred.
-#
-# **POW** raises the magnitude to a learned power and keeps the sign:
-#
-# $$ U = \mathrm{sign}(W * X) \, \lvert W * X \rvert^{\,p}, \qquad p = e^{\alpha} . $$
-#
-# With $\alpha < 0$, thus $p < 1$, magnitudes are driven towards 1 and little but the sign is left:
-# a soft way to quantise. With $\alpha > 0$ what is below 1 is pressed to 0, and what is above is
-# amplified. Every output channel has its own $\alpha$; POW-$k$ has $k$ of them. They are held by a
-# penalty, $w \sum \lvert\alpha\rvert$ (L1) or $\tfrac{w}{2} \sum \alpha^2$ (L2).
-#
-# **HPOW** reads the exponents off the image itself: a small network $F$ maps mean and standard
-# deviation of the convolution's input to $\alpha = F(\mu_X, \sigma_X)$. **SF-POW** is the floor,
-# then the power.
+# - **SF**, the scalable floor, keeps the multiples of $1/\beta$:
+#   $U = \lfloor \beta \, (W * X) \rfloor / \beta$. Its slope is 0 almost everywhere, so the
+#   gradient passes **straight through**, as if the floor were not there. SF-10 has ten values per
+#   unit, SF-100 a hundred.
+# - **POW** raises the magnitude to a learned power and keeps the sign:
+#   $U = \mathrm{sign}(W * X) \, \lvert W * X \rvert^{\,p}$, $p = e^{\alpha}$. With $\alpha < 0$
+#   magnitudes are driven towards 1 and little but the sign is left: a soft way to quantise. With
+#   $\alpha > 0$ what is below 1 is pressed to 0. Every output channel has its own $\alpha$, POW-$k$
+#   has $k$ of them. A penalty joins the loss: $w \sum \lvert\alpha\rvert$ (L1) or
+#   $\tfrac{w}{2} \sum \alpha^2$ (L2), in place of weight decay.
+# - **HPOW** reads the exponents off the image itself: a small network maps mean and standard
+#   deviation of the convolution's input to $\alpha$. **SF-POW** is the floor, then the power.
 #
 # What they do to a feature, and to the distribution of a normal one:
 
@@ -107,12 +98,6 @@ _ = fq_figures.nonlinearities()
 source(quantization.power)
 
 # %% [markdown]
-# The loss is cross-entropy and the penalty, and the alphas have no weight decay beside it:
-
-# %% tags=["remove-input"]
-source(method.penalty)
-
-# %% [markdown]
 # One call puts a non-linearity behind every convolution of the blocks of any network here:
 #
 # ```python
@@ -121,8 +106,7 @@ source(method.penalty)
 #
 # network = insert(networks.build("resnet18", classes=10), "pow", splits=1)
 # ```
-
-# %% [markdown]
+#
 # ## The setting
 #
 # Networks are trained on clean images and tested on distorted ones. On ImageNet that is out of
@@ -156,17 +140,16 @@ words.calibration(found)
 fq_tables.table3_printed()
 
 # %% [markdown]
-# As in the paper, top-5 counts, but for the occlusion, where it is top-1. Ours has ten classes in
-# place of a thousand: half of all guesses are among five. Bold is what an ordinary 95 % interval
-# tells from 0, which luck alone does for one in twenty; the verdicts are stricter.
+# Ours, as in the paper: top-5, but top-1 under occlusion. Ten classes in place of a thousand leave
+# half of all guesses among the first five. Bold is what an ordinary 95 % interval tells from 0,
+# which luck alone does for one in twenty; the [claims](#all-claims) are judged more strictly. HPOW,
+# SF-POW, POW-1 on ResNets and mixed distortions belong to the main text's tables, of which only a
+# few numbers are known.
 
 # %% tags=["remove-input"]
 words.shown(fq_tables.table3(settings, main, found))
 
 # %% [markdown]
-# HPOW, SF-POW, POW-1 on ResNets and mixed distortions belong to the main text's tables, of which
-# only a few numbers are known.
-#
 # ## Fig. 3: accuracy against strength
 #
 # From clean to one and a half times the calibrated strength, or to the strongest there is. The
@@ -204,17 +187,14 @@ words.moments(found)
 # ## Table 1: splits and penalties
 #
 # Errors of a small CNN with their standard deviation over seeds, as the paper prints them. Its
-# differences to the base network are 0.1 to 0.6 points, with standard deviations of 0.1 to 0.5 over
-# an unsaid number of seeds: hardly larger than luck. What ours say of them stands [among the
-# claims](#all-claims).
+# differences to the base network, 0.1 to 0.6 points, are hardly larger than those deviations.
 
 # %% tags=["remove-input"]
 words.shown(fq_tables.table1(settings, measured))
 
 # %% [markdown]
-# Its last convolution and the average over positions behind it are computed as one linear layer,
-# which is the same function at a fraction of the work. The two networks that the supplement
-# describes:
+# The two networks that the supplement describes. The small CNN's last convolution and the average
+# behind it are computed as one linear layer, which is the same function at a fraction of the work.
 
 # %% tags=["remove-input"]
 fq_tables.layers("Table 2. The small CNN", "smallcnn", 10, 32)
@@ -267,44 +247,35 @@ words.detected(measured[scenes]) if scenes else None
 # %% [markdown]
 # ## What the paper does not say
 #
-# Every choice below is a parameter of `Run`, of the method or of the non-linearity; the default
-# comes first.
+# Every choice is a parameter of `Run`, of the method or of the non-linearity; the default comes
+# first.
 #
-# - **How alpha becomes an exponent.** "Majority of learned α are distributed around 0", and L1
-#   makes "majority of the channels act as an identical mapping": so $\alpha = 0$ must stand for the
-#   identity. Default `exponent="exp"`, $p = e^\alpha$: positive by itself, and $\alpha$ and
-#   $-\alpha$ are inverse functions. `"linear"`, $p = 1 + \alpha$, agrees to first order and needs a
-#   limit to stay positive; `"direct"`, $p = \alpha$, is the formula read literally, and contradicts
-#   the sentence on L1. All exponents are limited to [0.05, 4].
-# - **What the splits of POW-k are.** Default `split="inputs"`: the convolution is done in $k$
-#   groups of input channels, each part goes through its own power, and the parts are added. It is
-#   the reading under which more splits cost more and fit more, which the supplement says of them.
-#   `"cells"`: the map is cut into $k$ cells. `"channels"`: the output channels share $k$ exponents;
-#   POW-1 would then have one exponent a layer, of which Fig. 2 could draw no histogram.
-# - **Where.** Default: behind each convolution of the blocks, before batch norm; not behind stem
-#   and shortcuts, which Fig. 2 does not name. `after="bn"` and `"relu"` are the alternatives,
-#   `where` takes names of layers.
-# - **SF's scale.** Default: divided by $\beta$ again. The batch norm behind undoes a scale either
-#   way; with the division the weights see the gradients that they would see without SF.
-# - **The weights of the penalties.** L2: 5e-4, the weight decay of the other parameters. L1: 1e-3,
-#   the power of ten at which most channels become identities on training images of CIFAR-10, as the
-#   text says of L1.
-# - **HPOW's network.** One hidden layer of 32 units, on the normalised statistics of the
-#   convolution's input; it starts at $\alpha = 0$, and $\alpha$ stays within `reach=0.25` of it.
-#   Exponents multiply from layer to layer: with a reach of $\log 2$ our ResNet-50 was not finite in
-#   evaluation, and without any it diverged in training.
-# - **The training.** Nothing is known but that images are clean. Default in `paper`: SGD, learning
-#   rate 0.1, a tenth at half and at three quarters of 100 epochs, batch 128, crops and flips. The
-#   other profiles: a short ramp up and a long one down, batch 64.
-# - **The distortions.** Six names; our forms of them are described in
-#   `paperlib.degrade.distortions`, "NGRN" is taken for uniform noise. Strengths: calibrated, see
-#   above. Mixed: one of the six, drawn for each image.
-# - **Fig. 1.** The six layers, and which distortion: the first convolution and the last of each
-#   resolution, mixed.
+# - **How alpha becomes an exponent.** L1 makes "majority of the channels act as an identical
+#   mapping", so $\alpha = 0$ must be the identity: `exponent="exp"`, $p = e^\alpha$. `"linear"`,
+#   $p = 1 + \alpha$, agrees to first order; `"direct"`, $p = \alpha$, is the formula read
+#   literally. All exponents are limited to [0.05, 4].
+# - **What the splits of POW-k are.** `split="inputs"`: the convolution is done in $k$ groups of
+#   input channels, each part goes through its own power, and the parts are added; more splits then
+#   cost more and fit more, as the supplement says. `"cells"`: the map is cut into $k$ cells.
+#   `"channels"`: the output channels share $k$ exponents.
+# - **Where.** Behind each convolution of the blocks, before batch norm; not behind stem and
+#   shortcuts, which Fig. 2 does not name. `after="bn"` and `"relu"` are the alternatives.
+# - **SF's scale.** Divided by $\beta$ again, so that the weights see the gradients that they would
+#   see without SF.
+# - **The weights of the penalties.** L2: 5e-4, as the other parameters' weight decay. L1: 1e-3, the
+#   power of ten at which most channels become identities on training images of CIFAR-10.
+# - **HPOW's network.** One hidden layer of 32 units, on normalised statistics; $\alpha$ stays
+#   within `reach=0.25` of 0. Exponents multiply from layer to layer: with more, our ResNet-50
+#   diverged.
+# - **The training.** In `paper`: SGD, learning rate 0.1, a tenth at half and at three quarters of
+#   100 epochs, batch 128, crops and flips.
+# - **The distortions.** Our forms of the six are in `paperlib.degrade.distortions`; "NGRN" is taken
+#   for uniform noise. Strengths: calibrated. Mixed: one of the six, drawn for each image.
+# - **Fig. 1.** The first convolution and the last of each resolution, under the mixture.
 # - **Top-1 or top-5.** The abstract does not say which its numbers are; they are judged as Table 3.
-# - **Detector.** The second-hand report has Faster R-CNN on a ZF network. Ours is Faster R-CNN on
-#   the first stages of a narrow Plain-10. The strengths of "minor" and "heavy" were chosen on
-#   held-out training scenes by what they cost the base detector.
+# - **Detector.** Second-hand: Faster R-CNN on a ZF network. Ours is Faster R-CNN on the first
+#   stages of a narrow Plain-10; "minor" and "heavy" were chosen on held-out training scenes by what
+#   they cost the base detector.
 #
 # What the alternatives are worth on the small network:
 
@@ -333,9 +304,7 @@ words.shown(report.scale_table(scales))
 # ## All claims
 #
 # Differences are paired by seed. Table 3's claims are about ImageNet and a thousand classes: sizes
-# are not compared. Where a distortion is not as strong as the paper's, what the paper says of it
-# cannot be tested. Of Table 1, the claims are one for each penalty and data set, not one for each
-# number.
+# are not compared. Of Table 1, a claim is what a penalty does on a data set, not every number.
 
 # %% tags=["remove-input"]
 Tables(fq_tables.claims(settings, name, own) for name, own in studies.items())

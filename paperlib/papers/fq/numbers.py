@@ -9,8 +9,8 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.papers.fq.study import (
     DISTORTIONS,
+    DRAWN,
     MIXED,
-    MODELS,
     NAMES,
     PENALTIES,
     SPLITS,
@@ -124,7 +124,7 @@ def curves(found: Scores) -> Curves:
         specs = [distorted(name, factor * own.value) for factor in STRENGTHS]
         metrics = {0.0: measure}
         metrics |= {float(spec["strength"]): f"{measure}@{degrade.label(spec)}" for spec in specs}
-        for model in ("base", *MODELS[network]):
+        for model in DRAWN:
             cell = f"fig3/{network}/{model}"
             drawn = {at: found.estimate(cell, measured) for at, measured in metrics.items()}
             if curve := {at: value for at, value in drawn.items() if value}:

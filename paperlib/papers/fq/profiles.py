@@ -17,7 +17,8 @@ class Settings(study.Settings):
         smallcnn: of Table 1's network.
         vgg16: of Fig. 1's network.
         detector: of Fig. 4's networks.
-        left_out: cells of Table 3 that would cost too much.
+        left_out: items, and cells of Table 3, that would cost too much.
+        distortions: those of Table 3 that are calibrated and tested; () stands for all.
         decides_tenths: whether Table 1 gets `seeds` seeds: its effects are tenths of a point, which
             small networks with little training cannot show with 20 seeds.
     """
@@ -27,6 +28,7 @@ class Settings(study.Settings):
     vgg16: Recipe
     detector: Recipe
     left_out: tuple[str, ...] = ()
+    distortions: tuple[str, ...] = ()
     decides_tenths: bool = False
 
     @property

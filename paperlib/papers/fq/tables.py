@@ -32,7 +32,6 @@ from paperlib.report import (
     Markdown,
     Table,
     claims_table,
-    gain_text,
     scale_table,
     setting_table,
     text,
@@ -42,13 +41,13 @@ COLUMNS = {"top5": "clean"} | {metric(name): words for name, words in DISTORTION
 OURS = {**COLUMNS, metric(MIXED): "mixed"}  # metric -> heading in Table 3
 
 
-def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") -> str:
+def describe(settings: Settings, *chosen: str, means: str = "mean ± 95 % interval (seeds)") -> str:
     """The setting in words, for titles: what is reduced is said.
 
     Args:
         settings: the profile.
         chosen: the table's networks, all trained on as many images.
-        interval: what follows each mean.
+        means: what the numbers are.
     """
     each = []
     for network in chosen:
@@ -56,12 +55,13 @@ def describe(settings: Settings, *chosen: str, interval: str = "95 % interval") 
         widths = settings.width_text(NAMES, [network]) if network in NAMES else []
         each.append(" for ".join([*widths, length]))
     images = f"{settings.images(settings.recipe(chosen[0]))} training images"
-    return settings.caption([images, *each], f"mean ± {interval} (seeds)")
+    return settings.caption([images, *each], means)
 
 
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether noise leaves room for what is claimed."""
-    names = {f"{NAMES[network]}, clean images": network for network in DECIDED}
+    shown = DECIDED if settings.checked else ()
+    names = {f"{NAMES[network]}, clean images": network for network in shown}
     noises = {metric(name): words for name, words in DISTORTIONS.items()}
     gaps = {}
     for claim in read_claims("fq"):
@@ -112,7 +112,7 @@ def table1(settings: Settings, measured: Mapping[str, Scores]) -> Table:
     if len(headers) == 1:
         rows = []
     title = "Table 1. Classification error (%), "
-    return Table(title + describe(settings, "smallcnn", interval="sd"), headers, rows)
+    return Table(title + describe(settings, "smallcnn", means="mean ± sd (seeds)"), headers, rows)
 
 
 def _error(found: Scores, cell: str) -> str:
@@ -137,20 +137,33 @@ def table3_printed() -> Table:
 def table3(settings: Settings, dataset: str, found: Scores) -> Table:
     """Table 3: accuracies of the networks as they are, and what each non-linearity adds to them.
 
-    A row of which nothing is measured is left out.
+    Means alone, as the paper prints them; a gain is bold where its interval excludes 0. A row or
+    column of which nothing is measured is left out.
     """
+    bases = {f"{network}/base": network for network in NAMES}
+    columns = {n: words for n, words in OURS.items() if any(found.values(b, n) for b in bases)}
     rows = []
-    for network in NAMES:
-        base = f"{network}/base"
+    for base, network in bases.items():
         if found.values(base):
-            rows.append((NAMES[network], *(text(found.estimate(base, name)) for name in OURS)))
+            values = (found.estimate(base, name) for name in columns)
+            rows.append((NAMES[network], *(f"{v.mean:.1f}" if v else NOTHING for v in values)))
         for model in MODELS[network]:
-            gains = [found.gain(f"{network}/{model}", base, name) for name in OURS]
+            gains = [found.gain(f"{network}/{model}", base, name) for name in columns]
             if any(gains):
-                rows.append((label(network, model), *map(gain_text, gains)))
-    title = f"Table 3, ours: {dataset}, top-5 (%), top-1 under occlusion; lines with + are gains"
-    title += f" (points) over the network above, {describe(settings, *settings.networks)}"
-    return Table(title, ("", *OURS.values()), rows)
+                rows.append((label(network, model), *map(_gain, gains)))
+    what = "lines with + are gains (points) over the network above, bold if the 95 % interval"
+    title = f"Table 3, ours: {dataset}, top-5 (%), top-1 under occlusion; {what} excludes 0"
+    setting = describe(settings, *settings.networks, means="means over seeds")
+    return Table(f"{title}, {setting}", ("", *columns.values()), rows)
+
+
+def _gain(gain: Estimate | None) -> str:
+    """Its mean alone, with a sign unless it rounds to 0."""
+    if gain is None:
+        return NOTHING
+    mean = round(gain.mean, 1)
+    words = f"{mean:+.1f}" if mean else "0.0"
+    return words if gain.contains(0) else f"**{words}**"
 
 
 def moments(dataset: str, found: Scores) -> Table:
@@ -299,7 +312,7 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
     out, main = [], settings.main
     if main in studies:
         found = measured[main]
-        out += [setting(settings, main, found)] if settings.checked else []
+        out += [setting(settings, main, found)] if studies[main]["table3"] else []
         out += [strengths(main, found), table3_printed(), table3(settings, main, found)]
         out.append(table1(settings, measured))
         out += [moments(main, found), ablations(settings, main, found)]

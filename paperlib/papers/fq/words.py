@@ -25,7 +25,7 @@ NOTHING_YET = Markdown("*Not measured yet.*")
 FINDINGS = {  # of the two headline claims about a network and its non-linearity, if they agree
     HOLDS: "**{} helps against noise**, as the paper says",
     NO_EFFECT: "**{} does nothing against noise** here",
-    REVERSED: "**{} makes noise worse** here",
+    REVERSED: "**{} costs accuracy under noise** here",
     NOT_TESTABLE: "Whether {} helps against noise **cannot be tested here**",
 }
 
@@ -109,7 +109,8 @@ def ablations(found: Scores) -> Markdown:
 def detected(found: Scores) -> Markdown:
     """What POW-1 does to a detector."""
     parts = []
-    for name, words in (("clean", "clean"), ("minor", "slightly"), ("heavy", "heavily distorted")):
+    scenes = {"clean": "clean", "minor": "slightly distorted", "heavy": "heavily distorted"}
+    for name, words in scenes.items():
         value = difference(found, f"detector/pow-1/{name}", f"detector/base/{name}", DETECTED)
         if value:
             how = "ahead of" if value.mean > 0 else "behind"
@@ -125,7 +126,7 @@ def conclusion(verdicts: Sequence[Verdict], curves: Iterable[Curve] = ()) -> Mar
         verdicts: on all claims, on all data sets.
         curves: the headline claims' effects by number of images.
     """
-    told = [*_noise(verdicts), _others(verdicts), *_scales(curves)]
+    told = [*_noise(verdicts), _others(verdicts), _scales(curves)]
     return Markdown("\n\n".join(part for part in told if part)) or NOTHING_YET
 
 
@@ -162,12 +163,14 @@ def _others(verdicts: Iterable[Verdict]) -> str:
     return f"**Of the {len(words)} other claims**: {', '.join(counts)}." if counts else ""
 
 
-def _scales(curves: Iterable[Curve]) -> list[str]:
-    own = list(curves)
-    if not own:
-        return []
-    said = "\n".join(f"- {curve.claim.text}: {curve.text()}." for curve in own)
-    return [f"**With more images or fewer**:\n\n{said}"]
+def _scales(curves: Iterable[Curve]) -> str:
+    """What becomes of the headline claims' effects."""
+    trends = [curve.trend for curve in curves]
+    told = [f"{trends.count(trend)} “{trend}”" for trend in dict.fromkeys(trends)]
+    if not told:
+        return ""
+    effects = "effect" if len(trends) == 1 else "effects"
+    return f"**From few images to many**, of {len(trends)} {effects}: {', '.join(told)}."
 
 
 def _listed(words: Sequence[str]) -> str:

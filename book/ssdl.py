@@ -135,7 +135,7 @@ source(Denoising.loss)
 words.if_any(ssdl_tables.tuning(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
-panels = ssdl_numbers.tuned(scores)
+panels = ssdl_numbers.tuned(settings, scores)
 _ = figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)") if panels else None
 
 # %% [markdown]

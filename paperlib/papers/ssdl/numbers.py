@@ -6,7 +6,7 @@ from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.looks import Interval, interval
 from paperlib.evidence.scores import Items, Scores
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
+from paperlib.papers.ssdl.study import METHODS, PAIR, TAPS, TUNED
 
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
 Gains = dict[str, dict[float, Interval]]
@@ -62,9 +62,9 @@ def curves(settings: Settings, found: Scores) -> tuple[Curves, Gains]:
     return accuracy, gains
 
 
-def tuned(found: Scores) -> dict[str, Curves]:
+def tuned(settings: Settings, found: Scores) -> dict[str, Curves]:
     """Taps -> method -> lambda -> held-out accuracy, where it is at least half of the best."""
-    cells = list(itertools.product(TUNED, TAPS, LAMBDAS))
+    cells = list(itertools.product(TUNED, TAPS, settings.lambdas))
     values = [found.estimate(f"{n}/{taps}/{v:g}", "validation_top1") for n, taps, v in cells]
     least = 0.5 * max((value.mean for value in values if value), default=0.0)
     out: dict[str, Curves] = {}
@@ -135,7 +135,7 @@ def by_strength(settings: Settings) -> dict[str, dict[float, str]]:
     """Cells of noisy teachers and of their students, by the teacher's share of the epochs."""
     out = {}
     for line, same in (("teacher", "noisy"), ("student", "ssdl")):
-        cells = {round(share, 2): f"{line}/{share:.2g}" for share in STRENGTHS}
+        cells = {round(share, 2): f"{line}/{share:.2g}" for share in settings.strengths}
         cells[1.0] = f"{same}/{main_level(settings)}"
         out[line] = dict(sorted(cells.items()))
     return out

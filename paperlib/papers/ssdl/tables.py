@@ -22,7 +22,7 @@ from paperlib.papers.ssdl.numbers import (
     told,
 )
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
+from paperlib.papers.ssdl.study import METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
 from paperlib.report import (
     NOTHING,
     Gap,
@@ -50,9 +50,9 @@ def _any(rows: Iterable[Sequence[str]], first: int = 1) -> list[Sequence[str]]:
 
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
     """Held-out accuracy by taps and lambda; the best mean is bold."""
-    rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in LAMBDAS]
+    rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in settings.lambdas]
     for name in TUNED:
-        cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in LAMBDAS]
+        cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in settings.lambdas]
         own = [found.estimate(cell, "validation_top1") for cell in cells]
         best = max((value.mean for value in own if value), default=None)
         for row, value in zip(rows, own, strict=True):

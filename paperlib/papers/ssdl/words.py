@@ -107,7 +107,9 @@ def schedules(settings: Settings, found: Scores) -> Markdown:
 def teachers(settings: Settings, found: Scores) -> Markdown:
     """What the weakest and the strongest noisy teacher are worth to the student."""
     cells = by_strength(settings)
-    first, *_, last = cells["student"]  # shares of the epochs
+    first, last = min(cells["student"]), max(cells["student"])  # shares of the epochs
+    if first == last:
+        return Markdown()
     sentence = against(
         f"The student of the teacher with {last:.2g} times the epochs",
         difference(found, cells["student"][last], cells["student"][first]),

@@ -58,7 +58,7 @@ def degradation(name: str, dataset: str) -> dict[str, Any]:
     """A kind of degradation, as a run names it."""
     specs: dict[str, dict[str, Plain]] = {
         "noise": noise("gaussian-60"),  # one draw for each image
-        "lowres": low(8),
+        "lowres": {**low(8)},
         "corruptions": trained_on(dataset),
     }
     return specs[name]

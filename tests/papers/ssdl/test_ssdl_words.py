@@ -183,6 +183,43 @@ def test_without_records_nothing_is_said():
     assert all("not tested" in line for line in lines)
 
 
+def test_tables_show_what_was_measured_alone():
+    items = measured({f"ssdl/{NOISE}": 3.0})
+    for item in items:
+        kept = (f"noisy/{NOISE}", f"ssdl/{NOISE}", f"stl/{NOISE}") if item == "main" else ()
+        items[item] = {cell: rows if cell in kept else [] for cell, rows in items[item].items()}
+    claims, *tables = ssdl_tables.tables(SETTINGS, {"cifar10": items})
+    assert "not tested" in str(claims)
+    setting, main, gains = tables[:3]
+    assert len(setting.rows) == 1
+    assert list(main.headers) == ["method", "clean images", "Gaussian, σ = 60"]
+    assert len(main.rows) == 3
+    assert len(gains.rows) == 2
+    for table in tables:
+        assert table.rows, table.title
+        assert not [row for row in table.rows if set(row[2:]) == {"–"}], table.title
+    nothing = ssdl_tables.tables(SETTINGS, {"cifar10": {item: {} for item in items}})
+    assert [table.title[:6] for table in nothing] == ["Claims"]
+    assert words.if_any(main) is main
+    assert words.if_any(ssdl_tables.tuning(SETTINGS, "cifar10", ssdl_numbers.scores(items))) == (
+        "*Not measured in this setting.*"
+    )
+
+
+def test_gains_have_the_intervals_of_the_verdicts():
+    """Seeds are added until a claim is decided, so that ordinary intervals would be too narrow."""
+    items = measured({f"ssdl/{NOISE}": 3.0})
+    found = ssdl_numbers.scores(items)
+    rows = {row[0]: row[1] for row in ssdl_tables.gains(SETTINGS, "cifar10", found)[0].rows}
+    (verdict,) = [
+        v
+        for v in ssdl_tables.verdicts(SETTINGS, "cifar10", items)
+        if (v.claim.better, v.claim.worse) == (f"ssdl/{NOISE}", f"noisy/{NOISE}")
+    ]
+    assert rows["SSDL"] == f"**{verdict.measured.text()}**"
+    assert "**" not in rows[ssdl.METHODS["n2n"]]
+
+
 def test_detectors_are_compared_with_the_one_without_a_teacher():
     plan = ssdl.plan(SETTINGS, "scenes", lambda runs: [])
     shift = {"detector/ssdl": 5.0, "detector/stl": 0.0, "detector/noisy": 0.0}

@@ -60,8 +60,8 @@ def trained(options: argparse.Namespace, line: Line) -> tuple[Reproduction, list
         + (f", within {duration(line.left)}" if line.until else "")
     )
     plan, judge = papers.study(options.paper).plan, papers.tables(options.paper).verdicts
-    done = Reproduction(settings, plan, judge, sweep, line)
-    done.train(fixed)
+    done = Reproduction(settings, plan, judge, sweep, line, fixed)
+    done.train()
     return done, data
 
 

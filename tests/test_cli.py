@@ -49,7 +49,10 @@ def refuse(capsys):
     ("arguments", "message"),
     [
         (["dff"], f"unknown paper 'dff'; choose from: {', '.join(papers.PAPERS)}"),
-        (["dfd", "--profile", "fast"], "unknown profile 'fast'; choose from: smoke, demo, paper"),
+        (
+            ["dfd", "--profile", "fast"],
+            "unknown profile 'fast'; choose from: smoke, demo, cpu, paper",
+        ),
         ([*SMOKE, "--dataset", "mnist"], f"unknown data set 'mnist'; choose from: {DATA_SETS}"),
         ([*SMOKE, "--dataset", "svhn,"], f"unknown data set ''; choose from: {DATA_SETS}"),
         (

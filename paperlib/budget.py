@@ -7,25 +7,41 @@ here between two calls: what the store holds says where to go on.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 
 from paperlib.costs import Costs
-from paperlib.evidence.looks import LOOKS
+from paperlib.evidence.looks import LOOKS, MOST
 from paperlib.evidence.scores import Items
-from paperlib.evidence.verdicts import NOT_TESTED, UNDECIDED, Verdict
+from paperlib.evidence.verdicts import NOT_TESTABLE, NOT_TESTED, UNDECIDED, Verdict
 from paperlib.progress import Line, duration
 from paperlib.report import effect_text
-from paperlib.runs import Record, Run, in_order
+from paperlib.running import is_over
+from paperlib.runs import Record, Run
 from paperlib.store import RECORD
-from paperlib.study import Collected, Results, RunCells, Settings, collect
+from paperlib.study import Collected, Results, RunCells, Settings
 from paperlib.sweep import Sweep
 
 OPEN = (UNDECIDED, NOT_TESTED)
 Plan = Callable[[Any, str, Results], Mapping[str, RunCells]]  # a paper's `study.plan`
 Judge = Callable[[Any, str, Items], list[Verdict]]  # a paper's `tables.verdicts`
-Hashes = list[str]  # of runs: to hash a run is slow, and a plan has thousands
+
+
+@dataclass(eq=False)
+class Job:
+    """A run and its record, once it has one. To hash a run is slow, and a plan has thousands.
+
+    Attributes:
+        needs: what the run uses, directly or not, and the job itself, in order.
+        planned: whether the run is of the plan; else another one uses it.
+    """
+
+    run: Run
+    needs: list["Job"] = field(default_factory=list)
+    planned: bool = False
+    record: Record | None = None
 
 
 class Reproduction:
@@ -37,90 +53,112 @@ class Reproduction:
         judge: what came of the claims.
         sweep: trains. Its `until` is the end of the budget; None without one.
         line: tells how it goes.
-
-    Attributes:
-        plans: data set -> what `plan` gave.
+        fixed: whether all seeds of the plan are trained, not as many as it takes.
     """
 
     def __init__(
-        self, settings: Settings, plan: Plan, judge: Judge, sweep: Sweep, line: Line | None = None
+        self,
+        settings: Settings,
+        plan: Plan,
+        judge: Judge,
+        sweep: Sweep,
+        line: Line | None = None,
+        fixed: bool = False,
     ) -> None:
-        self.settings, self.sweep, self.line = settings, sweep, line or Line()
+        self.settings, self.sweep, self.line, self.fixed = settings, sweep, line or Line(), fixed
         self._judge = judge
         self._costs = Costs(sweep.root, sweep.execution.provenance()["device"])
-        self._records: dict[str, Record] = {}
-        self._runs: dict[str, Run] = {}
-        self._needs: dict[str, Hashes] = {}  # all that a run uses, and the run, in order
-        self.plans = {name: plan(settings, name, self._now) for name in settings.datasets}
-        self._cells = {name: self._by_cell(name) for name in settings.datasets}
-        self._planned = set(self._first())
+        self._jobs: dict[str, Job] = {}  # by hash of the run
+        self._plans: dict[str, dict[str, dict[str, list[Job]]]] = {}  # by data set, item and cell
+        for name in settings.datasets:
+            items = plan(settings, name, self._now)
+            self._plans[name] = {
+                item: {cell: list(map(self._job, runs)) for cell, runs in cells.items()}
+                for item, cells in items.items()
+            }
+        for job in self._everything():
+            job.planned = True
 
-    # What there is.
+    # The work.
 
-    def _by_cell(self, dataset: str) -> dict[str, list[Hashes]]:
-        """Cell -> its runs in each item that has it, seed s at position s."""
-        out: dict[str, list[Hashes]] = {}
-        for cells in self.plans[dataset].values():
-            for cell, runs in cells.items():
-                out.setdefault(cell, []).append([self._known(run) for run in runs])
-        return out
+    def train(self) -> None:
+        """Train until the time is up, or nothing is left to do.
 
-    def _known(self, run: Run) -> str:
-        own = run.hash
-        if own not in self._needs:
-            needed = {used.hash: used for used in in_order([run])}
-            self._runs |= needed
-            self._needs[own] = list(needed)
-        return own
+        Without a budget that is when the headline claims are decided or have all their seeds, and
+        everything else has `few_seeds`.
+        """
+        self._read()
+        if self.fixed:
+            self._ask([*self._of(self._headlines()), *self._everything()])
+            return
+        few = self._everything(self.settings.few_seeds)
+        while claims := self._open(headline=True):
+            if not self._ask(chain.from_iterable(map(self._next, claims)), few):
+                return
+        self._ask(few)
+        if self.sweep.until is None:
+            return
+        while claims := self._open():
+            if not self._ask(self._next(claims[0])):
+                return
+        if not self.verdicts():  # no paper claims anything of it: all cells alike
+            for look in LOOKS:
+                self._ask(self._everything(look))
 
-    def _first(self, seeds: int | None = None) -> Hashes:
-        """The first seeds, or all, of every cell of the plan, each run once."""
-        cells = (lists for own in self._cells.values() for lists in own.values())
-        return list(dict.fromkeys(run for lists in cells for runs in lists for run in runs[:seeds]))
+    def _read(self) -> None:
+        """Take what is finished. At once: a sweep then says once what other code or data made.
 
-    def _of(self, verdict: Verdict, look: int) -> Hashes:
-        """A claim's runs that a look needs and that are not finished."""
-        cells = self._cells.get(verdict.dataset, {})
-        lists = [runs[:look] for cell in verdict.cells for runs in cells.get(cell, [])]
-        # seed by seed: claims compare cells of one seed, and the time may end before the work
-        runs = dict.fromkeys(filter(None, chain(*zip_longest(*lists))))
-        return [run for run in runs if run not in self._records]
+        What is to be trained again is, headline claims first.
+        """
+        self.line.set_description("reading what is finished")
+        wanted = dict.fromkeys([*self._of(self._headlines()), *self._everything()])
+        self._now(job.run for job in wanted if self._is_there(job))
 
-    def _next(self, verdict: Verdict) -> Hashes:
-        """A claim's runs up to the next look at it; none if it has all its seeds."""
-        return next(filter(None, (self._of(verdict, look) for look in LOOKS)), [])
+    def _ask(self, wanted: Iterable[Job], later: Iterable[Job] = ()) -> bool:
+        """Train what is not finished, before what comes `later`; whether any of it is, now."""
+        jobs = [job for job in dict.fromkeys(wanted) if job.record is None]
+        if not jobs or is_over(self.sweep.until):
+            return False
+        self.line.expected, self.line.later = self._seconds(jobs), 0.0
+        self.line.later = self._seconds([*jobs, *later]) - self.line.expected
+        self.line.set_description(f"run 1/{len(jobs)}")
+        return bool(self._now(job.run for job in jobs))
 
-    def _deciding(self, verdict: Verdict) -> Hashes:
-        """A claim's runs up to the look that would probably decide it, or else to the next one."""
-        return self._of(verdict, verdict.needed or 0) or self._next(verdict)
-
-    def seconds(self, runs: Iterable[str]) -> float:
-        """Expected seconds until runs and what they use are finished; shared ones count once."""
-        wanted = dict.fromkeys(used for run in runs for used in self._needs[run])
-        missing = [self._runs[run] for run in wanted if not self._is_done(run)]
-        return sum(map(self._costs.seconds, missing)) / self.sweep.workers
-
-    def _is_done(self, run: str) -> bool:
-        # those of the plan were asked for; of what they use it is enough that it is there
-        return run in self._records or (run not in self._planned and self._is_there(run))
-
-    def _is_there(self, run: str) -> bool:
-        return (self.sweep.store.folder(self._runs[run]) / RECORD).exists()
+    def _now(self, runs: Iterable[Run]) -> list[Record]:
+        """The records of runs, trained if they are missing, as long as there is time."""
+        runs, before, started = list(runs), set(self.sweep.trained), time.monotonic()
+        found = self.sweep(runs)
+        seconds = time.monotonic() - started
+        for record in found:
+            self._job(record.run).record = record
+        self._costs.learn(found)
+        if len(found) == len(runs):  # else some of the time went into others
+            self._costs.took(self.sweep.trained - before, seconds * self.sweep.workers)
+        return found
 
     # What came of it.
 
-    def records(self, runs: Iterable[Run]) -> list[Record]:
-        """The records of those runs that are finished, in their order."""
-        return [self._records[h] for run in runs if (h := run.hash) in self._records]
-
     def items(self) -> dict[str, Collected]:
-        """Data set -> the records of all cells of the plan."""
-        return {name: collect(self.records, plan) for name, plan in self.plans.items()}
+        """Data set -> the records of all cells of the plan, by item and cell."""
+        return {
+            name: {
+                item: {
+                    cell: [job.record for job in jobs if job.record] for cell, jobs in of.items()
+                }
+                for item, of in items.items()
+            }
+            for name, items in self._plans.items()
+        }
 
     def verdicts(self) -> list[Verdict]:
         """What came of the claims on all data sets so far."""
         judged = (self._judge(self.settings, *own) for own in self.items().items())
-        return [verdict for own in judged for verdict in own]
+        return list(chain.from_iterable(judged))
+
+    def _headlines(self) -> list[Verdict]:
+        """Those on headline claims, the open ones first."""
+        own = (verdict for verdict in self.verdicts() if verdict.claim.headline)
+        return sorted(own, key=lambda verdict: verdict.word not in OPEN)
 
     def _open(self, headline: bool = False) -> list[Verdict]:
         """Claims that more seeds of the plan might decide, the cheapest to decide first.
@@ -133,65 +171,11 @@ class Reproduction:
         self.line.about = f"{kind} {decided}/{len(judged)}" if judged else ""
 
         def price(verdict: Verdict) -> tuple[bool, float]:
-            return not _within(verdict), self.seconds(self._deciding(verdict))
+            # up to the look that would probably decide it, or else to the next one
+            jobs = self._of([verdict], verdict.needed or 0) or self._next(verdict)
+            return not self._within(verdict), self._seconds(jobs)
 
         return sorted((v for v in judged if v.word in OPEN and self._next(v)), key=price)
-
-    # The work.
-
-    def train(self, fixed: bool = False) -> None:
-        """Train until the time is up, or nothing is left to do.
-
-        Without a budget that is when the headline claims are decided or have all their seeds, and
-        everything else has `few_seeds`.
-
-        Args:
-            fixed: train all runs of the plan instead.
-        """
-        everything = self._first()
-        claimed = [v for v in self.verdicts() if v.claim.headline]
-        headline = dict.fromkeys(run for v in claimed for run in self._of(v, LOOKS[-1]))
-        # at once, so that a sweep says once what other code or data made, and makes that again
-        there = sorted(filter(self._is_there, everything), key=headline.__contains__, reverse=True)
-        self.line.set_description("reading what is finished")
-        self._now(self._runs[run] for run in there)
-        if fixed:
-            self._ask(everything)
-            return
-        few = self._first(self.settings.few_seeds)
-        while claims := self._open(headline=True):
-            if not self._ask((run for claim in claims for run in self._next(claim)), few):
-                return
-        self._ask(few)
-        if self.sweep.until is None:
-            return
-        while claims := self._open():
-            if not self._ask(self._next(claims[0])):
-                return
-        if not self.verdicts():  # no paper claims anything of it: all cells alike
-            for look in LOOKS:
-                self._ask(self._first(look))
-
-    def _ask(self, wanted: Iterable[str], later: Iterable[str] = ()) -> bool:
-        """Train what is not finished, before what comes `later`; whether any of it is, now."""
-        runs = [run for run in dict.fromkeys(wanted) if run not in self._records]
-        if not runs:
-            return False
-        self.line.expected, self.line.later = self.seconds(runs), 0.0
-        self.line.later = self.seconds([*runs, *later]) - self.line.expected
-        self.line.set_description(f"run 1/{len(runs)}")
-        return bool(self._now(self._runs[run] for run in runs))
-
-    def _now(self, runs: Iterable[Run]) -> list[Record]:
-        """The records of runs, trained if they are missing, as long as there is time."""
-        runs, before, started = list(runs), set(self.sweep.trained), time.monotonic()
-        found = self.sweep(runs)
-        seconds = time.monotonic() - started
-        self._records |= {self._known(record.run): record for record in found}
-        self._costs.learn(found)
-        if len(found) == len(runs):  # else some of the time went into others
-            self._costs.took(self.sweep.trained - before, seconds * self.sweep.workers)
-        return found
 
     # What is said at the end.
 
@@ -209,38 +193,112 @@ class Reproduction:
         if counts:
             words = ", ".join(f"{count} {word}" for word, count in counts.items())
             yield f"{'other' if headlines else 'all'} claims: {words}"
-        rest = [run for v in headlines if v.word in OPEN for run in self._next(v)]
-        rest += (run for run in self._first(self.settings.few_seeds) if run not in self._records)
-        if rest:
-            yield f"to finish, about {duration(self.seconds(rest))} here: {again()}"
-        open_ = [v for v in others if v.word in OPEN and _within(v) and self._next(v)]
-        if open_:
-            seconds = self.seconds([*rest, *(run for v in open_ for run in self._deciding(v))])
+        if self.fixed:
+            left, given = self._everything(), {"SEEDS": str(self.settings.seeds)}
+        else:
+            next_ = (self._next(verdict) for verdict in headlines if verdict.word in OPEN)
+            left, given = [*chain(*next_), *self._everything(self.settings.few_seeds)], {}
+        left = [job for job in left if job.record is None]
+        if left:
+            yield f"to finish, about {duration(self._seconds(left))} here: {again(**given)}"
+        open_ = [v for v in others if v.word in OPEN and self._within(v) and self._next(v)]
+        if open_ and not self.fixed:
+            seconds = self._until(open_, left)
             what = f"{len(open_)} other claim(s), about {duration(seconds)} here"
             yield f"to decide {what}: {again(BUDGET=_rounded(seconds))}"
-        beyond = [v.needed for v in headlines if v.word == UNDECIDED and v.needed]
-        if max(beyond, default=0) > LOOKS[-1]:
-            yield f"for as many seeds as the headline claims need: {again(SEEDS=str(max(beyond)))}"
+        open_ = [v for v in headlines if v.word in OPEN and v.needed and not self._within(v)]
+        if open_ := [verdict for verdict in open_ if all(self._lists(verdict))]:
+            seeds, seconds = max(verdict.needed or 0 for verdict in open_), self._until(open_)
+            what = f"the headline claims, about {duration(seconds)} here"
+            yield f"to decide {what}: {again(SEEDS=f'{seeds}', BUDGET=_rounded(seconds))}"
 
     def _said(self, verdict: Verdict) -> str:
         """A verdict in a line, with what it would take to decide it."""
         where = ", ".join(filter(None, (verdict.dataset, verdict.condition)))
         text = f"{verdict.word}: {verdict.claim.text}: {effect_text(verdict.measured)}, {where}"
+        if verdict.word == NOT_TESTABLE:
+            return f"{text}; {verdict.why}"
         if verdict.word not in OPEN:
             return text
-        if not _within(verdict):
-            needed = f"some {verdict.needed}" if verdict.needed else "more than 200"
-            return f"{text}; {needed} seeds would probably decide it"
-        runs = self._deciding(verdict)
-        if not runs:
-            return f"{text}; there are no more seeds in profile {self.settings.profile}"
-        seeds = {self._runs[run].seed for run in runs}
-        return f"{text}; {len(seeds)} seed(s) more, about {duration(self.seconds(runs))} here"
+        if not all(self._lists(verdict)):
+            return f"{text}; profile {self.settings.profile} has no run for it"
+        if verdict.needed is None:
+            return f"{text}; it would take more than {MOST} seeds"
+        seconds = duration(self._until([verdict]))
+        return f"{text}; {verdict.needed} seeds would probably decide it, about {seconds} more here"
+
+    # What there is, and what it costs.
+
+    def _job(self, run: Run) -> Job:
+        own = run.hash
+        if own not in self._jobs:
+            used = [self._job(parent).needs for parent in run.uses.values()]
+            self._jobs[own] = job = Job(run)
+            job.needs = [*dict.fromkeys(chain(*used)), job]
+        return self._jobs[own]
+
+    def _everything(self, seeds: int | None = None) -> list[Job]:
+        """The first seeds, or all, of every cell of the plan."""
+        items = chain.from_iterable(items.values() for items in self._plans.values())
+        return _seed_by_seed([jobs for cells in items for jobs in cells.values()], seeds)
+
+    def _lists(self, verdict: Verdict) -> list[list[Job]]:
+        """A claim's runs: a list for each of its cells, the longest that the plan has."""
+        items = self._plans.get(verdict.dataset, {}).values()
+        lists = ([cells.get(cell, []) for cells in items] for cell in verdict.cells)
+        return [max(own, key=len, default=[]) for own in lists]
+
+    def _of(self, verdicts: Iterable[Verdict], seeds: int | None = None) -> list[Job]:
+        """The first seeds, or all, of what claims are measured on, without what is finished."""
+        jobs = (_seed_by_seed(self._lists(verdict), seeds) for verdict in verdicts)
+        return [job for job in dict.fromkeys(chain(*jobs)) if job.record is None]
+
+    def _next(self, verdict: Verdict) -> list[Job]:
+        """A claim's runs up to the next look at it; none if it has all its seeds."""
+        return next(filter(None, (self._of([verdict], look) for look in LOOKS)), [])
+
+    def _within(self, verdict: Verdict) -> bool:
+        """Whether the seeds of the plan would probably decide an open claim."""
+        planned = min(map(len, self._lists(verdict)), default=0)
+        return verdict.needed is not None and verdict.needed <= planned
+
+    def _seconds(self, jobs: Iterable[Job]) -> float:
+        """Expected seconds until runs and what they use are finished; shared ones count once."""
+        wanted = dict.fromkeys(used for job in jobs for used in job.needs)
+        missing = (job.run for job in wanted if not self._is_done(job))
+        return sum(map(self._costs.seconds, missing)) / self.sweep.workers
+
+    def _until(self, verdicts: Sequence[Verdict], besides: Iterable[Job] = ()) -> float:
+        """Expected seconds until open claims have the seeds they need, and `besides` is finished.
+
+        Each seed beyond the plan's takes as long as the last one of the plan.
+        """
+        beyond: dict[Job, int] = {}
+        for verdict in verdicts:
+            for jobs in filter(None, self._lists(verdict)):
+                more = max(0, (verdict.needed or 0) - len(jobs))
+                for job in jobs[-1].needs:
+                    if job.run.seed == jobs[-1].run.seed:
+                        beyond[job] = max(more, beyond.get(job, 0))
+        seconds = sum(more * self._costs.seconds(job.run) for job, more in beyond.items())
+        planned = chain(besides, *(self._of([v], v.needed) for v in verdicts))
+        return self._seconds(planned) + seconds / self.sweep.workers
+
+    def _is_done(self, job: Job) -> bool:
+        # what is planned was asked for; of what it uses it is enough that it is there
+        return job.record is not None or (not job.planned and self._is_there(job))
+
+    def _is_there(self, job: Job) -> bool:
+        return (self.sweep.store.folder(job.run) / RECORD).exists()
 
 
-def _within(verdict: Verdict) -> bool:
-    """Whether the seeds of a plan would probably decide an open claim."""
-    return verdict.needed is not None and verdict.needed <= LOOKS[-1]
+def _seed_by_seed(lists: Iterable[Sequence[Job]], seeds: int | None = None) -> list[Job]:
+    """The first seeds of all before the second ones, and so on, each job once.
+
+    If the time ends before the work, the seeds that all have are then as many as can be.
+    """
+    rows = zip_longest(*(jobs[:seeds] for jobs in lists))
+    return list(dict.fromkeys(filter(None, chain(*rows))))
 
 
 def _rounded(seconds: float) -> str:

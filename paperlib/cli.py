@@ -17,6 +17,7 @@ from paperlib.errors import UserError, choose
 
 if TYPE_CHECKING:
     from paperlib.datasets import Dataset
+    from paperlib.evidence.verdicts import Verdict
     from paperlib.study import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +25,7 @@ CODE, BOOK, DATA = ROOT / "paperlib", ROOT / "book", ROOT / "data"
 RUNS, BUILD = ROOT / "runs", ROOT / "build"  # what is trained, and rendered
 RESULTS = DATA / "results"  # committed records by paper, and in "cost" what reproductions cost
 # the pages that have blocks written by `python -m paperlib readme`, and where its pictures go
-PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md")
+PAGES = (ROOT / "README.md", BOOK / "index.md", BOOK / "measurements.md", BOOK / "verdicts.md")
 PICTURES = BOOK / "_static"
 
 
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a mistake that the user can mend is one line on standard error, status 2."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options) or 0
+        status = options.command(options) or 0
+        sys.stdout.flush()
+        return status
     except UserError as error:
         print(f"paperlib: {error}", file=sys.stderr)
         return 2
@@ -40,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = "interrupted; the same command resumes where this one stopped"
         print(f"\npaperlib: {message}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # such as `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell says of a program that the signal ends
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("paper", help="; ".join(_listed()))
     what.add_argument(
         "--profile",
-        help="smoke, demo, paper, of some also cpu; default: paper with a GPU and data, else demo",
+        help="smoke, demo, cpu or paper; default: paper with a GPU and the data, else demo",
     )
     what.add_argument("--dataset", help="data sets, separated by commas; default: the profile's")
     what.add_argument(
@@ -98,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = add(_verdicts, "verdicts", about)
     sub.add_argument("--paper", help="names, separated by commas; default: all")
     sub.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    sub.add_argument("--runs", type=Path, help="folder of runs to read in place of the records")
+    sub.add_argument("--profile", default="", help="default: that of the book, for each paper")
+    about = "data sets, separated by commas; default: those of the book, or of the profile"
+    sub.add_argument("--dataset", help=about)
 
     about = "write corrupted copies of a data set's test images, in the layout of CIFAR-10-C"
     sub = add(_corrupt, "corrupt", about, root, device)
@@ -170,10 +180,10 @@ def _again(options: argparse.Namespace, **given: str) -> str:
     asked |= {"DATA_ROOT": options.data_root, "WORKERS": options.workers, **given}
     asked = {name: shlex.quote(str(value)) for name, value in asked.items() if value}
     if options.runs == RUNS and not options.no_chapter:
-        return " ".join(
-            ["make reproduce", *(f"{k}={v}" for k, v in {"PAPER": options.paper, **asked}.items())]
-        )
+        words = [f"{k}={v}" for k, v in {"PAPER": options.paper, **asked}.items()]
+        return " ".join(["make reproduce", *words, *["FRESH=1"] * options.fresh])
     flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in asked.items()]
+    flags += ["--fresh"] * options.fresh
     flags += [f"--runs={shlex.quote(str(options.runs))}"] * (options.runs != RUNS)
     flags += ["--no-chapter"] * options.no_chapter
     return " ".join(["python -m paperlib reproduce", options.paper, *flags])
@@ -243,12 +253,28 @@ def _complete(start: str, hashes: Collection[str]) -> str:
 
 
 def _verdicts(options: argparse.Namespace) -> None:
+    from paperlib.book.chapters import finished
+    from paperlib.evidence.spent import spent
     from paperlib.papers import overview
+    from paperlib.store import Store
 
-    slugs = options.paper.split(",") if options.paper else list(papers.published())
-    known = [choose("paper", slug, papers.PAPERS) for slug in slugs]
-    rows = json.dumps(overview.ledger(known), indent=1) if options.json else None
-    print(rows or overview.ledger_text(known))
+    known = list(papers.published())
+    slugs = [choose("paper", slug, known) for slug in (options.paper or ",".join(known)).split(",")]
+    names = options.dataset.split(",") if options.dataset else None
+    if options.runs and not options.runs.is_dir():
+        raise UserError(f"{options.runs}: there is no such folder of runs")
+    results = finished(Store(options.runs)) if options.runs else None
+    found = {slug: overview.judged(slug, results, options.profile, names) for slug in slugs}
+
+    def source(slug: str) -> "list[Verdict]":
+        return found[slug][1]
+
+    if options.json:
+        print(json.dumps(overview.ledger(slugs, source), indent=1))
+        return
+    print(overview.ledger_text(slugs, source), "", sep="\n")
+    for slug, measured in found.items():
+        print(f"{slug}: {spent(*measured).text()}")
 
 
 def _corrupt(options: argparse.Namespace) -> None:
@@ -277,7 +303,7 @@ def _book(options: argparse.Namespace) -> None:
 
 
 def _readme(options: argparse.Namespace) -> None:
-    from paperlib.store import write_atomically
+    from paperlib.files import write_atomically
 
     for path, text in written().items():
         changed = not path.exists() or path.read_text(encoding="utf-8") != text

@@ -40,15 +40,15 @@ def _default_profile(names: Sequence[str], root: Path | None) -> str:
 def trained(options: argparse.Namespace, line: Line) -> tuple[Reproduction, list[Dataset]]:
     """Train what the command line asks for; returns what came of it, and the data."""
     settings = asked(options)
+    if options.workers < 0:
+        message = f"workers is {options.workers}; it must be at least 1, or 0 for the default"
+        raise UserError(message)
     execution = Execution.on(options.device)
     # frost's photographs lie there too, and workers and notebooks look for them by this name
     if options.data_root:
         os.environ["DATA_ROOT"] = str(options.data_root.resolve())
     # missing data is said before the first training, not after it
     data = [datasets.load(name, options.data_root) for name in settings.datasets]
-    if options.workers < 0:
-        message = f"workers is {options.workers}; it must be at least 1, or 0 for the default"
-        raise UserError(message)
     workers = options.workers or (1 if execution.device != "cpu" else os.cpu_count() or 1)
     store, root = Store(options.runs), options.data_root
     sweep = Sweep(store, root, execution, workers, until=line.until, fresh=options.fresh)
@@ -60,8 +60,8 @@ def trained(options: argparse.Namespace, line: Line) -> tuple[Reproduction, list
         + (f", within {duration(line.left)}" if line.until else "")
     )
     plan, judge = papers.study(options.paper).plan, papers.tables(options.paper).verdicts
-    done = Reproduction(settings, plan, judge, sweep, line)
-    done.train(fixed)
+    done = Reproduction(settings, plan, judge, sweep, line, fixed)
+    done.train()
     return done, data
 
 

@@ -8,7 +8,7 @@ import torch
 from helpers import CLASSES, COUNT, CorruptStub, picture, save
 from PIL import Image
 
-from paperlib import corrupted_set, datasets
+from paperlib import cli, corrupted_set, datasets
 from paperlib.corrupted_set import CorruptedSet
 from paperlib.datasets import Split, scenes
 from paperlib.execution import Execution
@@ -81,6 +81,21 @@ def close_figures():
 
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def refuse(capsys):
+    """Runs a command that must fail in one line; returns the line."""
+
+    def refuse(*arguments):
+        assert cli.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("paperlib: ")
+        assert err.count("\n") == 1
+        return err
+
+    return refuse
 
 
 # Scenes

@@ -6,7 +6,7 @@ Nothing here names a paper: everything is asked of the packages that `papers.PAP
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -18,34 +18,55 @@ from paperlib.evidence.claims import DATA, read_claims
 from paperlib.evidence.looks import MOST
 from paperlib.evidence.verdicts import UNDECIDED, VERDICTS, Verdict, recipe_text
 from paperlib.report import NOTHING, claims_table
-from paperlib.study import select
+from paperlib.study import Collected, Results, select
+
+
+def judged(
+    slug: str,
+    results: Results | None = None,
+    profile: str = "",
+    names: Iterable[str] | None = None,
+) -> tuple[dict[str, Collected], list[Verdict]]:
+    """What was measured for a paper, by data set, and what came of its claims.
+
+    Claims about data that was not measured are "not tested".
+
+    Args:
+        slug: of the paper.
+        results: gives the records; None stands for the committed ones.
+        profile, names: of the setting and its data sets; "" and None stand for those that the
+            paper's package names, or for the data sets of the profile given.
+    Raises:
+        UserError: unknown profile or data set.
+    """
+    about, study = papers.about(slug), papers.study(slug)
+    chosen = profile or about.profile
+    if names is None and chosen == about.profile:
+        names = about.datasets
+    settings, judge = select(study.PROFILES, chosen, names), papers.tables(slug).verdicts
+    results = results or Archive(DATA / "results" / slug)
+    items = {name: study.study(settings, name, results) for name in settings.datasets}
+    found = [verdict for name, own in items.items() for verdict in judge(settings, name, own)]
+    known = {verdict.claim for verdict in found}
+    why = f"there is no record on this data, {recipe_text(settings.profile, settings.deviates)}"
+    return items, found + [
+        Verdict(claim, claim.dataset, settings.profile, reason=why, deviates=settings.deviates)
+        for claim in read_claims(slug)
+        if claim not in known
+    ]
 
 
 def verdicts(slug: str) -> list[Verdict]:
-    """What came of a paper's claims, from the records that its package names.
-
-    Claims about data that none of these records can judge are "not tested".
-    """
-    about, study = papers.about(slug), papers.study(slug)
-    settings = select(study.PROFILES, about.profile, about.datasets)
-    archive, judge = Archive(DATA / "results" / slug), papers.tables(slug).verdicts
-    found = [
-        verdict
-        for name in settings.datasets
-        for verdict in judge(settings, name, study.study(settings, name, archive))
-    ]
-    judged = {verdict.claim for verdict in found}
-    why = f"there is no record on this data, {recipe_text(settings.profile, settings.deviates)}"
-    return found + [
-        Verdict(claim, claim.dataset, about.profile, reason=why, deviates=settings.deviates)
-        for claim in read_claims(slug)
-        if claim not in judged
-    ]
+    """What came of a paper's claims, from the records that its package names."""
+    return judged(slug)[1]
 
 
-def ledger(slugs: Iterable[str]) -> list[dict[str, Any]]:
+Source = Callable[[str], Iterable[Verdict]]  # what came of a paper's claims, by its slug
+
+
+def ledger(slugs: Iterable[str], source: Source = verdicts) -> list[dict[str, Any]]:
     """A row per claim, headline claims first: plain values, None where there is no number."""
-    rows = [_row(slug, verdict) for slug in slugs for verdict in verdicts(slug)]
+    rows = [_row(slug, verdict) for slug in slugs for verdict in source(slug)]
     return sorted(rows, key=lambda row: not row["headline"])
 
 
@@ -84,12 +105,12 @@ WIDTHS = (37, 23, 7, 6, 17)  # of the columns of `ledger_text`, whose lines have
 HEADERS = ("claim", "measured", "seeds", "paper", "verdict")
 
 
-def ledger_text(slugs: Iterable[str]) -> str:
+def ledger_text(slugs: Iterable[str], source: Source = verdicts) -> str:
     """`ledger` for a terminal: under each setting of each paper, headline claims before all others.
 
     Seeds: how many there are; "5/10" says that 10 would probably decide.
     """
-    found = [(slug, verdict) for slug in slugs for verdict in verdicts(slug)]
+    found = [(slug, verdict) for slug in slugs for verdict in source(slug)]
     parts = []
     for headline, title in ((True, "Headline claims"), (False, "Other claims")):
         own = [(slug, verdict) for slug, verdict in found if verdict.claim.headline is headline]

@@ -83,7 +83,7 @@ def test_one_version():
     citation = (cli.ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {paperlib.__version__}\n" in citation
     changes = (cli.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (\S+)", changes, flags=re.M)[0] == paperlib.__version__
+    assert re.findall(r"^## (\d\S*)", changes, flags=re.M)[0] == paperlib.__version__
 
 
 def test_links_of_the_readme_lead_somewhere():

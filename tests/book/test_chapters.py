@@ -20,7 +20,7 @@ def test_runs_are_trained_where_they_are_missing(tiny, tmp_path):
 
 
 def test_an_unknown_mode_is_one_line():
-    with pytest.raises(UserError, match="records, run"):
+    with pytest.raises(UserError, match="unknown mode 'guess'; choose from: records, store, run"):
         measurements("dfd", "guess")
 
 

@@ -172,7 +172,7 @@ def _super_resolution(verdicts: Iterable[Verdict]) -> str:
     if plain and plain.measured:
         undecided = f"whether VDSR changes anything for a classifier behind it: {plain.word}"
         says = VDSR_OVER_BASE.get(plain.word, undecided)
-        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)} over none).")
+        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)}, against none).")
     return " ".join(parts) and "**Enlarging first**: " + " ".join(parts)
 
 

@@ -94,7 +94,7 @@ def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
             claim = verdict.claim
             parts.append(f"**{verdict.word}**: “{claim.quote}” ({NAMES[claim.network]}).")
     if (over := difference(found, f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
-        parts.append(f"On these images λ = {LAMBDA:g} gains {shown(over)}.")
+        parts.append(f"On these images {NAMES[MAIN]} gains {shown(over)} with λ = {LAMBDA:g}.")
     return _bullets(parts)
 
 
@@ -121,10 +121,11 @@ def conclusion(
 def _distillation(verdicts: Iterable[Verdict]) -> str:
     """How often DFD beats its base network, and by how much."""
     pairs = [(f"dfd/{size}", f"lr/{size}") for size in SIZES]
-    own = [v for v in verdicts if (v.claim.better, v.claim.worse) in pairs and v.word != NOT_TESTED]
+    about = [v for v in verdicts if (v.claim.better, v.claim.worse) in pairs]
+    headlines = {verdict.word for verdict in about if verdict.claim.headline}
+    own = [verdict for verdict in about if verdict.word != NOT_TESTED]
     if not own:
         return ""
-    headlines = {verdict.word for verdict in own if verdict.claim.headline}
     says = "Whether the teacher's feature helps is **not decided** for all headline claims"
     if headlines == {HOLDS}:
         says = "**The teacher's feature helps**: the headline claims about it hold here"
@@ -133,7 +134,7 @@ def _distillation(verdicts: Iterable[Verdict]) -> str:
     elif headlines and headlines <= set(DECIDED):
         says = "The teacher's feature **does not help everywhere** where the headline claims say so"
     elif not headlines:
-        says = "No headline claim about the base network was measured"
+        says = "No headline claim is about these data"
     counts = ", ".join(
         f"{sum(v.word == word for v in own)} “{word}”"
         for word in dict.fromkeys(v.word for v in own)
@@ -171,7 +172,7 @@ def _super_resolution(verdicts: Iterable[Verdict]) -> str:
     if plain and plain.measured:
         undecided = f"whether VDSR changes anything for a classifier behind it: {plain.word}"
         says = VDSR_OVER_BASE.get(plain.word, undecided)
-        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)} over none).")
+        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)}, against none).")
     return " ".join(parts) and "**Enlarging first**: " + " ".join(parts)
 
 

@@ -235,7 +235,7 @@ def _modules(headlines: Sequence[Verdict]) -> str:
     elif words == {UNDECIDED}:
         says = "Whether ten images are enough is **not decided** here"
     effects = _listed(
-        f"{_network(v)} {v.measured.text()} points at {_severity(v)} ({v.word})"
+        f"{_network(v)} {v.measured.text()} points at {v.condition} ({v.word})"
         for v in headlines
         if v.measured
     )
@@ -251,7 +251,7 @@ def _won_back(headlines: Sequence[Verdict]) -> str:
     ]
     if not shares:
         return ""
-    listed = _listed(f"{100 * share:.0f} % ({_network(v)}, {_severity(v)})" for v, share in shares)
+    listed = _listed(f"{100 * share:.0f} % ({_network(v)}, {v.condition})" for v, share in shares)
     most = all(share >= MOSTLY for _, share in shares)
     kind = "**Most of the loss is won back**" if most else "A part of the loss is won back"
     return f"{kind}: of what the corruptions cost, {listed}."
@@ -259,10 +259,6 @@ def _won_back(headlines: Sequence[Verdict]) -> str:
 
 def _network(verdict: Verdict) -> str:
     return NAMES[verdict.network or verdict.claim.network]
-
-
-def _severity(verdict: Verdict) -> str:
-    return f"severity {verdict.claim.worse.rpartition('-')[2]}"
 
 
 def _losses(settings: Settings, dataset: str, found: Scores) -> str:

@@ -4,18 +4,19 @@ Rows of which nothing was measured are left out.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import sqrt
 
 from paperlib.common_corruptions import SUMMARIES, seen
 from paperlib.degrade.tables import EXTRA
-from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.claims import Claim, read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ddp.numbers import MEAN, drifts, gains, measured_on, scores, spreads
 from paperlib.papers.ddp.profiles import Settings
-from paperlib.papers.ddp.study import CLAIMED, NAMES, QUALITIES, SEVEREST, VARIANTS
+from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVEREST, VARIANTS, claimed
 from paperlib.report import (
     NOTHING,
     Gap,
@@ -60,9 +61,9 @@ def _measured(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
     gaps = {}
-    for claim in filter(lambda claim: claim.headline, read_claims("ddp")):
+    for claim in filter(lambda claim: claim.headline, _claims(settings)):
         network = _instead(settings).get(claim.network, claim.network)
-        severity = CLAIMED.get(network, SEVEREST)
+        severity = claimed(settings, network)
         label = f"{NAMES[network]}: clean images above corruptions of severity {severity}"
         above, below = (claim.cell(cell, network) for cell in (claim.room, claim.worse))
         if found.gain(above, below, MEAN):
@@ -227,10 +228,22 @@ def _instead(settings: Settings) -> dict[str, str]:
     return {} if "resnet50" in settings.networks else {"resnet50": settings.networks[0]}
 
 
+def _claims(settings: Settings) -> list[Claim]:
+    """All claims; those about modules for each condition at a severity that the profile has."""
+    found = []
+    for claim in read_claims("ddp"):
+        if claim.metric == MEAN:
+            severity = claimed(settings, claim.network)
+            cells = {"better": f"condition-{severity}", "worse": f"frozen-{severity}"}
+            claim = replace(claim, **cells)
+        found.append(claim)
+    return found
+
+
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """All claims. They are about ImageNet-C; on anything else sizes are not compared."""
-    return judge_claims(
-        read_claims("ddp"),
+    judged = judge_claims(
+        _claims(settings),
         scores(dataset, items),
         dataset,
         settings,
@@ -238,6 +251,12 @@ def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
         stands_for=_instead(settings),
         cells=measured_on(settings, dataset),
     )
+    return [
+        replace(own, condition=f"severity {claimed(settings, own.claim.network)}")
+        if own.claim.metric == MEAN
+        else own
+        for own in judged
+    ]
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:

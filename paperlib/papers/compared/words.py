@@ -45,7 +45,8 @@ def _advised(case: Situation, found: Scores) -> str:
     known = {label: gain for label, gain in pairs.items() if gain and gain.n >= LEAST}
     methods = f"*{METHODS[case.method]}* beside *{METHODS[case.other]}*"
     if not known:
-        return f"{start} Not measured: {methods}."
+        seeds = "Measured with too few seeds" if any(pairs.values()) else "Not measured"
+        return f"{start} {seeds}: {methods}."
     parts = []
     for sign, said in {1: "ahead under", -1: "behind under", 0: "not told apart under"}.items():
         own = [label for label, gain in known.items() if told(gain) == sign]

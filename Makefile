@@ -31,7 +31,7 @@ help: ## this list
 	@echo; sed -n 's/^PAPERS = (\(.*\))$$/  PAPER=\1/p' paperlib/papers/__init__.py | sed 's/, /|/g; s/"//g'
 	@sed -n 's/^## //p' Makefile
 
-##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo; some have no cpu)
+##   PROFILE=smoke|demo|cpu|paper how much is trained (default: paper with a GPU and the data, else demo)
 ##   DATASET=synthdigits|cifar10|cifar100|svhn|scenes|voc2007|FOLDER@PIXELS     with commas (default: the profile's)
 ##   DATA_ROOT=folder             where the data sets are, or are downloaded to
 ##   BUDGET=90s|30m|2h            time to train: headline claims first, then what is cheapest to decide

@@ -161,13 +161,15 @@ def _reproduce(options: argparse.Namespace) -> None:
         print(f"\n{table}")
     print(f"\nrun records: {_shown(options.runs)}/<hash>/record.json")
     out = _built(options.paper, settings)
-    if not options.no_chapter:
-        _chapter(options, settings, data, out)
-    print("", *done.ending(lambda **given: _again(options, **given)), sep="\n")
-    print(spent(studies, done.verdicts()).text())
-    seconds = time.monotonic() - started
-    trained, reused = len(sweep.trained), len(sweep.reused)
-    print(f"{trained} run(s) trained, {reused} reused, {seconds:.0f} s in all")
+    try:
+        if not options.no_chapter:
+            _chapter(options, settings, data, out)
+    finally:  # whatever becomes of the chapter, what was trained has an end that says so
+        print("", *done.ending(lambda **given: _again(options, **given)), sep="\n")
+        print(spent(studies, done.verdicts()).text())
+        seconds = time.monotonic() - started
+        trained, reused = len(sweep.trained), len(sweep.reused)
+        print(f"{trained} run(s) trained, {reused} reused, {seconds:.0f} s in all")
     if not reused and not budget:  # only a whole reproduction from nothing tells what it costs
         cost = {"seconds": round(seconds), **reproducing.provenance(sweep)}
         write_atomically(out / "cost.json", json.dumps(cost, indent=1).encode())

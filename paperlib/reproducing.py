@@ -55,7 +55,7 @@ def trained(options: argparse.Namespace, line: Line) -> tuple[Reproduction, list
     fixed = bool(options.seeds)
     line.say(
         f"{options.paper}, profile {settings.profile}, on {', '.join(settings.datasets)}, "
-        f"{'' if fixed else 'at most '}{settings.seeds} seed(s), "
+        f"{'' if fixed or settings.seeds == 1 else 'at most '}{settings.seeds} seed(s), "
         f"{execution.device} in {execution.precision}, {workers} run(s) at once"
         + (f", within {duration(line.left)}" if line.until else "")
     )

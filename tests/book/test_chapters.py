@@ -1,15 +1,27 @@
 """Where a chapter's numbers come from."""
 
 import pytest
+import torch
 
 from paperlib.book.chapters import measurements, source
 from paperlib.errors import UserError
 from paperlib.papers.dfd.method import distillation_loss
+from paperlib.runs import Record
 
 
 def test_records_are_read_and_nothing_is_trained(tiny):
     results, _ = measurements("dfd", "records")
     assert results([tiny()]) == []  # was never recorded
+
+
+def test_a_folder_of_runs_is_read_and_nothing_is_trained(tiny, store):
+    there, missing = tiny(), tiny(seed=1)
+    kept = {"image": torch.zeros(1, dtype=torch.uint8)}
+    record = store.finish(Record(there, {"top1": 50.0}, (), {}), {"x": torch.zeros(1)}, kept)
+    results, samples = measurements("dfd", "store", store.root)
+    assert results([missing, there]) == [record]
+    assert samples(there).keys() == kept.keys()
+    assert not store.folder(missing).exists()
 
 
 def test_runs_are_trained_where_they_are_missing(tiny, tmp_path):

@@ -241,7 +241,7 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
         "blind": runs.blinds(),
         "jpeg": runs.jpegs(),
         "drift": runs.drifts(),
-        "ablations": runs.ablations(),
+        "ablations": runs.ablations() if settings.varied else {},
         "retest": runs.retests() if settings.checked else {},
         "setting": runs.setting() if settings.checked else {},
         "scale": runs.scale(),

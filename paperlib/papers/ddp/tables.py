@@ -153,15 +153,15 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     """
     network = settings.networks[0]
     default, frozen = f"{network}/condition-{SEVEREST}", f"{network}/frozen-{SEVEREST}"
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, label in FAMILIES.items():
         cell = f"{network}/{name}-{SEVEREST}"
         change = "" if cell == default else gain_text(found.gain(cell, default, MEAN))
         rows.append((label, gain_text(found.gain(cell, frozen, MEAN)), change))
     what = f"mean over 15 corruptions at severity {SEVEREST}, {NAMES[network]}, {dataset}"
     headers = ("modules", "gain over the frozen network", "difference to the default")
-    title = f"Gain by what the sources leave open (points): {what}"
-    return Table(title, headers, _measured(rows))
+    title, rows = f"Gain by what the sources leave open (points): {what}", _measured(rows)
+    return Table(title, headers, rows if len(rows) > 1 else [])  # not the default alone
 
 
 def printed() -> Table:
@@ -183,7 +183,8 @@ def blind(settings: Settings, dataset: str, found: Scores) -> Table:
     what = "top-1 (%) and mCE relative to the frozen network"
     title = f"One module for all corruptions, {dataset}: {what}, {describe(settings)}"
     rows = _measured(metric_rows(found, cells, SUMMARIES))
-    return Table(title, ("", *SUMMARIES.values()), rows)
+    alone = all(found.values(cell) == {} for cell in cells.values() if not cell.endswith("/frozen"))
+    return Table(title, ("", *SUMMARIES.values()), [] if alone else rows)
 
 
 def blind_gains(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -234,8 +235,8 @@ def _claims(settings: Settings) -> list[Claim]:
     for claim in read_claims("ddp"):
         if claim.metric == MEAN:
             severity = claimed(settings, claim.network)
-            cells = {"better": f"condition-{severity}", "worse": f"frozen-{severity}"}
-            claim = replace(claim, **cells)
+            better, worse = f"condition-{severity}", f"frozen-{severity}"
+            claim = replace(claim, better=better, worse=worse)
         found.append(claim)
     return found
 

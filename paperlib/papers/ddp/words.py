@@ -1,9 +1,7 @@
 """What the chapter says of its own numbers: every sentence is chosen by them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import fmean
-
-import numpy as np
+from statistics import correlation, fmean
 
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve
@@ -11,7 +9,7 @@ from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import HOLDS, NO_EFFECT, REVERSED, UNDECIDED, Verdict
 from paperlib.papers.ddp.numbers import MEAN, drifts, gains
 from paperlib.papers.ddp.profiles import Settings
-from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVEREST, VARIANTS
+from paperlib.papers.ddp.study import CUB, ELSEWHERE, NAMES, QUALITIES, SEVEREST, VARIANTS
 from paperlib.report import Markdown
 
 NOTHING_YET = Markdown("*Not measured yet.*")
@@ -45,6 +43,23 @@ def against(what: str, gain: Estimate | None, other: str) -> str:
     if above(gain) or below(gain):
         how = "is ahead of" if above(gain) else "is behind"
     return f"{what} {how} {other}: {points(gain)} points."
+
+
+def recipe(settings: Settings, dataset: str) -> Markdown:
+    """How frozen networks and modules are trained."""
+    few, first = settings.few, settings.recipes[settings.networks[0]]
+    steps = few.epochs * -(-few.train_size // few.batch_size)
+    elsewhere = ELSEWHERE.get(dataset, CUB)
+    tests = (
+        f"{first.test_size:,} test images, drawn by the seed"
+        if first.test_size
+        else "all test images"
+    )
+    return Markdown(
+        f"Frozen networks here: {settings.images()} training images of {dataset}, "
+        f"{settings.schedule()}. A module: {few.train_size} images of {elsewhere}, {steps} steps "
+        f"of {few.batch_size} of them. Tests: {tests}."
+    )
 
 
 def conditions(settings: Settings, dataset: str, found: Scores) -> Markdown:
@@ -100,8 +115,8 @@ def drift_left(settings: Settings, dataset: str, found: Scores) -> Markdown:
         return Markdown("No module that lowers the drift is told to cost accuracy here.")
     parts = []
     for name, pairs in lost.items():
-        left, cost = (_span(values) for values in zip(*pairs, strict=True))
-        parts.append(f"under {name} {left} % of it is left, and {cost} points are lost")
+        share, cost = (_span(values) for values in zip(*pairs, strict=True))
+        parts.append(f"under {name} {share} % of it is left, and {cost} points are lost")
     return Markdown(f"**Less drift is not yet more accuracy**: {'; '.join(parts)}.")
 
 
@@ -136,8 +151,7 @@ def _rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
     """Spearman's, without ties; 0 for fewer than three pairs."""
     if len(left) < 3:
         return 0.0
-    ranks = [np.argsort(np.argsort(values)) for values in (left, right)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return correlation(*([sorted(own).index(value) for value in own] for own in (left, right)))
 
 
 def one_for_all(settings: Settings, dataset: str, found: Scores) -> Markdown:

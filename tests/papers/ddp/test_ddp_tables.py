@@ -116,6 +116,18 @@ def test_the_share_of_drift_that_is_left(found):
     assert still.values(cell, "drift_left_share") == {1: 2.0}
 
 
+def test_rows_without_a_number_are_left_out(found):
+    settings = ddp.PROFILES["cpu"]
+    scores = found(main=network(3, fog=45.0))
+    first, second = ddp_tables.main(settings, "cifar10", scores)
+    assert [row[0] for row in first.rows] == [*NAMES, "**mean**"]
+    assert second.rows == []
+    assert ddp_tables.measured([first, second]) == [first]
+    # the network without a module alone is no comparison, and the default no choice
+    for part in (ddp_tables.blind, ddp_tables.blind_gains, ddp_tables.ablations):
+        assert part(settings, "cifar10", scores).rows == [], part
+
+
 def test_spreads_are_variances_of_gains(found, tiny):
     """Of seeds 0 and 1 the gain is 0 and 2 under fog: a variance of 2 there, and 0 elsewhere."""
     cells = network(5, fog=40.0)

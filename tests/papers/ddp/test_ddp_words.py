@@ -65,6 +65,18 @@ def told(function, gains, seeds=3, only=None):
     return function(SETTINGS, "cifar10", scores("cifar10", measured(gains, seeds, only)))
 
 
+def test_the_recipe_is_the_settings():
+    text = words.recipe(SETTINGS, "cifar10")
+    assert "20,000 training images of cifar10, 12 epochs" in text
+    assert "10 images of cifar100, 600 steps of 10 of them" in text
+    assert "Tests: 2,000 test images" in text
+    demo = words.recipe(ddp.PROFILES["demo"], "synthdigits")
+    assert "10 images of scenes, 150 steps of 2 of them" in demo
+    paper = words.recipe(ddp.PROFILES["paper"], "imagenet@224")
+    assert "10 images of cub@224" in paper
+    assert "Tests: all test images." in paper
+
+
 def test_conditions_that_lose_are_named():
     first, *rest = told(words.conditions, LOST).splitlines()
     assert first.startswith("- ResNet-18, severity 3: 14 of 15 conditions gain, the most under")

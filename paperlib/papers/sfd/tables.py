@@ -33,6 +33,7 @@ from paperlib.papers.sfd.study import (
     SHOWN,
     VARIANTS,
     Study,
+    seen_at,
 )
 from paperlib.report import (
     NOTHING,
@@ -144,7 +145,7 @@ def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
     rows = []
     for model, values in LAMBDAS.items():
         for value in values:
-            held_out = text(found.estimate(f"{model}/{value:g}", "validation_top1"))
+            held_out = text(found.estimate(f"lambda/{model}/{value:g}", "validation_top1"))
             chosen = value == settings.weight(model)
             rows.append((MODELS[model], f"**{value:g}**" if chosen else f"{value:g}", held_out))
     what = f"{dataset}, {settings.holdout:,} images"
@@ -194,14 +195,14 @@ THETA = {
 
 def features(settings: Settings, dataset: str, found: Scores) -> Table:
     """How far degraded features are from clean ones, under the severest corruptions."""
-    cells = {MODELS[name]: f"{name}/{SEVEREST}" for name in SHOWN}
+    cells = {MODELS[name]: seen_at(name, SEVEREST) for name in SHOWN}
     title = f"Features under seen corruptions of severity {SEVEREST}, {dataset}"
     return _measured(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
 
 
 def theta(settings: Settings, dataset: str, found: Scores) -> Table:
     """What theta is, and whether it fits the error, by severity."""
-    cells = {f"severity {severity}": f"sfd/{severity}" for severity in SEVERITIES}
+    cells = {f"severity {severity}": seen_at("sfd", severity) for severity in SEVERITIES}
     title = f"Does θ fit? SFD under seen corruptions, {dataset}, {describe(settings)}"
     return _measured(title, ("", *THETA.values()), metric_rows(found, cells, THETA))
 
@@ -226,7 +227,7 @@ def terms(settings: Settings, dataset: str, items: Items) -> Table:
                 f"{weight:g}",
                 f"{fmean(entropy):.2f}" if entropy else NOTHING,
                 f"{fmean(pull):+.3f}" if pull else NOTHING,
-                *(text(found.estimate(f"{name}/{s}", ERROR)) for s in SEVERITIES),
+                *(text(found.estimate(seen_at(name, s), ERROR)) for s in SEVERITIES),
                 f"{100 * part.mean:.0f} %" if part else NOTHING,
             )
         )

@@ -16,7 +16,7 @@ from paperlib.evidence.verdicts import (
 )
 from paperlib.papers.sfd.numbers import ERROR, SEVEREST, is_inert, taken, takes
 from paperlib.papers.sfd.profiles import CODE, Settings
-from paperlib.papers.sfd.study import ARMS, LAMBDAS, MODELS, NAMES, SEVERITIES
+from paperlib.papers.sfd.study import ARMS, LAMBDAS, MODELS, NAMES, SEVERITIES, seen_at
 from paperlib.report import Markdown
 
 NOTHING_YET = Markdown("*Not measured yet.*")
@@ -34,7 +34,7 @@ def theta(found: Scores) -> Markdown:
 
 def _theta(found: Scores) -> list[str]:
     modes, ranks, sizes = (
-        [own.mean for s in SEVERITIES if (own := found.estimate(f"sfd/{s}", metric))]
+        [own.mean for s in SEVERITIES if (own := found.estimate(seen_at("sfd", s), metric))]
         for metric in ("theta_mode", "spearman_live", "calibration_live")
     )
     if not len(modes) == len(ranks) == len(sizes) == len(SEVERITIES):
@@ -71,12 +71,12 @@ def tuning(settings: Settings, found: Scores) -> Markdown:
     """Whether the lambdas that were chosen are the best of the table."""
     parts = []
     for name in ARMS:
-        own = f"{name}/{settings.weight(name):g}"
-        others = [f"{name}/{value:g}" for value in LAMBDAS[name] if f"{name}/{value:g}" != own]
+        own = f"lambda/{name}/{settings.weight(name):g}"
+        others = [o for value in LAMBDAS[name] if (o := f"lambda/{name}/{value:g}") != own]
         gains = {o: found.gain(own, o, "validation_top1") for o in others}
         if not all(gains.values()):
             continue
-        better = [o.partition("/")[2] for o, gain in gains.items() if gain and gain.mean < 0]
+        better = [o.rpartition("/")[2] for o, gain in gains.items() if gain and gain.mean < 0]
         says = f"λ = {', '.join(better)} is better in the mean" if better else "no other is better"
         parts.append(f"for {MODELS[name]} {says} than {settings.weight(name):g}")
     return Markdown(f"On these images, {'; '.join(parts)}.") if parts else NOTHING_YET
@@ -100,7 +100,7 @@ def features(found: Scores) -> Markdown:
         {
             name: estimate.mean
             for name in MODELS
-            if (estimate := found.estimate(f"{name}/{SEVEREST}", metric))
+            if (estimate := found.estimate(seen_at(name, SEVEREST), metric))
         }
         for metric in (ERROR, "at_own")
     )

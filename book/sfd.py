@@ -111,9 +111,7 @@ source(method.ulfd)
 sfd_tables.present(sfd_tables.setting(settings, main, found)) or words.NOTHING_YET
 
 # %% [markdown]
-# The weight λ decides whether the distillation does anything. Each arm has **its own**, chosen on
-# training images that were kept out: the uncertainty divides the error by a small number, so that
-# with the same λ it would be a stronger distillation, not only a wiser one.
+# The weight λ decides whether the distillation does anything.
 
 # %% tags=["remove-input"]
 words.weights(settings)

@@ -56,7 +56,7 @@ def cannot(settings: Settings, found: Scores) -> Callable[[Claim], str]:
             return ""
         for arm in (claim.better, claim.worse):
             if arm in inert:
-                return f"the distillation of {MODELS[arm]} is inert: {takes(inert[arm])}"
+                return f"distillation of {MODELS[arm]} is inert: it {takes(inert[arm])}"
         return ""
 
     return why
@@ -66,7 +66,7 @@ def takes(part: Estimate) -> str:
     """What a distillation does to the features' error, in words."""
     percent = f"{100 * abs(part.mean):.0f} %"
     does = f"takes away {percent} of" if part.mean >= 0 else f"adds {percent} to"
-    return f"it {does} the features' error that cross-entropy alone leaves"
+    return f"{does} the features' error that cross-entropy alone leaves"
 
 
 def measured_on(settings: Settings) -> Mapping[str, tuple[str, ...]]:

@@ -65,7 +65,7 @@ def test_a_claim_about_an_inert_distillation_is_not_testable(measured, left, abo
         inert = about & set(cells[:2])
         assert (verdict.word == "not testable here") == bool(inert), cells
         if inert:
-            assert f"the distillation of {sfd.MODELS[inert.pop()]} is inert: it " in verdict.why
+            assert f"distillation of {sfd.MODELS[inert.pop()]} is inert: it " in verdict.why
 
 
 def test_what_an_inert_distillation_does_is_said_in_per_cent(measured):
@@ -197,3 +197,12 @@ def test_costs_count_what_is_used_at_test_time():
     assert [int(own[1].replace(",", "")) > 0 for own in (vanilla, ours)] == [False, True]
     assert float(code[2]) > float(vanilla[2])
     assert int(ddp[0].replace(",", "")) > int(vanilla[0].replace(",", ""))
+
+
+def test_small_numbers_of_one_seed_keep_three_digits(measured):
+    items = measured(left={"sfd": 0.0987}, seeds=1)
+    table = sfd_tables.features(CPU, "cifar10", numbers.scores("cifar10", items))
+    assert rows(table)["SFD (poster)"]["error of z over its power"] == "0.0987 (1)"
+    items = measured(left={"sfd": 0.0987}, seeds=2)
+    table = sfd_tables.features(CPU, "cifar10", numbers.scores("cifar10", items))
+    assert rows(table)["SFD (poster)"]["error of z over its power"] == "0.10 ± 0.00 (2)"

@@ -20,12 +20,11 @@ def test_nothing_is_said_of_what_was_not_measured(measured):
 
 
 def test_the_weights_are_named():
-    assert words.weights(CPU) == (
-        "The released code has λ = 0.01. Ours is 5 for SFD without UEM and 0.3 for SFD (poster)."
-    )
-    assert words.weights(sfd.PROFILES["paper"]) == (
-        "Here λ is that of the released code, 0.01, in all arms."
-    )
+    says = words.weights(CPU)
+    assert "The released code has λ = 0.01. Here each arm has **its own**" in says
+    assert "kept out: 5 for SFD without UEM and 0.3 for SFD (poster)." in says
+    as_printed = "Here λ is 0.01 in all arms, as in the released code."
+    assert words.weights(sfd.PROFILES["paper"]) == as_printed
 
 
 def test_a_weight_that_is_better_than_the_chosen_one_is_named(measured):
@@ -42,9 +41,9 @@ def test_a_weight_that_is_better_than_the_chosen_one_is_named(measured):
 def test_an_inert_distillation_is_called_so(measured):
     says = words.inert(numbers.scores("cifar10", measured(left={"wo-uem": 0.19})))
     first, second = says.splitlines()[-2:]
-    assert first.startswith("- SFD without UEM: it takes away 5 % of")
+    assert first.startswith("- SFD without UEM takes away 5 % of")
     assert "**inert**" in first
-    assert second.startswith("- SFD (poster): it takes away 50 % of")
+    assert second.startswith("- SFD (poster) takes away 50 % of")
     assert "inert" not in second
 
 
@@ -93,7 +92,7 @@ def test_the_conclusion_says_what_the_uncertainty_is_worth(measured, gains, seed
 
 def test_the_conclusion_says_why_it_cannot_speak_of_an_inert_distillation(measured):
     text = conclude(measured(left={"wo-uem": 0.2}))
-    assert "**cannot be tested here**: the distillation of SFD without UEM is inert" in text
+    assert "**cannot be tested here**: distillation of SFD without UEM is inert" in text
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,7 @@ source(method.ulfd)
 sfd_tables.present(sfd_tables.setting(settings, main, found)) or words.NOTHING_YET
 
 # %% [markdown]
-# The weight λ decides whether the distillation does anything. Each arm has **its own**, chosen on
-# training images that were kept out: the uncertainty divides the error by a small number, so that
-# with the same λ it would be a stronger distillation, not only a wiser one.
+# The weight λ decides whether the distillation does anything.
 
 # %% tags=["remove-input"]
 words.weights(settings)
@@ -212,10 +210,10 @@ classes = {
 }  # this page is drawn where the data set itself may be missing
 hardest = {
     sfd.MODELS[name]: tuple(
-        kept[f"{name}/5"][f"points.{part}"].float() for part in ("clean", "degraded", "labels")
+        kept[severest][f"points.{part}"].float() for part in ("clean", "degraded", "labels")
     )
     for name in ("vanilla", "qualnet", "sfd")
-    if f"{name}/5" in kept
+    if (severest := sfd.seen_at(name, 5)) in kept
 }
 _ = sfd_figures.tsne(hardest, classes) if hardest else print("No record yet.")
 
@@ -236,12 +234,12 @@ words.features(found)
 # some early layer, too.)
 
 # %% tags=["remove-input"]
-looked = {name: samples(records[0].run) for name, records in items["maps"].items() if records}
+looked = {cell: samples(records[0].run) for cell, records in items["maps"].items() if records}
 maps = {
-    sfd.MODELS[name]: tuple(
+    sfd.MODELS[cell.partition("/")[2]]: tuple(
         own[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error")
     )
-    for name, own in looked.items()
+    for cell, own in looked.items()
 }
 if maps:
     images = next(iter(looked.values()))
@@ -257,14 +255,14 @@ else:
 
 # %% tags=["remove-input"]
 lines = {
-    f"severity {s}": (kept[f"sfd/{s}"]["theta.counts"], kept[f"sfd/{s}"]["theta.edges"])
+    f"severity {s}": (kept[cell]["theta.counts"], kept[cell]["theta.edges"])
     for s in sfd.SEVERITIES
-    if f"sfd/{s}" in kept
+    if (cell := sfd.seen_at("sfd", s)) in kept
 }
 _ = sfd_figures.theta_histograms({"seen corruptions": lines}) if lines else print("No record yet.")
 
 # %% tags=["remove-input"]
-modes = {s: found.estimate(f"sfd/{s}", "theta_mode") for s in sfd.SEVERITIES}
+modes = {s: found.estimate(sfd.seen_at("sfd", s), "theta_mode") for s in sfd.SEVERITIES}
 modes = {severity: mode for severity, mode in modes.items() if mode}
 _ = sfd_figures.theta_modes({"SFD": modes}) if modes else print("No record yet.")
 
@@ -282,8 +280,7 @@ words.theta(found)
 # $\theta$ over images, the mean over channels:
 
 # %% tags=["remove-input"]
-if "sfd/5" in kept:
-    one = kept["sfd/5"]
+if one := kept.get(sfd.seen_at("sfd", 5)):
     images = {"clean": one["images.clean"], "degraded": one["images.degraded"]}
     _ = sfd_figures.theta_maps(images, {"θ": one["maps.theta"].float()})
 else:

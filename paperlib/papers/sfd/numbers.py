@@ -7,7 +7,7 @@ from paperlib.evidence.claims import Claim
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Items, Scores
 from paperlib.papers.sfd.profiles import Settings
-from paperlib.papers.sfd.study import ARMS, MODELS, SEVERITIES
+from paperlib.papers.sfd.study import ARMS, MODELS, SEVERITIES, seen_at
 
 CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 SEVEREST = max(SEVERITIES)
@@ -33,7 +33,7 @@ def taken(found: Scores, model: str) -> Estimate | None:
     1 - e / e_ce, by seed, where e_ce is the error that cross-entropy alone leaves on the same
     images; below 0 if it adds to it, and None where the two were not measured.
     """
-    own, entropy = (found.values(f"{name}/{SEVEREST}", ERROR) for name in (model, "ce"))
+    own, entropy = (found.values(seen_at(name, SEVEREST), ERROR) for name in (model, "ce"))
     parts = [1 - own[seed] / entropy[seed] for seed in sorted(own.keys() & entropy.keys())]
     return Estimate.of(parts) if parts else None
 
@@ -56,7 +56,7 @@ def cannot(settings: Settings, found: Scores) -> Callable[[Claim], str]:
             return ""
         for arm in (claim.better, claim.worse):
             if arm in inert:
-                return f"the distillation of {MODELS[arm]} is inert: {takes(inert[arm])}"
+                return f"distillation of {MODELS[arm]} is inert: it {takes(inert[arm])}"
         return ""
 
     return why
@@ -66,13 +66,13 @@ def takes(part: Estimate) -> str:
     """What a distillation does to the features' error, in words."""
     percent = f"{100 * abs(part.mean):.0f} %"
     does = f"takes away {percent} of" if part.mean >= 0 else f"adds {percent} to"
-    return f"it {does} the features' error that cross-entropy alone leaves"
+    return f"{does} the features' error that cross-entropy alone leaves"
 
 
 def measured_on(settings: Settings) -> Mapping[str, tuple[str, ...]]:
     """Cell of a claim -> what has to be trained for it: with the arms what `cannot` reads."""
     network = settings.networks[0]
     return {
-        f"{network}/{arm}": (f"{network}/{arm}", f"{arm}/{SEVEREST}", f"ce/{SEVEREST}")
+        f"{network}/{arm}": (f"{network}/{arm}", seen_at(arm, SEVEREST), seen_at("ce", SEVEREST))
         for arm in ARMS
     }

@@ -73,7 +73,7 @@ PROFILES = {
     "demo": Settings(
         profile="demo",
         datasets=("synthdigits",),
-        seeds=3,
+        seeds=20,
         recipes={"resnet18": DEMO.but(width=0.125, lr=0.1)},
         adapted=DEMO_ADAPTED,
         module=DEMO_ADAPTED.but(lr=3e-3, weight_decay=0.0),
@@ -99,7 +99,8 @@ PROFILES = {
     "paper": Settings(
         profile="paper",
         datasets=("cifar10",),
-        seeds=3,
+        seeds=20,
+        few_seeds=3,
         recipes={"resnet50": PAPER.but(lr=0.1), "resnext101": PAPER.but(lr=0.1)},
         adapted=PAPER_ADAPTED,
         module=PAPER_ADAPTED.but(lr=1e-3, weight_decay=0.0),

@@ -45,6 +45,11 @@ CLAIMED = (*HEADLINE, "ddp", "urie", "vid", "qualnet")  # in any claim: more see
 SHOWN = ("vanilla", "ddp", "qualnet", "ce", "wo-uem", "sfd")  # in the pictures of features
 
 
+def seen_at(model: str, severity: int) -> str:
+    """The cell of a model's features under the seen corruptions at a severity."""
+    return f"features/{model}/{severity}"
+
+
 class Study(BaseStudy[Settings]):
     """Every run of the paper on one data set. Cells are named as in `data/papers/sfd/`."""
 
@@ -120,10 +125,10 @@ class Study(BaseStudy[Settings]):
         }
 
     def lambdas(self) -> RunCells:
-        """Cells "<model>/<lambda>", judged on held-out training images."""
+        """Cells "lambda/<model>/<lambda>", judged on held-out training images."""
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
-            f"{name}/{value:g}": [
+            f"lambda/{name}/{value:g}": [
                 self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
             ]
             for name, values in LAMBDAS.items()
@@ -184,17 +189,17 @@ class Study(BaseStudy[Settings]):
         }
 
     def pictures(self) -> RunCells:
-        """Cells "<model>/<severity>"."""
+        """Cells "features/<model>/<severity>"."""
         return {
-            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.few]
+            seen_at(name, severity): [self.features(seed, name, severity) for seed in self.few]
             for name in SHOWN
             for severity in SEVERITIES
         }
 
     def maps(self) -> RunCells:
-        """Cells "<model>": maps of the first stage, as the last ones have few pixels. One seed."""
+        """Cells "maps/<model>", one seed: the first stage's, as the last ones have few pixels."""
         severity, layer = max(SEVERITIES), "body.stage1"
-        return {name: [self.features(0, name, severity, layer=layer)] for name in SHOWN}
+        return {f"maps/{name}": [self.features(0, name, severity, layer=layer)] for name in SHOWN}
 
 
 def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:

@@ -10,6 +10,7 @@ from paperlib import methods
 from paperlib.common_corruptions import SUMMARIES
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import NOT_TESTED, Verdict, judge_claims
@@ -33,6 +34,7 @@ from paperlib.papers.sfd.study import (
     SHOWN,
     VARIANTS,
     Study,
+    seen_at,
 )
 from paperlib.report import (
     NOTHING,
@@ -71,6 +73,24 @@ def _measured(
     kept = [row for row in rows if any(part != NOTHING for part in row[labels:])]
     there = [i for i in range(len(headers)) if i < labels or any(row[i] != NOTHING for row in kept)]
     return Table(title, [headers[i] for i in there], [[row[i] for i in there] for row in kept])
+
+
+def _small(estimate: Estimate | None) -> str:
+    """Of numbers far below 1: with three digits where there is no interval to say how many."""
+    if estimate is not None and estimate.n == 1:
+        return f"{estimate.mean:.3g} (1)"
+    return text(estimate)
+
+
+def _small_rows(
+    found: Scores, cells: Mapping[str, str], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """A row per cell, a column per metric."""
+    metrics = list(metrics)
+    return [
+        (label, *(_small(found.estimate(cell, metric)) for metric in metrics))
+        for label, cell in cells.items()
+    ]
 
 
 def present(*found: Table) -> Tables:
@@ -144,7 +164,7 @@ def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
     rows = []
     for model, values in LAMBDAS.items():
         for value in values:
-            held_out = text(found.estimate(f"{model}/{value:g}", "validation_top1"))
+            held_out = text(found.estimate(f"lambda/{model}/{value:g}", "validation_top1"))
             chosen = value == settings.weight(model)
             rows.append((MODELS[model], f"**{value:g}**" if chosen else f"{value:g}", held_out))
     what = f"{dataset}, {settings.holdout:,} images"
@@ -194,16 +214,16 @@ THETA = {
 
 def features(settings: Settings, dataset: str, found: Scores) -> Table:
     """How far degraded features are from clean ones, under the severest corruptions."""
-    cells = {MODELS[name]: f"{name}/{SEVEREST}" for name in SHOWN}
+    cells = {MODELS[name]: seen_at(name, SEVEREST) for name in SHOWN}
     title = f"Features under seen corruptions of severity {SEVEREST}, {dataset}"
-    return _measured(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
+    return _measured(title, ("", *FEATURES.values()), _small_rows(found, cells, FEATURES))
 
 
 def theta(settings: Settings, dataset: str, found: Scores) -> Table:
     """What theta is, and whether it fits the error, by severity."""
-    cells = {f"severity {severity}": f"sfd/{severity}" for severity in SEVERITIES}
+    cells = {f"severity {severity}": seen_at("sfd", severity) for severity in SEVERITIES}
     title = f"Does θ fit? SFD under seen corruptions, {dataset}, {describe(settings)}"
-    return _measured(title, ("", *THETA.values()), metric_rows(found, cells, THETA))
+    return _measured(title, ("", *THETA.values()), _small_rows(found, cells, THETA))
 
 
 def terms(settings: Settings, dataset: str, items: Items) -> Table:
@@ -226,7 +246,7 @@ def terms(settings: Settings, dataset: str, items: Items) -> Table:
                 f"{weight:g}",
                 f"{fmean(entropy):.2f}" if entropy else NOTHING,
                 f"{fmean(pull):+.3f}" if pull else NOTHING,
-                *(text(found.estimate(f"{name}/{s}", ERROR)) for s in SEVERITIES),
+                *(_small(found.estimate(seen_at(name, s), ERROR)) for s in SEVERITIES),
                 f"{100 * part.mean:.0f} %" if part else NOTHING,
             )
         )

@@ -110,18 +110,18 @@ source(DDP.loss)
 #
 # ## The setting
 #
-# The abstract has networks of ImageNet and ImageNet-C: 15 corruptions of five severities. Here it
-# is CIFAR-10, small networks, and the same corruptions at the size of 32 pixels. A **condition** is
-# one corruption at one severity; each has a module of its own, learned from ten images of CIFAR-100
-# that went through the same corruption. The networks have never met those images, nor has anybody
-# looked at their labels.
+# The abstract has networks of ImageNet and ImageNet-C: 15 corruptions of five severities. In the
+# profile `cpu` it is CIFAR-10, small networks, and the same corruptions at the size of 32 pixels. A
+# **condition** is one corruption at one severity; each has a module of its own, learned from ten
+# images of CIFAR-100 that went through the same corruption. The networks have never met those
+# images, nor has anybody looked at their labels.
 
 # %% tags=["remove-input"]
 words.recipe(settings, main)
 
 # %% [markdown]
-# This can decide what the abstract says if the networks have learned and if corruptions cost more
-# than the claimed gain, since a module cannot give more than the clean features would. Both are
+# This can decide what the abstract says if the networks have learned, and if corruptions cost more
+# than the claimed gain: the best that a module can do is to give back the clean features. Both are
 # measured, the first on training images that were kept out:
 
 # %% tags=["remove-input"]
@@ -159,11 +159,10 @@ words.conditions(settings, main, found)
 shown(*ddp_tables.main(settings, main, found))
 
 # %% [markdown]
-# Bold: the 95 % interval excludes 0. There are 15 intervals in a column: one of them excludes 0 by
-# luck in every other column. The intervals of the [verdicts](#all-claims) are wider, as they allow
-# for seeds that are added until a claim is decided. "Drift left" is what the module was trained
-# for: the mean squared distance to the clean features behind the module, as a share of that
-# without.
+# Bold: the 95 % interval excludes 0, which one of 15 may do by luck. The intervals of the
+# [verdicts](#all-claims) are wider, as they allow for seeds that are added until a claim is
+# decided. "Drift left" is what the module was trained for: the mean squared distance to the clean
+# features behind the module, as a share of that without.
 
 # %% tags=["remove-input"]
 words.drift_left(settings, main, found)

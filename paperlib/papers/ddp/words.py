@@ -221,11 +221,13 @@ def conclusion(
         verdicts: on all claims.
         curves: the headline claims' effects by number of images.
     """
-    headlines = [v for v in verdicts if v.claim.headline and v.measured]
+    verdicts = [verdict for verdict in verdicts if verdict.measured]
+    headlines = [verdict for verdict in verdicts if verdict.claim.headline]
     told = [_modules(headlines), _won_back(headlines), _losses(settings, dataset, found)]
     blind = found.gain(f"{settings.networks[0]}/blind", f"{settings.networks[0]}/frozen", "seen")
     if blind:
         told.append(_blind(settings, found, blind))
+    told += map(_prior, verdicts)
     told += [
         f"**With more images**: {curve.claim.text}: {curve.text()}."
         for curve in curves
@@ -295,6 +297,19 @@ def _losses(settings: Settings, dataset: str, found: Scores) -> str:
         "mean over conditions hides that: try the module on a few images of the condition before "
         "it is plugged in."
     )
+
+
+def _prior(verdict: Verdict) -> str:
+    """Whether drifts are as the prior says; empty for a verdict on something else."""
+    if verdict.claim.worse != "drift-mixed" or verdict.measured is None:
+        return ""
+    says = {
+        HOLDS: "**The prior shows**: similar patches drift more alike",
+        NO_EFFECT: "**The prior does not show**: similar patches drift no more alike",
+        REVERSED: "**Against the prior**: similar patches drift less alike",
+    }.get(verdict.word, "It is not decided whether similar patches drift more alike")
+    effect = f"{verdict.measured.text()} hundredths of a cosine"
+    return f"{says} under one condition than under mixed ones ({effect})."
 
 
 def _span(values: Sequence[float]) -> str:

@@ -177,6 +177,22 @@ def test_the_conclusion_says_what_is_lost_and_what_is_won_back():
     assert "Under no condition" in concluded(GOOD)
 
 
+@pytest.mark.parametrize(
+    ("more", "says"), [(9.0, "The prior shows"), (0.0, "does not show"), (-9.0, "Against")]
+)
+def test_the_conclusion_says_whether_the_prior_shows(more, says):
+    drift = dict.fromkeys(ddp_tables.DRIFT, 0.2)
+    items = measured(GOOD, only=("main", "drift"))
+    for records in items["drift"].values():
+        for i, record in enumerate(records):
+            own = {**drift, "cosine_clusters": 0.2 + more / 100 + record.run.seed / 1000}
+            records[i] = Record(record.run, own, (), {})
+    verdicts = ddp_tables.verdicts(SETTINGS, "cifar10", items)
+    text = words.conclusion(SETTINGS, "cifar10", scores("cifar10", items), verdicts)
+    assert says in text.splitlines()[-1]
+    assert "hundredths of a cosine" in text.splitlines()[-1]
+
+
 def test_the_conclusion_has_only_what_was_measured():
     text = concluded(GOOD, only=("main",))
     assert "One module for all" not in text

@@ -142,7 +142,9 @@ words.tuning(settings, found)
 #
 # So a distillation that takes away less than a tenth of the error is called **inert** here, and the
 # claims about it not testable, whatever the accuracies say. Twice the epochs were worth +1.7 points
-# under seen corruptions to cross-entropy alone, which is why `cpu` has 24. What the terms of the
+# under seen corruptions to cross-entropy alone, which is why `cpu` has 24. (The profile `demo` has
+# digits, which are easy: of 400 kept-out ones, two seeds, the clean-trained network knows 98.5 %,
+# and 92.2 % under seen corruptions; with cross-entropy on both it is 95.9 %.) What the terms of the
 # loss are in the runs of this page, and what they do:
 
 # %% tags=["remove-input"]

@@ -31,7 +31,6 @@ SFD: dict[str, dict[str, Plain]] = {
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
-LAMBDAS = {"wo-uem": (0.5, 5.0, 50.0), "sfd": (0.03, 0.3, 3.0)}  # each has its own
 VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},
@@ -125,13 +124,16 @@ class Study(BaseStudy[Settings]):
         }
 
     def lambdas(self) -> RunCells:
-        """Cells "lambda/<model>/<lambda>", judged on held-out training images."""
+        """Cells "lambda/<model>/<lambda>", judged on held-out training images.
+
+        Empty where the profile tries none.
+        """
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
             f"lambda/{name}/{value:g}": [
                 self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
             ]
-            for name, values in LAMBDAS.items()
+            for name, values in self.settings.tried.items()
             for value in values
         }
 

@@ -27,7 +27,6 @@ from paperlib.papers.sfd.numbers import (
 from paperlib.papers.sfd.profiles import Settings
 from paperlib.papers.sfd.study import (
     ARMS,
-    LAMBDAS,
     MODELS,
     NAMES,
     SEVERITIES,
@@ -162,7 +161,7 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
 def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
     """The distillation's weight, judged on held-out training images; the chosen one is bold."""
     rows = []
-    for model, values in LAMBDAS.items():
+    for model, values in settings.tried.items():
         for value in values:
             held_out = text(found.estimate(f"lambda/{model}/{value:g}", "validation_top1"))
             chosen = value == settings.weight(model)

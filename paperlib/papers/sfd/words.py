@@ -16,7 +16,7 @@ from paperlib.evidence.verdicts import (
 )
 from paperlib.papers.sfd.numbers import ERROR, SEVEREST, is_inert, taken, takes
 from paperlib.papers.sfd.profiles import CODE, Settings
-from paperlib.papers.sfd.study import ARMS, LAMBDAS, MODELS, NAMES, SEVERITIES, seen_at
+from paperlib.papers.sfd.study import ARMS, MODELS, NAMES, SEVERITIES, seen_at
 from paperlib.report import Markdown
 
 NOTHING_YET = Markdown("*Not measured yet.*")
@@ -74,9 +74,9 @@ def weights(settings: Settings) -> Markdown:
 def tuning(settings: Settings, found: Scores) -> Markdown:
     """Whether the lambdas that were chosen are the best of the table."""
     parts = []
-    for name in ARMS:
+    for name, values in settings.tried.items():
         own = f"lambda/{name}/{settings.weight(name):g}"
-        others = [o for value in LAMBDAS[name] if (o := f"lambda/{name}/{value:g}") != own]
+        others = [o for value in values if (o := f"lambda/{name}/{value:g}") != own]
         gains = {o: found.gain(own, o, "validation_top1") for o in others}
         if not all(gains.values()):
             continue

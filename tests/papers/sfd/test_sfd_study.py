@@ -81,9 +81,12 @@ def test_only_what_is_judged_on_held_out_images_holds_them_out(profile):
     assert settings.holdout > 0
 
 
-def test_the_weights_that_were_chosen_are_tried_between_others():
-    for model, values in sfd.LAMBDAS.items():
-        chosen = sfd.PROFILES["cpu"].weight(model)
+@pytest.mark.parametrize("profile", ["cpu", "paper"])
+def test_the_weights_that_were_chosen_are_tried_between_others(profile):
+    settings = sfd.PROFILES[profile]
+    assert set(settings.tried) == set(sfd.ARMS)
+    for model, values in settings.tried.items():
+        chosen = settings.weight(model)
         assert min(values) < chosen < max(values)
         assert chosen in values
 

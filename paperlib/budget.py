@@ -215,7 +215,8 @@ class Reproduction:
     def _said(self, verdict: Verdict) -> str:
         """A verdict in a line, with what it would take to decide it."""
         where = ", ".join(filter(None, (verdict.dataset, verdict.condition)))
-        text = f"{verdict.word}: {verdict.claim.text}: {effect_text(verdict.measured)}, {where}"
+        measured = f": {effect_text(verdict.measured)}" if verdict.measured else ""
+        text = f"{verdict.word}: {verdict.claim.text}{measured}, {where}"
         if verdict.word == NOT_TESTABLE:
             return f"{text}; {verdict.why}"
         if verdict.word not in OPEN:

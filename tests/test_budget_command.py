@@ -54,7 +54,7 @@ def test_a_budget_ends_in_the_midst_of_a_run_which_goes_on_later(command, toy, t
     assert "dfd, profile demo, on synthdigits, at most 20 seed(s), cpu in " in said
     assert re.search(r"1 run\(s\) at once, within \ds\n", said)
     assert re.search(
-        r"\nnot tested: sure beats base: .*; 3 seeds would .*, about \w+ more here\n", said
+        r"\nnot tested: sure beats base, .*; 3 seeds would .*, about \w+ more here\n", said
     )
     flags = f"--profile=demo --device=cpu --workers=1 --runs={tmp_path}/runs --no-chapter"
     again = re.escape(f"python -m paperlib reproduce dfd {flags}")

@@ -18,7 +18,7 @@ SCORES = ("top1", "top5", "validation_top1", "map50", "map")
 NAMES = dict.fromkeys(fq.DISTORTIONS, 0.5)
 
 
-def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
+def results(gain=1.0, strengths=NAMES, kept=None, seeds=5, spread=1.0):
     """Makes results: what has a non-linearity is better by `gain`, and a little by its seed.
 
     Args:
@@ -26,6 +26,7 @@ def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
         strengths: that the calibration finds.
         kept: the shares that they leave; by default those that were asked for.
         seeds: of which there are records.
+        spread: of what has a non-linearity over seeds, times `JITTER`.
     """
 
     def metrics(run):
@@ -42,7 +43,7 @@ def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
                 f"{layer}/{n}": value for layer in LAYERS.split(",") for n, value in own.items()
             }
         plain = run.options.get("kind", "none") == "none"
-        better = 0.0 if plain else gain + JITTER[run.seed % 5]
+        better = 0.0 if plain else gain + spread * JITTER[run.seed % 5]
         at = {f"{n}@{degrade.label(spec)}": 30 for spec in run.evaluate for n in SCORES}
         return {n: value + better for n, value in {**dict.fromkeys(SCORES, 50.0), **at}.items()}
 
@@ -175,6 +176,28 @@ def test_claims_about_a_strength_that_is_not_reached_cannot_be_tested():
             assert "leaves 0.60 of the accuracy, not 0.42" in verdict.why
     assert words_of["jpeg_compression"] == words_of[fq.MIXED] == {"not testable here"}
     assert "not testable here" not in words_of["ngrn_noise"] | words_of["motion_blur"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "seeds", "word"),
+    [
+        (2.0, 60, 10, "undecided"),  # more seeds are to come
+        (2.0, 60, 20, "not testable here"),
+        (-2.0, 60, 20, "not testable here"),
+        (6.0, 60, 20, "undecided"),  # for Holm: alone it would hold
+        (20.0, 60, 20, "holds"),
+        (1.8, 22, 20, "undecided"),  # the interval is narrow enough, but lies across the margin
+        (0.5, 22, 20, "no effect"),
+    ],
+)
+def test_what_all_seeds_leave_wider_than_the_margin_cannot_be_tested(gain, spread, seeds, word):
+    own = [v for v in judged(results(gain, seeds=seeds, spread=spread)) if v.claim.headline]
+    assert {verdict.word for verdict in own} == {word}
+    for verdict in own:
+        if word == "not testable here":
+            assert verdict.why.startswith("20 seeds still leave ±5.")
+            assert verdict.reason.endswith(", in the reduced setting `cpu` on cifar10")
+            assert verdict.needed is None
 
 
 def test_a_claim_is_about_what_distortions_leave_room_for():

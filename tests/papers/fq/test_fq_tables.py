@@ -187,7 +187,7 @@ def test_claims_about_a_strength_that_is_not_reached_cannot_be_tested():
         (6.0, 60, 20, "undecided"),  # for Holm: alone it would hold
         (20.0, 60, 20, "holds"),
         (1.8, 22, 20, "undecided"),  # the interval is narrow enough, but lies across the margin
-        (0.5, 22, 20, "no effect"),
+        (0.5, 12, 20, "no effect"),
     ],
 )
 def test_what_all_seeds_leave_wider_than_the_margin_cannot_be_tested(gain, spread, seeds, word):

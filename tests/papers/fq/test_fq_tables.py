@@ -345,7 +345,7 @@ def test_sentences_of_nothing_say_so():
     found = numbers.scores(items)
     for said in (words.calibration, words.moments, words.ablations, words.detected):
         assert said(found) == words.NOTHING_YET
-    assert words.conclusion([]) == words.NOTHING_YET
+    assert words.conclusion([]) == words.spread([]) == words.NOTHING_YET
 
 
 @pytest.mark.parametrize(
@@ -372,6 +372,13 @@ def test_the_conclusion_of_few_seeds_decides_nothing():
         "Whether SF-10 on ResNet-18 helps against noise is **not decided** for both kinds" in told
     )
     assert "helps against noise**, as the paper says" not in told
+
+
+def test_what_the_spread_leaves_open():
+    said = words.spread(judged(results(2.0, seeds=5, spread=60)))
+    assert said.count("the gain varies by 9.5 points, so 20 seeds leave ±5.7; ") == 4
+    assert "the paper's gain is +5.8, and the margin ±2.9." in said
+    assert words.spread(judged(results(2.0, seeds=2))) == words.NOTHING_YET
 
 
 def test_what_is_told_of_variants_and_detectors():

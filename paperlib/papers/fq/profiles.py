@@ -42,7 +42,9 @@ class Settings(study.Settings):
 
 
 SMOKE = Recipe(train_size=256, test_size=128, epochs=1, batch_size=64, schedule="onecycle", lr=0.1)
-DEMO = SMOKE.but(train_size=1000, test_size=1000, epochs=4, batch_size=16, lr=0.05)
+# Chosen on held-out images, with other seeds: the cheapest of four at which both networks have
+# learned, 82 and 93 %. Networks of all four withstand noise very differently from seed to seed.
+DEMO = SMOKE.but(train_size=1000, test_size=1000, epochs=6, batch_size=32, lr=0.03)
 # Few images, seen often: a network that has learned, at a cost that allows many seeds. `tables`
 # shows what twice the epochs would change on held-out images.
 CPU = SMOKE.but(train_size=1500, test_size=0, epochs=40, batch_size=32)
@@ -68,9 +70,11 @@ PROFILES = {
         seeds=20,
         # a ResNet-50 learns nothing in a minute
         recipes={"resnet18": DEMO.but(width=0.125), "plain10": DEMO.but(width=0.25)},
-        smallcnn=DEMO.but(lr=0.02),
-        vgg16=DEMO.but(width=0.125, lr=0.02, batch_size=32, train_size=2000, epochs=6),
-        detector=SCENES.but(train_size=1000),
+        smallcnn=DEMO.but(train_size=500, lr=0.02, epochs=4),
+        vgg16=DEMO.but(width=0.125, lr=0.02, train_size=2000, epochs=6),
+        detector=SCENES.but(train_size=500),
+        left_out=("fig3", "resnet18/sf-pow-10"),
+        distortions=("salt_and_pepper", "ngrn_noise"),
         holdout=500,
     ),
     # The paper's small data sets, as much of each as two CPU cores can do.

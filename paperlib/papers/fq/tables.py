@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,10 @@ from paperlib import networks
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import Claim, read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import LOOKS
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
-from paperlib.evidence.verdicts import Verdict, judge_claims
+from paperlib.evidence.verdicts import NOT_TESTABLE, UNDECIDED, Verdict, judge_claims
 from paperlib.papers.fq import numbers
 from paperlib.papers.fq.moments import LAYERS
 from paperlib.papers.fq.numbers import DERIVED, DETECTED, label, metric, scores
@@ -287,7 +289,27 @@ def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
         )
         return " and ".join(shares)
 
-    return judge_claims(claims, found, dataset, settings, about=about, cells=DERIVED, cannot=cannot)
+    judged = judge_claims(
+        claims, found, dataset, settings, about=about, cells=DERIVED, cannot=cannot
+    )
+    return list(map(_undecidable, judged))
+
+
+def _undecidable(verdict: Verdict) -> Verdict:
+    """Not testable, if all looks have been and leave more open than the margin.
+
+    How a network that has never seen noise withstands it is a lottery between seeds. Holm counts
+    such a claim among those that are tested.
+    """
+    own, margin = verdict.measured, verdict.claim.margin
+    if verdict.word != UNDECIDED or own is None or own.n < LOOKS[-1]:
+        return verdict
+    if own.half <= margin or own.low > 0 or own.high < 0:
+        return verdict
+    why = f"{own.n} seeds still leave ±{own.half:.1f} points, more than the margin of {margin:.2f}"
+    why += ", so much do networks differ from seed to seed"
+    reason = why + verdict.reason.removeprefix(verdict.why)
+    return replace(verdict, word=NOT_TESTABLE, needed=None, reason=reason)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:

@@ -1,8 +1,9 @@
 """Sentences of the chapter, made of the numbers that they speak of: they cannot contradict them."""
 
+import math
 from collections.abc import Iterable, Sequence
 
-from paperlib.evidence.looks import Interval, interval
+from paperlib.evidence.looks import LOOKS, Interval, interval, width
 from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import (
@@ -51,6 +52,21 @@ def calibration(found: Scores) -> Markdown:
                 f"*{NOT_TESTABLE}*."
             )
     return Markdown(" ".join(parts))
+
+
+def spread(verdicts: Iterable[Verdict]) -> Markdown:
+    """What the spread over seeds lets the headline claims' last look tell."""
+    most = LOOKS[-1]
+    told = [
+        f"- {v.claim.text}: the gain varies by {own.sd:.1f} points, so {most} seeds leave "
+        f"±{width(most) * own.sd:.1f}; the paper's gain is {v.claim.points:+.1f}, and the margin "
+        f"±{v.claim.margin:.1f}."
+        for v in verdicts
+        if v.claim.headline and (own := v.measured) and math.isfinite(own.half)
+    ]
+    if not told:
+        return NOTHING_YET
+    return Markdown("From seed to seed (standard deviation):\n\n" + "\n".join(told))
 
 
 def moments(found: Scores) -> Markdown:

@@ -18,7 +18,7 @@ SCORES = ("top1", "top5", "validation_top1", "map50", "map")
 NAMES = dict.fromkeys(fq.DISTORTIONS, 0.5)
 
 
-def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
+def results(gain=1.0, strengths=NAMES, kept=None, seeds=5, spread=1.0):
     """Makes results: what has a non-linearity is better by `gain`, and a little by its seed.
 
     Args:
@@ -26,6 +26,7 @@ def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
         strengths: that the calibration finds.
         kept: the shares that they leave; by default those that were asked for.
         seeds: of which there are records.
+        spread: of what has a non-linearity over seeds, times `JITTER`.
     """
 
     def metrics(run):
@@ -42,7 +43,7 @@ def results(gain=1.0, strengths=NAMES, kept=None, seeds=5):
                 f"{layer}/{n}": value for layer in LAYERS.split(",") for n, value in own.items()
             }
         plain = run.options.get("kind", "none") == "none"
-        better = 0.0 if plain else gain + JITTER[run.seed % 5]
+        better = 0.0 if plain else gain + spread * JITTER[run.seed % 5]
         at = {f"{n}@{degrade.label(spec)}": 30 for spec in run.evaluate for n in SCORES}
         return {n: value + better for n, value in {**dict.fromkeys(SCORES, 50.0), **at}.items()}
 
@@ -175,6 +176,28 @@ def test_claims_about_a_strength_that_is_not_reached_cannot_be_tested():
             assert "leaves 0.60 of the accuracy, not 0.42" in verdict.why
     assert words_of["jpeg_compression"] == words_of[fq.MIXED] == {"not testable here"}
     assert "not testable here" not in words_of["ngrn_noise"] | words_of["motion_blur"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "seeds", "word"),
+    [
+        (2.0, 60, 10, "undecided"),  # more seeds are to come
+        (2.0, 60, 20, "not testable here"),
+        (-2.0, 60, 20, "not testable here"),
+        (6.0, 60, 20, "undecided"),  # for Holm: alone it would hold
+        (20.0, 60, 20, "holds"),
+        (1.8, 22, 20, "undecided"),  # the interval is narrow enough, but lies across the margin
+        (0.5, 12, 20, "no effect"),
+    ],
+)
+def test_what_all_seeds_leave_wider_than_the_margin_cannot_be_tested(gain, spread, seeds, word):
+    own = [v for v in judged(results(gain, seeds=seeds, spread=spread)) if v.claim.headline]
+    assert {verdict.word for verdict in own} == {word}
+    for verdict in own:
+        if word == "not testable here":
+            assert verdict.why.startswith("20 seeds still leave ±5.")
+            assert verdict.reason.endswith(", in the reduced setting `cpu` on cifar10")
+            assert verdict.needed is None
 
 
 def test_a_claim_is_about_what_distortions_leave_room_for():
@@ -322,7 +345,7 @@ def test_sentences_of_nothing_say_so():
     found = numbers.scores(items)
     for said in (words.calibration, words.moments, words.ablations, words.detected):
         assert said(found) == words.NOTHING_YET
-    assert words.conclusion([]) == words.NOTHING_YET
+    assert words.conclusion([]) == words.spread([]) == words.NOTHING_YET
 
 
 @pytest.mark.parametrize(
@@ -349,6 +372,13 @@ def test_the_conclusion_of_few_seeds_decides_nothing():
         "Whether SF-10 on ResNet-18 helps against noise is **not decided** for both kinds" in told
     )
     assert "helps against noise**, as the paper says" not in told
+
+
+def test_what_the_spread_leaves_open():
+    said = words.spread(judged(results(2.0, seeds=5, spread=60)))
+    assert said.count("the gain varies by 9.5 points, so 20 seeds leave ±5.7; ") == 4
+    assert "the paper's gain is +5.8, and the margin ±2.9." in said
+    assert words.spread(judged(results(2.0, seeds=2))) == words.NOTHING_YET
 
 
 def test_what_is_told_of_variants_and_detectors():

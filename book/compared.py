@@ -10,9 +10,9 @@
 # # The methods compared
 #
 # Five papers, five data sets, five protocols: their numbers cannot be put side by side. Here all
-# methods are trained on **one protocol**: the same images, the same network, the same seeds, no
-# more compute than a baseline gets, and every kind of degradation that the five papers treat. No
-# paper has this table.
+# methods are trained on **one protocol**: as many images, the same network, the same seeds, no more
+# compute than a baseline gets, and three kinds of degradation: noise, as in ssdl, low resolution,
+# as in dfd, and common corruptions, as in ddp and sfd. No paper has this table. What to use when:
 
 # %% tags=["parameters", "hide-input"]
 # "records": draw everything from the committed records. "store": from a folder of runs, as far as
@@ -33,6 +33,7 @@ from paperlib import figures
 from paperlib.book.chapters import measurements
 from paperlib.papers.compared import study as compared
 from paperlib.papers.compared import tables as compared_tables
+from paperlib.papers.compared import words
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -41,20 +42,14 @@ root = Path(data_root) if data_root else None
 results, samples = measurements("compared", mode, runs, root)
 main = names[0]
 found = compared_tables.scores(settings, main, compared.study(settings, main, results))
+nothing = Markdown(words.NOTHING_YET)
 
-Markdown(f"*This page shows the setting `{settings.profile}`, on {main}.*")
-
-# %% [markdown]
-# ## What to use when
-#
-# By what one has to learn from: a method that can use it, and the simplest thing at hand. "Ahead"
-# and "behind" are said where the interval of the difference, paired by seed, excludes 0.
-
-# %% tags=["remove-input"]
-compared_tables.advice(main, found)
+Markdown(f"In the setting `{settings.profile}`, on {main}:\n\n{words.advice(found)}")
 
 # %% [markdown]
-# The rest of the page is what this table is made of.
+# A method is recommended where the 95 % interval of its gain, paired by seed, is above 0 beside the
+# simplest thing that can be done with the same images and labels. The rest of the page is what
+# these sentences are made of.
 #
 # ## Who sees what
 #
@@ -69,29 +64,40 @@ compared_tables.advice(main, found)
 # | [ddp](ddp.ipynb) | both, **no labels** | the network and a module |
 # | [sfd](sfd.ipynb) | both, labels | the network |
 #
-# All but fq start from one network, trained on clean images; fq trains its own, in float32, beside
-# the same without it. Those that see degraded images then have the same number of epochs on the
-# same ones. A method costs more than that where it sees two images a step (sfd) or has a teacher of
-# its own (ssdl), so there is a **baseline with the most compute**: cross-entropy on degraded images
-# for as long as a teacher and its student take. Gains are over that one. DDP's module is trained
-# for the one degradation that it is tested under; "15 corruptions" and "6 distortions" are
-# mixtures, where neither module nor network is told which one it sees.
+# ## The setting
 #
+# One network, as many images for all, and one recipe for whatever starts from random weights: few
+# images, many epochs, so that longer training has little left to give. It is that of the chapters
+# on dfd, ssdl and fq, whose effects are known there, and whose trainings are used here, too. Like
+# their papers, ddp's module is trained for the network of the clean images, which it leaves alone,
+# and sfd, with the baseline that it is built upon, goes on from that network, by Adam. DDP's module
+# is trained for the one degradation that it is tested under; the 15 corruptions are a mixture,
+# where neither module nor network is told which one it sees. Noise is drawn once for each training
+# image, as in ssdl's chapter.
+#
+# A method costs more than plain training: it has a teacher, or another network to start from, or it
+# sees two images a step. So there is a **baseline with the most compute**, cross-entropy on
+# degraded images for as long as a teacher and its student take. Gains are over that one.
+
+# %% tags=["remove-input"]
+compared_tables.costs(settings, main)
+
+# %% [markdown]
 # ## Under the degradation that was trained for
 
 # %% tags=["remove-input"]
 title = f"Top-1 (%), {main}, {compared_tables.describe(settings)}"
-compared_tables.accuracy(title, found)
+compared_tables.accuracy(title, found) if found.cells else nothing
 
 # %% [markdown]
-# What a method has beyond the baseline with the most compute. Bold: the interval excludes 0. A
-# table of so many intervals has one or two that do so by luck.
-
-# %% tags=["remove-input"]
-compared_tables.gain_table(main, found)
+# What a method has beyond the baseline with the most compute. Bold: the interval excludes 0. Of
+# twenty such intervals one does so by luck.
 
 # %% tags=["remove-input"]
 gains = compared_tables.gains(found)
+compared_tables.gain_table(main, found) if gains else nothing
+
+# %% tags=["remove-input"]
 shown = {"both": "clean and degraded images"} | {
     name: name for name in ("dfd", "ssdl", "ddp", "sfd")
 }
@@ -101,39 +107,44 @@ series = {
     if method in gains
 }
 ylabel = "gain over the baseline\nwith the most compute (points)"
-_ = figures.gains(series, ylabel) if series else print("No record yet.")
+_ = figures.gains(series, ylabel) if series else None
 
 # %% [markdown]
 # Cross-entropy on clean *and* degraded images, and sfd, which is built upon it, send two kinds of
-# images through one network: its **batch norm** keeps one mean and one deviation for both, and
-# where the two differ much it can serve neither. That is the price of one network for both, and
-# what it buys stands in the next table.
+# images through one network, whose **batch norm** keeps one mean and one deviation for both. Where
+# the two kinds differ much, neither fits.
 #
 # ## On clean images, and under what nobody saw
 #
 # What is gained under a degradation may be paid for elsewhere.
 
 # %% tags=["remove-input"]
-compared_tables.accuracy(f"Top-1 (%) on clean images, {main}", found, "top1@none")
-
-# %% tags=["remove-input"]
-title = f"Top-1 (%) under speckle noise, Gaussian blur, spatter and saturation, {main}"
-compared_tables.accuracy(title, found, "unseen")
+title = f"Top-1 (%) on clean images, by the degradation that was trained for, {main}"
+compared_tables.accuracy(title, found, "top1@none") if found.cells else nothing
 
 # %% [markdown]
-# ## What it costs
+# And what was trained for the 15 corruptions under four others, speckle noise, Gaussian blur,
+# spatter and saturation; gains are over the baseline with the most compute again.
 
 # %% tags=["remove-input"]
-compared_tables.costs(found)
+table = compared_tables.elsewhere(f"Under four unseen corruptions, {main}", found)
+table if table.rows else nothing
 
 # %% [markdown]
 # ## How to read this page
 #
 # - One network, one schedule: a method may do better with a recipe of its own. Weights of
-#   distillation terms are the papers' or the released codes' (`paperlib.methods`); that of ssdl,
-#   whose paper prints none, is the one of [its chapter](ssdl.ipynb). None is chosen on test images.
+#   distillation terms are those of the methods' own chapters, none of them chosen on test images.
 # - The network is small and so are the images: a method that needs a strong teacher or many images
 #   is at a disadvantage. The papers' own chapters have their claims.
-# - The six distortions have fixed strengths, stated in `paperlib.papers.compared.study`.
+# - The two networks of fq learn from images from which those are left out that its chapter
+#   calibrates on; they are compared with each other.
 # - The last epoch counts. Test images have one draw of each degradation per seed, the same for all
-#   methods.
+#   methods. The number of seeds is fixed, so that these are ordinary 95 % intervals.
+#
+# ## What to take away
+#
+# Under each degradation, the best of all methods:
+
+# %% tags=["remove-input"]
+words.findings(found)

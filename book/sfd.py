@@ -39,13 +39,12 @@ from pathlib import Path
 
 from paperlib import figures, report
 from paperlib.book.chapters import measurements, source
-from paperlib.common_corruptions import SUMMARIES, seen
+from paperlib.common_corruptions import seen
 from paperlib.degrade.tables import EXTRA
 from paperlib.papers.sfd import figures as sfd_figures
-from paperlib.papers.sfd import method, words
+from paperlib.papers.sfd import method, numbers, words
 from paperlib.papers.sfd import study as sfd
 from paperlib.papers.sfd import tables as sfd_tables
-from paperlib.report import Tables
 from paperlib.study import select
 
 names = datasets.split(",")
@@ -55,15 +54,13 @@ results, samples = measurements("sfd", mode, runs, root)
 
 studies = {name: sfd.study(settings, name, results) for name in names}
 main, items = names[0], studies[names[0]]
-found = sfd_tables.scores(main, items)
+found = numbers.scores(main, items)
 network = settings.networks[0]
 kept = {
     cell: samples(records[0].run) for cell, records in items["features"].items() if records
 }  # of seed 0
-verdicts = [
-    verdict for name, own in studies.items() for verdict in sfd_tables.verdicts(settings, name, own)
-]
-report.in_words(verdicts)
+verdicts = {name: sfd_tables.verdicts(settings, name, own) for name, own in studies.items()}
+report.in_words(verdict for own in verdicts.values() for verdict in own)
 
 # %% [markdown]
 # These are the poster's headline claims, with what our runs say of them; [how to read a
@@ -106,28 +103,59 @@ source(method.ulfd)
 #
 # On ImageNet with a ResNet-50 the poster's authors start from a network that has learned clean
 # images, and go on with clean and corrupted ones. So do we, with fewer and smaller images and a
-# narrower network: the caption of the next table says what is reduced. A setting can speak of the
-# claims only if its networks have learned, if corruptions cost accuracy that could be won back, and
-# if the distillation does anything at all. All three are measured, the first on training images
-# that were kept out.
+# narrower network: the captions of the tables say what is reduced. A setting can speak of the
+# claims only if its networks have learned, so that twice the epochs would change little; if
+# corruptions cost accuracy that could be won back; and if the distillation does anything at all.
 
 # %% tags=["remove-input"]
-sfd_tables.setting(settings, main, found)
+sfd_tables.present(sfd_tables.setting(settings, main, found)) or words.NOTHING_YET
 
 # %% [markdown]
-# The weight λ of the distillation decides whether it does anything. With the code's 0.01 ... ours
-# were chosen on kept-out training images, **one for each arm**: the uncertainty divides the error
-# by a small number, so that with the same λ it would be a stronger distillation, not only a wiser
-# one.
+# The weight λ decides whether the distillation does anything.
 
 # %% tags=["remove-input"]
-sfd_tables.lambdas(settings, main, found)
+words.weights(settings)
 
 # %% tags=["remove-input"]
-sfd_tables.terms(settings, main, items)
+sfd_tables.present(sfd_tables.lambdas(settings, main, found)) or None
+
+# %% tags=["remove-input"]
+words.tuning(settings, found)
+
+# %% [markdown]
+# The recipe of `cpu` was found in pilots with one seed, on 1,500 kept-out images under all 19
+# corruptions at severities 1, 3 and 5. In points over cross-entropy on the same images, with what
+# the distillation takes away of the error of the features under the seen ones:
+#
+# | epochs | | λ | clean | seen | unseen | error taken away |
+# |:--|:--|--:|--:|--:|--:|--:|
+# | 12 | SFD without UEM | 0.2 | -0.33 | +0.12 | +0.06 | 3 % |
+# | 12 | | 1 | -0.53 | +0.31 | +0.32 | 10 % |
+# | 12 | | 5 | -0.67 | +0.67 | +0.61 | 24 % |
+# | 12 | | 20 | -1.73 | +0.42 | +0.19 | 44 % |
+# | 12 | SFD | 0.03 | -0.13 | +0.21 | +0.15 | 6 % |
+# | 12 | | 0.1 | -0.53 | +0.38 | +0.38 | 20 % |
+# | 12 | | 0.3 | -0.93 | +0.57 | +0.48 | 47 % |
+# | 12 | | 1 | -3.07 | -0.52 | -1.12 | 77 % |
+# | 24 | SFD without UEM | 5 | -0.47 | +0.64 | +0.13 | 23 % |
+# | 24 | SFD | 0.3 | -0.73 | +0.61 | +0.24 | 49 % |
+#
+# So a distillation that takes away less than a tenth of the error is called **inert** here, and the
+# claims about it not testable, whatever the accuracies say. Twice the epochs were worth +1.7 points
+# under seen corruptions to cross-entropy alone, which is why `cpu` has 24. (The profile `demo` has
+# digits, which are easy: of 400 kept-out ones, two seeds, the clean-trained network knows 98.5 %,
+# and 92.2 % under seen corruptions; with cross-entropy on both it is 95.9 %.) What the terms of the
+# loss are in the runs of this page, and what they do:
+
+# %% tags=["remove-input"]
+sfd_tables.present(sfd_tables.terms(settings, main, items)) or None
 
 # %% tags=["remove-input"]
 words.inert(found)
+
+# %% [markdown]
+# With the UEM the distillation is a negative log-likelihood, which may be below 0: its size says
+# nothing, the error of the features does.
 
 # %% [markdown]
 # ## The tables
@@ -146,10 +174,9 @@ sfd_tables.printed()
 # reference of mCE is the clean-trained network.
 
 # %% tags=["remove-input"]
-sfd_tables.main(settings, main, found)
-
-# %% tags=["remove-input"]
-sfd_tables.unseen(settings, main, found)
+sfd_tables.present(
+    sfd_tables.main(settings, main, found), sfd_tables.unseen(settings, main, found)
+) or words.NOTHING_YET
 
 # %% [markdown]
 # The poster has no row for **cross-entropy alone** on the same corruptions. It is the fair
@@ -157,20 +184,21 @@ sfd_tables.unseen(settings, main, found)
 # without any distillation. Against it:
 
 # %% tags=["remove-input"]
-sfd_tables.gain_over_ce(settings, main, found)
+sfd_tables.present(sfd_tables.gain_over_ce(settings, main, found)) or words.NOTHING_YET
 
 # %% tags=["remove-input"]
 panels = {
-    sfd.MODELS[name]: found.estimates(f"{network}/{name}", (*seen(main), *EXTRA))
+    sfd.MODELS[name]: own
     for name in ("vanilla", "ce", "qualnet", "sfd")
+    if (own := found.estimates(f"{network}/{name}", (*seen(main), *EXTRA)))
 }
-_ = sfd_figures.corruption_dots(panels) if all(panels.values()) else print("No record yet.")
+_ = sfd_figures.corruption_dots(panels) if panels else None
 
 # %% [markdown]
 # What each costs, on an image of the data set's size (MACs are multiplications with an addition):
 
 # %% tags=["remove-input"]
-sfd_tables.costs(settings, main, found)
+sfd_tables.costs(settings, main)
 
 # %% [markdown]
 # ## Features
@@ -184,10 +212,10 @@ classes = {
 }  # this page is drawn where the data set itself may be missing
 hardest = {
     sfd.MODELS[name]: tuple(
-        kept[f"{name}/5"][f"points.{part}"].float() for part in ("clean", "degraded", "labels")
+        kept[severest][f"points.{part}"].float() for part in ("clean", "degraded", "labels")
     )
     for name in ("vanilla", "qualnet", "sfd")
-    if f"{name}/5" in kept
+    if (severest := sfd.seen_at(name, 5)) in kept
 }
 _ = sfd_figures.tsne(hardest, classes) if hardest else print("No record yet.")
 
@@ -196,7 +224,10 @@ _ = sfd_figures.tsne(hardest, classes) if hardest else print("No record yet.")
 # them are nearest to the mean of the clean features of their own class.
 
 # %% tags=["remove-input"]
-sfd_tables.features(settings, main, found)
+sfd_tables.present(sfd_tables.features(settings, main, found)) or None
+
+# %% tags=["remove-input"]
+words.features(found)
 
 # %% [markdown]
 # Maps of an early stage for one image, the mean over channels: of the clean image, of the degraded
@@ -205,12 +236,12 @@ sfd_tables.features(settings, main, found)
 # some early layer, too.)
 
 # %% tags=["remove-input"]
-looked = {name: samples(records[0].run) for name, records in items["maps"].items() if records}
+looked = {cell: samples(records[0].run) for cell, records in items["maps"].items() if records}
 maps = {
-    sfd.MODELS[name]: tuple(
+    sfd.MODELS[cell.partition("/")[2]]: tuple(
         own[f"maps.{part}"][0].float() for part in ("clean", "degraded", "error")
     )
-    for name, own in looked.items()
+    for cell, own in looked.items()
 }
 if maps:
     images = next(iter(looked.values()))
@@ -226,14 +257,14 @@ else:
 
 # %% tags=["remove-input"]
 lines = {
-    f"severity {s}": (kept[f"sfd/{s}"]["theta.counts"], kept[f"sfd/{s}"]["theta.edges"])
+    f"severity {s}": (kept[cell]["theta.counts"], kept[cell]["theta.edges"])
     for s in sfd.SEVERITIES
-    if f"sfd/{s}" in kept
+    if (cell := sfd.seen_at("sfd", s)) in kept
 }
 _ = sfd_figures.theta_histograms({"seen corruptions": lines}) if lines else print("No record yet.")
 
 # %% tags=["remove-input"]
-modes = {s: found.estimate(f"sfd/{s}", "theta_mode") for s in sfd.SEVERITIES}
+modes = {s: found.estimate(sfd.seen_at("sfd", s), "theta_mode") for s in sfd.SEVERITIES}
 modes = {severity: mode for severity, mode in modes.items() if mode}
 _ = sfd_figures.theta_modes({"SFD": modes}) if modes else print("No record yet.")
 
@@ -242,7 +273,7 @@ _ = sfd_figures.theta_modes({"SFD": modes}) if modes else print("No record yet."
 # $(z - \hat z)^2 / \theta^2$ is 2, and where the error is large, $\theta$ is.
 
 # %% tags=["remove-input"]
-sfd_tables.theta(settings, main, found)
+sfd_tables.present(sfd_tables.theta(settings, main, found)) or None
 
 # %% tags=["remove-input"]
 words.theta(found)
@@ -251,8 +282,7 @@ words.theta(found)
 # $\theta$ over images, the mean over channels:
 
 # %% tags=["remove-input"]
-if "sfd/5" in kept:
-    one = kept["sfd/5"]
+if one := kept.get(sfd.seen_at("sfd", 5)):
     images = {"clean": one["images.clean"], "degraded": one["images.degraded"]}
     _ = sfd_figures.theta_maps(images, {"θ": one["maps.theta"].float()})
 else:
@@ -271,10 +301,12 @@ else:
 #   `"increasing"` is the other.
 # - **Whether the clean feature is a fixed target.** Not in the code, where the distillation moves
 #   both: `detach=False`.
-# - **"Without UEM".** Read as the squared error with the same weight: `uncertainty="none"`.
+# - **"Without UEM".** Read as the plain squared error, with a weight of its own:
+#   `uncertainty="none"`.
 # - **One theta for what.** `"element"`; `"image"` and `"channel"` (then it does not depend on the
 #   image, as in VID).
-# - **lambda.** 0.01 in the code; here each arm has its own, see [the setting](#the-setting).
+# - **lambda.** 0.01 in the code, which is the default and that of the profile `paper`; elsewhere
+#   each arm has its own, see [the setting](#the-setting).
 # - **The training.** Adam at 1e-3, as in the code. In its scheduler, batch norm and choice of the
 #   checkpoint the code uses test images; ours never does: batch statistics are the training's, and
 #   the last epoch counts.
@@ -284,7 +316,7 @@ else:
 # What the alternatives are worth:
 
 # %% tags=["remove-input"]
-sfd_tables.ablations(settings, main, found)
+sfd_tables.present(sfd_tables.ablations(settings, main, found)) or words.NOTHING_YET
 
 # %% [markdown]
 # ## More images, fewer images
@@ -294,29 +326,27 @@ sfd_tables.ablations(settings, main, found)
 
 # %% tags=["remove-input"]
 curves = sfd_tables.scale(settings, main, items)
-sizes = {size for curve in curves for size in curve.points}
-if len(sizes) > 1:
-    effects = {curve.claim.text: curve.points for curve in curves}
-    _ = figures.scale(effects, {curve.claim.text: curve.claim.margin for curve in curves})
-else:
-    print("No record yet.")
+drawn = {curve.claim.text: curve.points for curve in curves}
+margins = {curve.claim.text: curve.claim.margin for curve in curves}
+_ = figures.scale(drawn, margins) if drawn else None
 
 # %% tags=["remove-input"]
-report.scale_table(curves)
+report.scale_table(curves) if drawn else words.NOTHING_YET
 
 # %% [markdown]
 # ## All claims
 #
 # Differences are paired by seed. The mean over the seen corruptions is judged, not mCE beside it,
-# which weighs the same errors anew, nor single unseen corruptions beside their mean. Claims about a
-# network that this setting lacks are not tested.
+# which weighs the same errors anew, nor single unseen corruptions beside their mean.
 
 # %% tags=["remove-input"]
-Tables(sfd_tables.claims(settings, name, own) for name, own in studies.items())
+sfd_tables.present(*map(sfd_tables.claims, verdicts.values())) or None
+
+# %% tags=["remove-input"]
+words.untested(verdicts[main])
 
 # %% [markdown]
 # ## What to take away
 
 # %% tags=["remove-input"]
-over_ce = found.gains(f"{network}/sfd", f"{network}/ce", list(SUMMARIES)[:3])
-words.conclusion(verdicts, over_ce, curves)
+words.conclusion(settings, found, verdicts[main], curves)

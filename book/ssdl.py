@@ -108,7 +108,7 @@ source(STL)
 # test image has decided on a recipe, a tap or a weight.
 
 # %% tags=["remove-input"]
-ssdl_tables.setting(settings, main, scores) if main and items["setting"] else None
+words.if_any(ssdl_tables.setting(settings, main, scores)) if main else None
 
 # %% [markdown]
 # ## The methods compared
@@ -132,35 +132,26 @@ source(Denoising.loss)
 # this grid, the same for STL and SSDL, on noisy training images that were kept out:
 
 # %% tags=["remove-input"]
-ssdl_tables.tuning(settings, main, scores) if main else None
+words.if_any(ssdl_tables.tuning(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
-panels = ssdl_numbers.tuned(scores)
-_ = (
-    figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)")
-    if panels
-    else print("No record yet.")
-)
+panels = ssdl_numbers.tuned(settings, scores)
+_ = figures_ssdl.ablations(panels, ylabel="held-out accuracy (%)") if panels else None
 
 # %% [markdown]
 # ## The results
 
 # %% tags=["remove-input"]
-ssdl_tables.main(settings, main, scores) if main else None
+words.if_any(ssdl_tables.main(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
 accuracy, gains = ssdl_numbers.curves(settings, scores)
 several = len({sigma for curve in accuracy.values() for sigma in curve}) > 1
-_ = (
-    figures_ssdl.noise_curves(accuracy, gains)
-    if several
-    else print("A curve over σ wants records of several.")
-)
+_ = figures_ssdl.noise_curves(accuracy, gains) if several else None
 
 # %% [markdown]
-# Gains, paired by seed; bold where the 95 % interval excludes 0. These intervals are for a number
-# of seeds that was fixed beforehand. Where seeds were added until a claim was decided, the wider
-# interval of the [verdicts](#verdicts) counts.
+# Gains, paired by seed, with the intervals of the [verdicts](index.md#how-to-read-a-verdict), which
+# allow for seeds that were added until a claim was decided; bold where they exclude 0.
 
 # %% tags=["remove-input"]
 Tables(ssdl_tables.gains(settings, main, scores) if main else [])
@@ -171,7 +162,7 @@ Tables(ssdl_tables.gains(settings, main, scores) if main else [])
 # Beside the baseline that trained for as long as teacher and student together:
 
 # %% tags=["remove-input"]
-words.compute(settings, scores)
+words.compute(settings, scores) or words.NOTHING_YET
 
 # %% [markdown]
 # Networks that are far from converged gain most from more steps, of whatever kind. So the same
@@ -179,25 +170,25 @@ words.compute(settings, scores)
 # with its teacher 7/3 of what either has.
 
 # %% tags=["remove-input"]
-ssdl_tables.schedules(settings, main, scores) if main and items["schedules"] else None
+words.if_any(ssdl_tables.schedules(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
 words.schedules(settings, scores)
 
 # %% [markdown]
-# ## More images, fewer images
+# ## With fewer images
 #
-# Each headline claim again with a quarter and with four times the training images, by the same
-# recipe. An effect that is there with few images and gone with many would be worth little.
+# Each headline claim again with fewer training images, by the same recipe. An effect that is there
+# with few images and gone with many would be worth little.
 
 # %% tags=["remove-input"]
 curves = ssdl_tables.scale(settings, main, items) if main and items["scale"] else []
 drawn = {curve.claim.text: curve.points for curve in curves if len(curve.points) > 1}
 margins = {curve.claim.text: curve.claim.margin for curve in curves}
-_ = figures.scale(drawn, margins) if drawn else print("No record yet.")
+_ = figures.scale(drawn, margins) if drawn else None
 
 # %% tags=["remove-input"]
-scale_table(curves) if drawn else None
+scale_table(curves) if drawn else words.NOTHING_YET
 
 # %% [markdown]
 # ## As good as with clean images?
@@ -221,13 +212,13 @@ for name, cell in (("Noise2Noise", "denoiser"), ("joint", "joint")):
     if record:
         own = samples(record.run)
         rows |= {"noisy": own["input"], name: own["output"]}
-_ = figures.image_grid(rows | {"clean": own["clean"]}) if rows else print("No record yet.")
+_ = figures.image_grid(rows | {"clean": own["clean"]}) if rows else None
 
 # %% [markdown]
 # PSNR beside accuracy:
 
 # %% tags=["remove-input"]
-ssdl_tables.psnr(settings, main, scores) if main else None
+words.if_any(ssdl_tables.psnr(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
 made = ssdl_numbers.restoring(scores, level)
@@ -236,7 +227,7 @@ plain = {
 }
 others = {label: scores.estimate(f"{name}/{level}") for name, label in plain.items()}
 others = {label: value for label, value in others.items() if value}
-_ = figures_ssdl.accuracy_and_psnr(made, others) if made else print("No record yet.")
+_ = figures_ssdl.accuracy_and_psnr(made, others) if made else None
 
 # %% tags=["remove-input"]
 words.restored(settings, scores)
@@ -251,7 +242,7 @@ words.restored(settings, scores)
 
 # %% tags=["remove-input"]
 shown = next(iter(items["similarity"].get(level, [])), None)
-_ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No record yet.")
+_ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else None
 
 # %% [markdown]
 # In numbers: linear CKA with the clean teacher's features of clean images, layer by layer; 1 is
@@ -262,7 +253,7 @@ _ = figures_ssdl.teacher_pictures(samples(shown.run)) if shown else print("No re
 
 # %% tags=["remove-input"]
 layers = ssdl_numbers.layers(scores, level)
-_ = figures_ssdl.similarity_layers(layers) if layers else print("No record yet.")
+_ = figures_ssdl.similarity_layers(layers) if layers else None
 
 # %% tags=["remove-input"]
 words.features(settings, scores)
@@ -274,7 +265,7 @@ words.features(settings, scores)
 # worth more:
 
 # %% tags=["remove-input"]
-ssdl_tables.teachers(settings, main, scores) if main else None
+words.if_any(ssdl_tables.teachers(settings, main, scores)) if main else None
 
 # %% tags=["remove-input"]
 words.teachers(settings, scores)
@@ -284,17 +275,13 @@ words.teachers(settings, scores)
 
 # %% tags=["remove-input"]
 panels = ssdl_numbers.knobs(settings, scores)
-_ = (
-    figures_ssdl.ablations(panels)
-    if all(line for panel in panels.values() for line in panel.values())
-    else print("No record yet.")
-)
+_ = figures_ssdl.ablations(panels) if panels else None
 
 # %% [markdown]
 # And whether the teacher had better see the student's very image or another draw of the noise:
 
 # %% tags=["remove-input"]
-words.draws(settings, scores)
+words.draws(settings, scores) or words.NOTHING_YET
 
 # %% [markdown]
 # ## One more task
@@ -303,7 +290,7 @@ words.draws(settings, scores)
 # distillation of the backbone's maps:
 
 # %% tags=["remove-input"]
-ssdl_tables.detection(settings, scenes, measured[scenes]) if scenes else None
+words.if_any(ssdl_tables.detection(settings, scenes, measured[scenes])) if scenes else None
 
 # %% tags=["remove-input"]
 words.detected(measured[scenes]) if scenes else None

@@ -5,13 +5,14 @@ Tensors are safetensors that carry their own checksum.
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import secrets
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors.torch
 import torch
@@ -60,7 +61,9 @@ def set_aside(path: Path, why: object, what: str) -> None:
 
 def pack(tensors: Mapping[str, Tensor], **values: Any) -> bytes:
     """Tensors and plain values as one safetensors file that carries its own checksum."""
-    return safetensors.torch.save(*_packed(tensors, values))
+    file = io.BytesIO(safetensors.torch.save(*_packed(tensors, values)))
+    _sort_metadata(file)
+    return file.getvalue()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **values: Any) -> None:
@@ -68,6 +71,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **values: Any) -> N
     contents, metadata = _packed(tensors, values)
     with replacing(path) as temporary:
         safetensors.torch.save_file(contents, temporary, metadata)
+        with temporary.open("r+b") as file:
+            _sort_metadata(file)
 
 
 def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -90,6 +95,20 @@ def _packed(
     contents = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(values, sort_keys=True)
     return contents, {"values": text, "sha256": _checksum(contents, text)}
+
+
+def _sort_metadata(file: IO[bytes]) -> None:
+    """Put the metadata of a safetensors file, written in a random order, in that of their names.
+
+    So equal contents make equal files, and a file's checksum tells whether weights are the same.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(size))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    assert len(text) <= size, "the same text in another order"
+    file.seek(8)
+    file.write(text.ljust(size))
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:

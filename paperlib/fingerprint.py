@@ -134,7 +134,7 @@ def _roots(run: Run) -> Iterator[str]:
     if "frontend" in run.uses:
         yield "paperlib.restored"
     for spec in (run.degrade, *degrade.each(run.evaluate)):
-        name = choose("degradation", spec["name"], degrade.DEGRADATIONS)
+        name = choose("degradation", spec.get("name", ""), degrade.DEGRADATIONS)
         yield degrade.DEGRADATIONS[name].__module__
         yield from _functions(spec)
 

@@ -21,9 +21,11 @@ from paperlib.methods import Task
 from paperlib.prepared import Prepared, evaluate, one_line, samples, task
 from paperlib.runs import Record, Run
 from paperlib.store import Store
-from paperlib.training import Tick, Trainer
+from paperlib.training import Tick, Trainer, learning_rate, make_optimizer
 
 CHECKPOINT_SECONDS = 30.0  # the most work that a kill may cost, to the next end of an epoch
+
+LEAST = {"epochs": 0, "batch_size": 1, "clip": 0.0, "crop": 0}  # values of a run
 
 Made = Mapping[str, Any]  # what a run is made of, see `fingerprint.made_of`
 
@@ -72,6 +74,7 @@ def train(
                     return record
             if is_over(until):
                 return None
+            check_recipe(run)
             ready = prepare(run, store, root, execution, here)
             fit(ready.trainer, store, here, tick, until)
             return _finished(ready, store, here) if ready.trainer.done else None
@@ -82,6 +85,18 @@ def train(
 def is_over(until: float | None) -> bool:
     """Whether a moment of `time.monotonic` has passed; None is never."""
     return until is not None and time.monotonic() >= until
+
+
+def check_recipe(run: Run) -> None:
+    """Raises `UserError` for a value of the run's recipe with which no training can begin."""
+    for name, least in LEAST.items():
+        if (value := getattr(run, name)) < least:
+            raise UserError(f"{run.label}: {name} is {value}; it must be at least {least}")
+    learning_rate(run, 0.0)
+    try:
+        make_optimizer(run, [nn.Parameter(torch.zeros(1))])
+    except ValueError as error:  # torch names the value
+        raise UserError(f"{run.label}: {one_line(error)}") from error
 
 
 def prepare(

@@ -147,8 +147,10 @@ class Record:
         metrics: final numbers by name; accuracies are percentages, from the weights after the last
             epoch. Validation metrics start with `validation_`; metrics under a further degradation
             end with `@name`.
-        history: one mapping per epoch: mean training losses, learning rate.
-        provenance: device, precision, versions, commit, date, seconds, images/s, peak memory.
+        history: one mapping per epoch: mean training losses, learning rate. Committed records
+            leave some out, see `paperlib.archive.thinned`.
+        provenance: device, precision, threads, versions, commit, date, seconds, images/s, peak
+            memory; "data", "code" and "parents", see `paperlib.fingerprint.made_of`.
         files: SHA-256 of the files beside the record in the run's folder.
     """
 

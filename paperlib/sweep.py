@@ -16,11 +16,12 @@ import torch
 from tqdm import tqdm
 
 from paperlib import datasets, degrade, methods
+from paperlib.datasets import Dataset, Split
 from paperlib.execution import Execution
 from paperlib.fingerprint import WORDS, differences, in_words, made_of
 from paperlib.methods import Task
 from paperlib.progress import progress_bar
-from paperlib.running import flops, is_over, task, train
+from paperlib.running import check_recipe, flops, is_over, task, train
 from paperlib.runs import Record, Run, digest, in_order
 from paperlib.store import WEIGHTS, Store
 
@@ -68,8 +69,8 @@ class Sweep:
     def __call__(self, runs: Iterable[Run]) -> list[Record]:
         """The records of the runs, in their order; without those that `until` left unfinished.
 
-        Methods, options, parents and degradations are tried before anything trains. What a
-        training raises is raised here, after the others have been stopped.
+        Methods, options, parents, degradations, recipes and numbers of images are tried before
+        anything trains. What a training raises is raised here, after the others have been stopped.
 
         Raises:
             UserError: a wrong method, option, degradation or other value of a run, two degradations
@@ -84,7 +85,7 @@ class Sweep:
         void = {run: records.pop(run) for run in self._void(records)}
         self._again = set(void)
         missing = [run for run in ordered if run not in records]
-        _check_degradations(missing, self.root)
+        _check(missing, self.root)
         self.reused |= records.keys() - self.trained
         if missing:
             with progress_bar(sum(map(self._cost, missing)), self.bar) as bar:
@@ -109,7 +110,7 @@ class Sweep:
             if fresh or "data" in differs or not void.isdisjoint(run.uses.values()):
                 void.add(run)
         kept = {run: differs for run, differs in differing.items() if run not in void}
-        self._say((differing[run] for run in void), "they are trained again")
+        self._say((differing[run] for run in void), "trained again")
         self._say(kept.values(), "--fresh trains them again")
         return void
 
@@ -217,14 +218,31 @@ class Sweep:
         return ProcessPoolExecutor(self.workers, context, _start_worker, start), ticks
 
 
-def _check_degradations(runs: Iterable[Run], root: Path | None) -> None:
-    """Try each degradation on one image of its data. Raises `UserError` for one that is wrong."""
-    specs = {}
+def _check(runs: Iterable[Run], root: Path | None) -> None:
+    """Try recipes, numbers of images, and each degradation on one image of its data.
+
+    Raises:
+        UserError: one that is wrong.
+    """
+    specs: dict[tuple[str, str], Mapping[str, Any]] = {}
+    sizes: set[tuple[str, int, int, int]] = set()
     for run in runs:
         for spec in (run.degrade, *degrade.labelled(run.evaluate).values()):
             specs[run.dataset, digest(dict(spec))] = spec
+        check_recipe(run)
+        sizes.add((run.dataset, run.train_size, run.holdout, run.test_size))
     for (dataset, _), spec in specs.items():
         degrade.build(spec)(datasets.load(dataset, root).test.images[:1])
+    for dataset, *numbers in sorted(sizes):
+        _without_pixels(datasets.load(dataset, root)).split(*numbers)
+
+
+def _without_pixels(dataset: Dataset) -> Dataset:
+    """A data set of which a split costs nothing."""
+    train, test = (
+        Split(part.images[..., :0], part.labels) for part in (dataset.train, dataset.test)
+    )
+    return Dataset(dataset.name, train, test, dataset.classes)
 
 
 def _forward(run: Run, seen: Task) -> int:

@@ -5,7 +5,9 @@ import dataclasses
 
 import pytest
 import torch
+from helpers import picture, save
 
+from paperlib import datasets
 from paperlib.files import write_atomically
 from paperlib.store import CHECKPOINT, RECORD, SAMPLES, WEIGHTS
 from paperlib.sweep import Sweep
@@ -72,7 +74,7 @@ def test_other_conditions_are_said_and_trained_again_only_on_demand(
     fresh = sweep(fresh=True)
     (record,) = fresh([tiny()])
     assert (fresh.trained, fresh.reused) == ({tiny()}, set())
-    assert capsys.readouterr().err == line + "they are trained again\n"
+    assert capsys.readouterr().err == line + "trained again\n"
     assert record.metrics == first.metrics
     assert record.provenance["code"] == first.provenance["code"]
     assert sweep()([tiny()]) == [record]
@@ -86,8 +88,21 @@ def test_other_data_are_always_trained_again(sweep, tiny, age, capsys, store):
     (record,) = again([tiny()])
     assert again.trained == {tiny()}
     assert record.provenance["data"] == first.provenance["data"]
-    said = "paperlib: 1 run was made of other data: they are trained again\n"
+    said = "paperlib: 1 run was made of other data: trained again\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_picture_that_changed_is_other_data(root, tiny, store, cpu, capsys):
+    sizes = {"train_size": 0, "test_size": 0, "batch_size": 4, "crop": 0}
+    run = tiny(dataset="pets@32", network="smallcnn", width=0.25, **sizes)
+    (first,) = Sweep(store, root, cpu, bar=False)([run])
+    save(root / "pets" / "train" / "cat" / "0.png", picture(7, 40, 56))
+    datasets._load.cache_clear()  # as in another process
+    again = Sweep(store, root, cpu, bar=False)
+    (record,) = again([run])
+    assert again.trained == {run}
+    assert record.provenance["data"] != first.provenance["data"]
+    assert capsys.readouterr().err == "paperlib: 1 run was made of other data: trained again\n"
 
 
 def test_what_differs_is_said_in_one_line_with_numbers(sweep, tiny, age, capsys):

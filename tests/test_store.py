@@ -49,6 +49,17 @@ def test_a_finished_run(store, run, finished):
     assert store.samples(run)["input"].dtype == torch.uint8
 
 
+def test_equal_weights_make_equal_checksums(store, run):
+    """A child of a run that was trained again knows by them whether its parent is the same."""
+    weights = {"w": torch.arange(6.0), "λ": torch.arange(3), "b": torch.zeros(2, 2)}
+    record = Record(run, {}, (), {})
+    sums = {store.finish(record, weights, {}).files[WEIGHTS] for _ in range(12)}
+    assert len(sums) == 1
+    assert sums != {store.finish(record, {**weights, "b": torch.ones(2, 2)}, {}).files[WEIGHTS]}
+    store.finish(record, weights, {})
+    assert torch.equal(store.weights(run)["λ"], weights["λ"])
+
+
 def test_a_record_without_its_files_is_not_finished_yet(store, run, monkeypatch):
     """Killed at any write: the record is the last, so a folder without one is not finished."""
     replace = os.replace

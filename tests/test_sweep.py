@@ -103,22 +103,35 @@ def test_a_missing_parent_is_said_before_anything_trains(store, cpu, tiny, tiny_
         ({"degrade": {"name": "lowres", "facter": 4}}, "facter"),
         ({"degrade": {"name": "lowers"}}, "unknown degradation 'lowers'; choose from: none"),
         ({"degrade": {"name": "lowres", "factor": 5}}, "32 pixels cannot be reduced"),
+        ({"degrade": {"factor": 4}}, "unknown degradation ''; choose from: none"),
         ({"evaluate": ({"name": "corruption", "corruption": "fgo", "severity": 1},)}, "fgo"),
+        ({"evaluate": ({"name": "corruption", "corruption": 7, "severity": 1},)}, "corruption '7'"),
+        ({"evaluate": ({"name": "lowres", "factor": 4}, {"name": "lowres"})}, r"4.*'lowres-4'"),
+        ({"optimizer": "sdg"}, "unknown optimizer 'sdg'; choose from: sgd, adam"),
+        ({"schedule": "cos"}, "unknown schedule 'cos'; choose from: step, cosine"),
+        ({"network": "resnt"}, "unknown network 'resnt'; choose from: alexnet"),
+        ({"lr": -1.0}, "Invalid learning rate: -1.0"),
+        ({"epochs": -1}, "epochs is -1; it must be at least 0"),
+        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
+        ({"crop": -1}, "crop is -1; it must be at least 0"),
+        ({"train_size": 30_000}, "has 20000 training images: cannot train on 30000"),
+        ({"holdout": 19_937}, "cannot train on 64 and hold out 19937"),
+        ({"test_size": 30_000}, "has 5000 test images: cannot test on 30000"),
     ],
 )
-def test_a_wrong_degradation_is_said_before_anything_trains(
+def test_a_wrong_value_is_said_in_one_line_before_anything_trains(
     store, cpu, tiny, tiny_student, trained, fields, message
 ):
+    """By a list of runs, and by the training of one."""
+    wrong = tiny_student(**fields)
     with pytest.raises(UserError, match=message):
-        Sweep(store, None, cpu)([tiny(), tiny_student(**fields)])
-    assert trained == []
-
-
-def test_two_metrics_of_one_name_are_said_before_anything_trains(store, cpu, tiny, trained):
-    wrong = tiny(evaluate=({"name": "lowres", "factor": 4}, {"name": "lowres"}))
-    with pytest.raises(UserError, match=r"'factor': 4.*\{'name': 'lowres'\}.*'lowres-4'"):
         Sweep(store, None, cpu)([tiny(), wrong])
     assert trained == []
+    running.train(tiny(), store, None, cpu)
+    with pytest.raises(UserError, match=message) as said:
+        running.train(wrong, store, None, cpu, trained.append)
+    assert trained == []
+    assert "\n" not in str(said.value)
 
 
 def test_each_record_is_verified_once(store, cpu, tiny, tiny_student, monkeypatch):

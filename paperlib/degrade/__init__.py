@@ -101,7 +101,7 @@ def each(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             out.append(spec)
             continue
         severities = parse_severities(spec.get("severity", ""))
-        for name in parse_corruptions(spec.get("corruption", "")):
+        for name in parse_corruptions(str(spec.get("corruption", ""))):
             out += [{**spec, "corruption": name, "severity": severity} for severity in severities]
     return out
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from paperlib.archive import Archive
 from paperlib.book.blocks import pipe
 from paperlib.evidence.claims import DATA
-from paperlib.evidence.looks import Interval
+from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Scores
 from paperlib.papers.compared import PAPER, study, tables
 from paperlib.papers.compared.profiles import Settings
@@ -48,7 +48,8 @@ def block() -> str:
     """The gains as a table in Markdown, below the setting."""
     settings, dataset = _setting()
     table = tables.gain_table(dataset, _scores())
-    return f"{tables.describe(settings)}.\n\n{pipe(table.headers, table.rows)}"
+    shown = pipe(table.headers, table.rows) if table.rows else "Not measured yet."
+    return f"{tables.describe(settings)}.\n\n{shown}"
 
 
 def svg() -> str:
@@ -94,9 +95,9 @@ def _panel(left: int, label: str, height: int) -> Iterator[str]:
         yield f'<text class="small" {place}>{str(points).replace("-", "−")}</text>'
 
 
-def _dot(left: int, y: int, gain: Interval) -> Iterator[str]:
+def _dot(left: int, y: int, gain: Estimate) -> Iterator[str]:
     """Grey where the interval contains 0; an interval beyond the panel ends at its edge."""
     kind = {1: "better", 0: "open", -1: "worse"}[tables.told(gain)]
-    low, high = _x(left, gain.low), _x(left, gain.high)
+    low, high = _x(left, gain.mean - gain.half), _x(left, gain.mean + gain.half)
     yield f'<line class="{kind}" stroke-width="2" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
     yield f'<circle class="{kind}" cx="{_x(left, gain.mean)}" cy="{y}" r="3.5"/>'

@@ -1,18 +1,25 @@
-"""All five papers' methods on one protocol: the same images, network, budget and seeds.
+"""All five papers' methods on one protocol: as many images, one network, one budget, equal seeds.
 
-Each method is trained for one kind of degradation and tested under it, on clean images, and under
-the corruptions that nobody saw. No paper has this table.
+Each method is trained for one kind of degradation and tested under it, on clean images, and, where
+that is a mixture of corruptions, under others that nobody saw. No paper has this table.
+
+What the chapters train by the same recipe is not trained again: it is only tested anew.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from paperlib.common_corruptions import severity_table, trained_on
 from paperlib.degrade.tables import EXTRA
 from paperlib.papers.compared.profiles import PROFILES as PROFILES
 from paperlib.papers.compared.profiles import Settings
+from paperlib.papers.dfd.study import LAMBDA, low
+from paperlib.papers.fq.profiles import PROFILES as FQ
+from paperlib.papers.sfd.profiles import PROFILES as SFD
 from paperlib.papers.ssdl.profiles import PAIR, TUNED
-from paperlib.runs import Plain, Run
+from paperlib.papers.ssdl.study import noise
+from paperlib.runs import Plain, Run, in_order
 from paperlib.study import BaseStudy, Collected, Results, RunCells, as_trained, collect
 
 NAMES = {"resnet18": "ResNet-18"}
@@ -33,34 +40,26 @@ QUANTIZED: dict[str, dict[str, Plain]] = {
     "fq-base": {"kind": "none"},
     "fq": {"kind": "pow", "splits": 1},
 }
-# what ssdl finds best on held-out images
-SSDL = TUNED["ssdl"]
-# of the six distortions: they cost a ResNet-18 on CIFAR-10 about what they cost fq's on ImageNet
-STRENGTHS = {
-    "motion_blur": 0.5,
-    "jpeg_compression": 0.7,
-    "salt_and_pepper": 0.1,
-    "ngrn_noise": 0.3,
-    "inpainting": 0.5,
-    "targeted_occlusion": 0.4,
-}
 DEGRADATIONS = {
-    "corruptions": "15 corruptions",
+    "noise": "Gaussian noise, σ = 60",
     "lowres": "8 × 8 pixels",
-    "noise": "Gaussian noise, σ = 30",
-    "poisson": "Poisson–Gaussian noise",
-    "distortions": "6 distortions",
+    "corruptions": "15 corruptions",
 }
+MIXED = ("corruptions",)  # a method for all of them may know others, too
+CLEAN = {"name": "none"}  # no degradation
+# Of a network for an image, where an answer is 1 and a step of training 3. A teacher answers once;
+# DDP's network answers for the clean image and, as the module learns through it, is gone through
+# backwards for the degraded one; sfd trains on two images.
+PASSES = {"dfd": 4, "ssdl": 4, "ddp": 4, "sfd": 6}
+STEP = 3
 
 
 def degradation(name: str, dataset: str) -> dict[str, Any]:
     """A kind of degradation, as a run names it."""
     specs: dict[str, dict[str, Plain]] = {
+        "noise": noise("gaussian-60"),  # one draw for each image
+        "lowres": {**low(8)},
         "corruptions": trained_on(dataset),
-        "lowres": {"name": "lowres", "factor": 4},
-        "noise": {"name": "noise", "noise": "gaussian", "sigma": 30},
-        "poisson": {"name": "noise", "noise": "poisson_gaussian", "peak": 30, "sigma": 10},
-        "distortions": {"name": "distortion_mix", **STRENGTHS},
     }
     return specs[name]
 
@@ -78,41 +77,63 @@ class Study(BaseStudy[Settings]):
         super().__init__(settings, dataset)
         self.network = settings.networks[0]
 
-    def model(self, name: str, degraded: str, seed: int) -> Run:
-        """One of `METHODS` trained for one of `DEGRADATIONS`, with the budget that all have."""
-        clean = self.run(self.network, seed)  # where the others start
-        conditions = {
-            "degrade": degradation(degraded, self.dataset),
-            "evaluate": ({"name": "none"}, unseen(self.dataset, self.settings.severities)),
-        }
-        method, recipe, uses = name, self.settings.adapted, {"init": clean}
-        options: dict[str, Plain] = {}
+    def clean(self, seed: int) -> Run:
+        """Trained on clean images; also tested on 8x8, as in dfd's chapter."""
+        return self.run(self.network, seed, evaluate=(low(8),))
+
+    def trained(self, name: str, degraded: str, seed: int) -> Run:
+        """One of `METHODS`, trained for one of `DEGRADATIONS`."""
+        clean, spec = self.clean(seed), degradation(degraded, self.dataset)
+        adapted = self.settings.adapted.but(width=clean.width)
+        plain = self.run(self.network, seed, degrade=spec)
         match name:
             case "vanilla":
-                return as_trained(clean, **conditions)
-            case "fq-base" | "fq":
-                own = self.run(self.network, seed, method="fq", options=QUANTIZED[name])
-                return as_trained(own, **conditions)
+                return clean
+            case "fq-base" | "fq":  # without the images that its chapter calibrates on
+                kept = FQ[self.settings.profile].holdout
+                return self.run(
+                    self.network, seed, method="fq", options=QUANTIZED[name], holdout=kept
+                )
             case "degraded":
-                method = "supervised"
+                return plain
             case "longer":
-                method, recipe = "supervised", recipe.but(epochs=round(PAIR * recipe.epochs))
-            case "both":
-                method, options = "sfd", {"lambda_": 0.0}
+                return replace(plain, epochs=max(1, round(PAIR * plain.epochs)))
             case "dfd":
-                uses = {"init": clean, "teacher": clean}
+                uses, options = {"teacher": clean}, {"lambda_": LAMBDA}
+                return replace(plain, method="dfd", options=options, uses=uses)
             case "ssdl":
-                options = SSDL
-                uses = {"init": clean, "teacher": self.model("degraded", degraded, seed)}
+                return replace(plain, method="ssdl", options=TUNED["ssdl"], uses={"teacher": plain})
             case "ddp":
-                recipe, uses = self.settings.module, {"frozen": clean}
-        recipe = recipe.but(width=clean.width)
-        return self.run(self.network, seed, recipe, method, options, uses=uses, **conditions)
+                module, frozen = self.settings.module.but(width=clean.width), {"frozen": clean}
+                return self.run(self.network, seed, module, "ddp", degrade=spec, uses=frozen)
+        weight = 0.0 if name == "both" else SFD[self.settings.profile].weight("sfd")
+        own: dict[str, Plain] = {"lambda_": weight}
+        return self.run(self.network, seed, adapted, "sfd", own, degrade=spec, uses={"init": clean})
+
+    def tested(self, name: str, degraded: str, seed: int) -> Run:
+        """`trained` as it is, under its degradation, on clean images, and for `MIXED` on others."""
+        learned = self.trained(name, degraded, seed)
+        others = (unseen(self.dataset, self.settings.severities),) if degraded in MIXED else ()
+        spec = degradation(degraded, self.dataset)
+        run = as_trained(learned, degrade=spec, evaluate=(CLEAN, *others), holdout=0)
+        if name in ("dfd", "ssdl"):  # what they leave is a classifier like any other
+            return replace(run, method="supervised", options={})
+        if name == "ddp":
+            return replace(run, uses={**learned.uses, **run.uses})
+        return run
+
+    def cost(self, name: str, degraded: str) -> float:
+        """Of a method, the networks it needs included, in trainings of the clean one."""
+        per_image = {"supervised": STEP, "fq": STEP, **PASSES}
+        needed = in_order([self.trained(name, degraded, 0)])
+        clean = self.clean(0)
+        passes = sum(per_image[run.method] * run.epochs for run in needed)
+        return passes / (STEP * clean.epochs)
 
     def cells(self) -> RunCells:
         """Cells "<method>/<degradation>"."""
         return {
-            f"{name}/{degraded}": [self.model(name, degraded, seed) for seed in self.seeds]
+            f"{name}/{degraded}": [self.tested(name, degraded, seed) for seed in self.seeds]
             for name in METHODS
             for degraded in DEGRADATIONS
         }

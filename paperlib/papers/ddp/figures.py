@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from paperlib.figures import DPI, PAGE
+from paperlib.figures import COLORS, DPI, MARKERS, PAGE, Interval, axis_labels, estimates, legend
 
 LOWEST = -0.5  # explained shares below this are drawn at the edge
 OWN, CONTROL, SHUFFLED = sns.color_palette("deep")[:3]
 OVERALL = "0.45"
+HARM = sns.color_palette("deep")[3]  # behind gains below 0
 
 # What a panel of `prior` compares: metric of `drift.Drift`, its name in the legend, colour, marker.
 COSINES = (
@@ -32,6 +33,55 @@ SHARES = (
     ("explained_clusters_shuffled", "wrong pairs, their margins", SHUFFLED, "^"),
     ("explained_clusters_mismatched", "margins of mismatched conditions", CONTROL, "D"),
 )
+
+
+def conditions(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> Figure:
+    """What a module for each condition gains, a panel per network; left of 0 it loses.
+
+    A mean without an interval is a hollow dot. Conditions are in the order of the first panel's
+    last series, those that lose at the bottom.
+
+    Args:
+        panels: network -> series, e.g. a severity -> corruption -> gain in points.
+    """
+    series = list(dict.fromkeys(name for own in panels.values() for name in own))
+    *_, last = next(iter(panels.values())).values()
+    every = dict.fromkeys(name for own in panels.values() for row in own.values() for name in row)
+    rest = [name for name in every if name not in last]
+    names = [*sorted(last, key=lambda name: -last[name].mean), *rest]
+    size = (PAGE, 0.26 * len(names) + 1.0)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=size, dpi=DPI, sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (title, own) in zip(axes.flat, panels.items(), strict=True):
+        for number, name in ((series.index(name), name) for name in own):
+            shift = 0.24 * (number - (len(series) - 1) / 2)
+            places = {c: len(names) - 1 - i - shift for i, c in enumerate(names) if c in own[name]}
+            values = [own[name][c] for c in places]
+            where = list(places.values())
+            estimates(ax, where, values, number, name, style="none", horizontal=True)
+            _hollow(ax, where, values, number)
+        ax.axvline(0, color="0.3", linewidth=0.8)
+        ax.set_title(title, fontsize=9, pad=4)
+        ax.set_yticks(range(len(names))[::-1], names)
+        ax.set_ylim(-0.7, len(names) - 0.3)
+        axis_labels(ax, "gain over the frozen network (points)")
+        ax.grid(visible=False, axis="y")
+    low, high = axes.flat[0].get_xlim()
+    low = min(low, -0.1 * high)  # so that there is a left side
+    axes.flat[0].set_xlim(low, high)
+    for ax in axes.flat:
+        ax.axvspan(low, 0, color=HARM, alpha=0.1, linewidth=0, zorder=0)
+    legend(fig, axes.flat[0].get_legend_handles_labels()[0], len(series))
+    return fig
+
+
+def _hollow(ax: Axes, places: list[float], values: list[Interval], number: int) -> None:
+    """White dots over those that have no interval."""
+    unsure = [(v.mean, at) for v, at in zip(values, places, strict=True) if not np.isfinite(v.half)]
+    look: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white", "markersize": 4.5}
+    look |= {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
+    ax.plot([mean for mean, _ in unsure], [at for _, at in unsure], zorder=3, **look)
 
 
 def drift_arrows(samples: Mapping[str, Tensor], condition: str) -> Figure:

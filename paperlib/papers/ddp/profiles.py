@@ -14,12 +14,14 @@ class Settings(study.Settings):
         few: of the modules that learn from ten images.
         module: of those that see more of them.
         severities: at which there is a module for each of 15 corruptions.
+        varied: whether what the sources leave open is tried.
         drift_images: test images on which the drift of features is measured; 0 takes all.
     """
 
     few: Recipe
     module: Recipe
     severities: tuple[int, ...] = (3, 5)
+    varied: bool = True
     drift_images: int = 0
 
 
@@ -28,8 +30,10 @@ TEN = {"train_size": 10, "batch_size": 10, "test_size": 8}  # images of the extr
 
 SMOKE = Recipe(train_size=256, test_size=64, epochs=1, batch_size=64, schedule="onecycle")
 SMOKE_MODULE = SMOKE.but(**FDM, train_size=64, lr=3e-3)
-DEMO = Recipe(train_size=4000, test_size=500, epochs=4, batch_size=64, schedule="onecycle")
-DEMO_MODULE = DEMO.but(**FDM, train_size=1000, batch_size=16, lr=3e-3)
+# Few digits, seen often: more of them make networks that corruptions hardly hurt. Even so it takes
+# the severest: at severity 3 they cost 3 points on held-out digits, at 5 more than ten.
+DEMO = Recipe(train_size=1000, test_size=500, epochs=16, batch_size=32, schedule="onecycle")
+DEMO_MODULE = DEMO.but(**FDM, batch_size=16, epochs=4, lr=3e-3)
 # Test noise, like all that a seed draws, is in the spread over seeds; the chapter has its share.
 CPU = Recipe(width=0.25, train_size=20_000, test_size=2000, epochs=12, schedule="onecycle")
 # as many steps for one module that serves all conditions as from ten images at their longest
@@ -48,6 +52,7 @@ PROFILES = {
         },
         module=SMOKE_MODULE,
         few=SMOKE_MODULE.but(**TEN, epochs=2),
+        severities=(5,),
         drift_images=64,
     ),
     "demo": Settings(
@@ -60,7 +65,9 @@ PROFILES = {
         },
         module=DEMO_MODULE,
         # two scenes have as many pixels as eighteen digits
-        few=DEMO_MODULE.but(**{**TEN, "batch_size": 2}, epochs=60),
+        few=DEMO_MODULE.but(**{**TEN, "batch_size": 2}, epochs=30),
+        severities=(5,),
+        varied=False,
         drift_images=250,
     ),
     "cpu": Settings(
@@ -82,7 +89,7 @@ PROFILES = {
     "paper": Settings(
         profile="paper",
         datasets=("cifar10",),
-        seeds=3,
+        seeds=20,
         few_seeds=3,
         recipes={
             "resnet50": PAPER.but(lr=0.1),

@@ -1,18 +1,22 @@
-"""The tables of the deep degradation prior, made of the records that `ddp.study` returns."""
+"""The tables of the deep degradation prior, made of the records that `ddp.study` returns.
 
-from collections.abc import Mapping
+Rows of which nothing was measured are left out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import sqrt
 
 from paperlib.common_corruptions import SUMMARIES, seen
 from paperlib.degrade.tables import EXTRA
-from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.claims import Claim, read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.ddp.numbers import MEAN, drifts, gains, measured_on, scores, spreads
 from paperlib.papers.ddp.profiles import Settings
-from paperlib.papers.ddp.study import CLAIMED, NAMES, QUALITIES, SEVEREST, VARIANTS
+from paperlib.papers.ddp.study import NAMES, QUALITIES, SEVEREST, VARIANTS, claimed
 from paperlib.report import (
     NOTHING,
     Gap,
@@ -44,16 +48,31 @@ def describe(settings: Settings) -> str:
     return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
+def measured(tables: Iterable[Table]) -> Tables:
+    """Those of the tables that have a row."""
+    return Tables(table for table in tables if table.rows)
+
+
+def _measured(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows that have a number beside their label."""
+    return [row for row in rows if not {NOTHING, ""}.issuperset(row[1:])]
+
+
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether corruptions leave room for what is claimed."""
     gaps = {}
-    for claim in filter(lambda claim: claim.headline, read_claims("ddp")):
+    for claim in filter(lambda claim: claim.headline, _claims(settings)):
         network = _instead(settings).get(claim.network, claim.network)
-        severity = CLAIMED.get(network, SEVEREST)
+        severity = claimed(settings, network)
         label = f"{NAMES[network]}: clean images above corruptions of severity {severity}"
         above, below = (claim.cell(cell, network) for cell in (claim.room, claim.worse))
-        gaps[label] = Gap(above, below, claim.points or 0.0, MEAN)
-    networks = {f"{NAMES[name]}, clean images": name for name in settings.networks}
+        if found.gain(above, below, MEAN):
+            gaps[label] = Gap(above, below, claim.points or 0.0, MEAN)
+    networks = {
+        f"{NAMES[name]}, clean images": name
+        for name in settings.networks
+        if found.values(f"setting/{name}/1", "validation_top1")
+    }
     return setting_table(found, networks, gaps)
 
 
@@ -118,6 +137,7 @@ def main(settings: Settings, dataset: str, found: Scores) -> Tables:
         ]
         title = f"A module for each condition, {NAMES[network]}, {dataset}: top-1 (%)"
         headers = ("corruption", *heads, f"drift left at {SEVEREST}")
+        rows = _measured(rows)
         tables.append(Table(f"{title}, {describe(settings)}", headers, rows))
     return tables
 
@@ -133,14 +153,15 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     """
     network = settings.networks[0]
     default, frozen = f"{network}/condition-{SEVEREST}", f"{network}/frozen-{SEVEREST}"
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, label in FAMILIES.items():
         cell = f"{network}/{name}-{SEVEREST}"
         change = "" if cell == default else gain_text(found.gain(cell, default, MEAN))
         rows.append((label, gain_text(found.gain(cell, frozen, MEAN)), change))
     what = f"mean over 15 corruptions at severity {SEVEREST}, {NAMES[network]}, {dataset}"
     headers = ("modules", "gain over the frozen network", "difference to the default")
-    return Table(f"Gain by what the sources leave open (points): {what}", headers, rows)
+    title, rows = f"Gain by what the sources leave open (points): {what}", _measured(rows)
+    return Table(title, headers, rows if len(rows) > 1 else [])  # not the default alone
 
 
 def printed() -> Table:
@@ -161,27 +182,29 @@ def blind(settings: Settings, dataset: str, found: Scores) -> Table:
     }
     what = "top-1 (%) and mCE relative to the frozen network"
     title = f"One module for all corruptions, {dataset}: {what}, {describe(settings)}"
-    return Table(title, ("", *SUMMARIES.values()), metric_rows(found, cells, SUMMARIES))
+    rows = _measured(metric_rows(found, cells, SUMMARIES))
+    alone = all(found.values(cell) == {} for cell in cells.values() if not cell.endswith("/frozen"))
+    return Table(title, ("", *SUMMARIES.values()), [] if alone else rows)
 
 
 def blind_gains(settings: Settings, dataset: str, found: Scores) -> Table:
     """What the kinds of modules gain, by corruption at the severest, of the first network."""
     network = settings.networks[0]
-    columns = {
-        "a module for it": gains(network, "condition", SEVEREST, dataset, found),
-        f"one for all, {settings.images(settings.module)} images": gains(
-            network, "blind", SEVEREST, dataset, found
-        ),
-        "one for all, 10 images": gains(network, "ten", SEVEREST, dataset, found),
+    kinds = {
+        "condition": "a module for it",
+        "blind": f"one for all, {settings.images(settings.module)} images",
+        "ten": "one for all, 10 images",
     }
+    columns = {name: gains(network, name, SEVEREST, dataset, found) for name in kinds}
     rows = [
         (name, *(gain_text(own.get(name)) for own in columns.values())) for name in seen(dataset)
     ]
-    unseen = (found.gain(f"{network}/{m}", f"{network}/frozen", "unseen") for m in ("blind", "ten"))
-    label = f"mean of {len(EXTRA)} unseen ones, all severities"
-    rows.append((label, NOTHING, *map(gain_text, unseen)))
+    unseen = (found.gain(f"{network}/{n}", f"{network}/frozen", "unseen") for n in kinds)
+    rows.append((f"mean of {len(EXTRA)} unseen ones, all severities", *map(gain_text, unseen)))
+    if not columns["blind"]:  # nothing beside what `main` has
+        rows = []
     title = f"Gain over the frozen {NAMES[network]} at severity {SEVEREST} (points), {dataset}"
-    return Table(title, ("corruption", *columns), rows)
+    return Table(title, ("corruption", *kinds.values()), _measured(rows))
 
 
 def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -198,7 +221,7 @@ def jpeg(settings: Settings, dataset: str, found: Scores) -> Table:
     gained = found.gains(cells["ddp"], cells["frozen"], qualities)
     rows.append((f"{dataset}: gain", *(gain_text(gained.get(quality)) for quality in qualities)))
     title = "JPEG compression: top-1 (%) by quality"
-    return Table(title, ("", *map(str, QUALITIES.values())), rows)
+    return Table(title, ("", *map(str, QUALITIES.values())), _measured(rows))
 
 
 def _instead(settings: Settings) -> dict[str, str]:
@@ -206,10 +229,22 @@ def _instead(settings: Settings) -> dict[str, str]:
     return {} if "resnet50" in settings.networks else {"resnet50": settings.networks[0]}
 
 
+def _claims(settings: Settings) -> list[Claim]:
+    """All claims; those about modules for each condition at a severity that the profile has."""
+    found = []
+    for claim in read_claims("ddp"):
+        if claim.metric == MEAN:
+            severity = claimed(settings, claim.network)
+            better, worse = f"condition-{severity}", f"frozen-{severity}"
+            claim = replace(claim, better=better, worse=worse)
+        found.append(claim)
+    return found
+
+
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """All claims. They are about ImageNet-C; on anything else sizes are not compared."""
-    return judge_claims(
-        read_claims("ddp"),
+    judged = judge_claims(
+        _claims(settings),
         scores(dataset, items),
         dataset,
         settings,
@@ -217,6 +252,12 @@ def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
         stands_for=_instead(settings),
         cells=measured_on(settings, dataset),
     )
+    return [
+        replace(own, condition=f"severity {claimed(settings, own.claim.network)}")
+        if own.claim.metric == MEAN
+        else own
+        for own in judged
+    ]
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:
@@ -233,7 +274,7 @@ def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies`: by data set what `ddp.study` returned."""
+    """What was measured in the chapter's order. `studies`: by data set what `ddp.study` gave."""
     out: list[Table] = []
     for dataset, items in studies.items():
         found = scores(dataset, items)
@@ -243,5 +284,6 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
         out += main(settings, dataset, found)
         out += [ablations(settings, dataset, found), printed()]
         out += [part(settings, dataset, found) for part in (blind, blind_gains, jpeg)]
-        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
-    return out + [claims(settings, dataset, items) for dataset, items in studies.items()]
+        effects = scale(settings, dataset, items)
+        out += [scale_table(effects)] if any(len(own.points) > 1 for own in effects) else []
+    return measured([*out, *(claims(settings, name, items) for name, items in studies.items())])

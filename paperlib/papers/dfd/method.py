@@ -64,7 +64,10 @@ class DFDOptions(SupervisedOptions):
 
 
 class DFD(Supervised):
-    """The student; needs a parent "teacher", takes a parent "init" (Algorithm 1, module 2)."""
+    """The student (Algorithm 1, module 2); needs a parent "teacher".
+
+    Takes a parent "init", the pre-trained model that section 2.2 fine-tunes.
+    """
 
     options_type = DFDOptions
     options: DFDOptions

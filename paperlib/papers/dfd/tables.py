@@ -1,17 +1,21 @@
 """The tables of deep feature distillation, made of the records that `dfd.study` returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from paperlib.evidence.claims import read_claims, read_numbers
+from paperlib import degrade
+from paperlib.evidence.claims import Claim, read_claims, read_numbers
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Score, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.dfd.profiles import Settings
-from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES, SUPER_RESOLVERS
+from paperlib.papers.dfd.study import LAMBDAS, MAIN, NAMES, SIZES, SUPER_RESOLVERS, low
 from paperlib.report import (
+    NOTHING,
     Gap,
     Table,
+    Tables,
     accuracy_table,
     claims_table,
     scale_table,
@@ -21,16 +25,19 @@ from paperlib.report import (
 
 HELD_OUT = "validation_top1"
 BASE, STUDENT = f"{MAIN}/lr/8", f"{MAIN}/dfd/8"
+UNSEEN = f"top1@{degrade.label(low(8))}"  # of teachers, on 8x8 images
+# what stands in for the paper's network even in the profile `paper`
+BEHIND_OURS = "a classifier behind our super-resolution"
+HELD_BACK = "a network without the held-out images"
 
 
 def describe(settings: Settings, *networks: str) -> str:
     """The setting in words, for titles: what is reduced is said. By default of ResNet-18."""
     own = networks or (MAIN,)
-    lengths = [settings.schedule(settings.recipes[network]) for network in own]
+    recipes = [settings.recipes[network] for network in own]
+    training = [f"{settings.images(r)} images for {settings.schedule(r)}" for r in recipes]
     widths = settings.width_text(NAMES, own)
-    each = [f"{width} for {length}" for width, length in zip(widths, lengths, strict=True)]
-    images = f"{settings.images(settings.recipes[own[0]])} training images"
-    return settings.caption([images, *each])
+    return settings.caption(f"{w}, {t}" for w, t in zip(widths, training, strict=True))
 
 
 def started(settings: Settings, init: str) -> str:
@@ -80,10 +87,15 @@ def teachers(settings: Settings, measured: Mapping[str, Scores]) -> Table:
     for network in settings.networks:
         row = [NAMES[network]]
         for found in measured.values():
-            row += [text(found.estimate(f"{network}/hr", m)) for m in ("top1", "top1@lowres")]
+            row += [text(found.estimate(f"{network}/hr", m)) for m in ("top1", UNSEEN)]
         rows.append(row)
     headers = ["teacher", *(f"{name}, {size}" for name in measured for size in ("32×32", "8×8"))]
-    return Table("Trained on high resolution. Top-1 accuracy (%)", headers, rows)
+    return Table("Trained on high resolution. Top-1 accuracy (%)", headers, _measured(rows))
+
+
+def _measured(rows: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Rows with a number behind their label."""
+    return [row for row in rows if any(part != NOTHING for part in row[1:])]
 
 
 def quality(dataset: str, found: Scores) -> Table:
@@ -121,7 +133,7 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
         gain = None if cell == BASE else found.gain(cell, BASE)
         rows.append((name, text(found.estimate(cell)), text(gain, sign=True)))
     title = f"What the paper leaves open: ResNet-18, 8×8, {dataset}, {describe(settings)}"
-    return Table(title, ("variant", "top-1 (%)", "gain over the base network"), rows)
+    return Table(title, ("variant", "top-1 (%)", "gain over the base network"), _measured(rows))
 
 
 def lambda_curves(
@@ -142,23 +154,32 @@ def lambda_curves(
     return bases, swept
 
 
-def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
+def lambdas(dataset: str, found: Scores) -> Table:
     """The numbers behind Fig. 2: held-out accuracies, and what DFD gains over the base network."""
-    rows: list[list[str]] = [["base network"], *([f"λ = {x:g}"] for x in LAMBDAS)]
-    for network in settings.swept:
-        base = f"{network}/tuned"
-        for row, cell in zip(rows, (base, *(f"{base}/{x:g}" for x in LAMBDAS)), strict=True):
-            gain = None if cell == base else found.gain(cell, base, HELD_OUT)
-            row += [text(found.estimate(cell, HELD_OUT)), text(gain, sign=True)]
-    names = [NAMES[network] for network in settings.swept]
+    networks = [network for network in NAMES if found.values(f"{network}/tuned", HELD_OUT)]
+    rows: list[list[str]] = []
+    for label, cell in {"base network": "", **{f"λ = {x:g}": f"/{x:g}" for x in LAMBDAS}}.items():
+        row = [label]
+        for base in (f"{network}/tuned" for network in networks):
+            gain = found.gain(base + cell, base, HELD_OUT) if cell else None
+            row += [text(found.estimate(base + cell, HELD_OUT)), text(gain, sign=True)]
+        rows.append(row)
+    names = [NAMES[network] for network in networks]
     headers = ("", *(head for name in names for head in (name, f"{name}, gain")))
     title = f"Fig. 2. Top-1 accuracy (%) on held-out images, 8×8, {dataset}"
-    return Table(title, headers, rows)
+    return Table(title, headers, _measured(rows))
 
 
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Whether the networks have learned, and whether teachers are far enough above bases."""
-    networks = {f"{NAMES[network]} on 32×32": network for network in settings.networks}
+    """Whether the networks have learned, and whether teachers are far enough above bases.
+
+    What was not measured has no row.
+    """
+    networks = {
+        f"{NAMES[network]} on 32×32": network
+        for network in settings.networks
+        if found.gain(f"setting/{network}/2", f"setting/{network}/1", HELD_OUT)
+    }
     gaps = {
         f"teacher over base network, {NAMES[claim.network]}, 8×8": Gap(
             f"{claim.network}/hr", f"{claim.network}/lr/8", claim.points
@@ -166,13 +187,43 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
         for claim in read_claims("dfd")
         if claim.headline and claim.worse == "lr/8" and claim.points
     }
+    gaps = {label: gap for label, gap in gaps.items() if found.gain(gap.above, gap.below)}
     title = f"Whether the setting can show the effects, {dataset}"
     return setting_table(found, networks, gaps, title)
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
-    """The claims about a data set, or all of them on data that the paper does not use."""
-    return judge_claims(read_claims("dfd"), scores(items), dataset, settings)
+    """The claims about a data set, or all of them on data that the paper does not use.
+
+    In the profile `paper` some of them are still not measured as the paper measures them; the
+    sizes of these are not compared.
+    """
+    found = judge_claims(read_claims("dfd"), scores(items), dataset, settings)
+    return [_not_as_printed(verdict) for verdict in found]
+
+
+def _not_as_printed(verdict: Verdict) -> Verdict:
+    """With what stood in for the paper's network, where something did."""
+    instead = _stands_in(verdict.claim)
+    if not (verdict.own_setting and instead):
+        return verdict
+    out = replace(verdict, network=instead, size="")
+    return replace(out, reason=f"{verdict.reason}, {out.where}")
+
+
+def _stands_in(claim: Claim) -> str:
+    if claim.metric.startswith("validation"):
+        return HELD_BACK
+    parts = {part for cell in claim.cells() for part in cell.split("/")}
+    return BEHIND_OURS if parts & set(SUPER_RESOLVERS) else ""
+
+
+def claims(found: Iterable[Verdict]) -> list[Table]:
+    """The verdicts on one data set: a table for each thing that stood in for the networks."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in found:
+        groups.setdefault(verdict.network, []).append(verdict)
+    return [claims_table(group, names=NAMES) for group in groups.values()]
 
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
@@ -183,20 +234,27 @@ def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     return [curve for curve in found if len(curve.points) > 1]
 
 
+def present(*found: Table) -> Tables:
+    """The tables that have rows."""
+    return Tables(table for table in found if table.rows)
+
+
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies`: by data set what `dfd.study` returned."""
+    """All tables in the chapter's order; those of which nothing was measured are left out.
+
+    Args:
+        settings: of all that was measured.
+        studies: by data set what `dfd.study` returned.
+    """
     measured = {name: scores(items) for name, items in studies.items()}
-    out = []
-    if settings.checked:
-        out += [setting(settings, name, found) for name, found in measured.items()]
+    out = [setting(settings, name, found) for name, found in measured.items()]
     out += [table1(settings, measured), teachers(settings, measured)]
-    out += [lambdas(settings, name, found) for name, found in measured.items()]
+    out += [lambdas(name, found) for name, found in measured.items()]
     out.append(table2(settings, measured))
     for name, found in measured.items():
         out += [quality(name, found), ablations(settings, name, found)]
     for name, items in studies.items():
-        if settings.scales:
-            title = f"Effect by number of training images, {name}"
-            out.append(scale_table(scale(settings, name, items), title))
-        out.append(claims_table(verdicts(settings, name, items)))
-    return out
+        title = f"Effect by number of training images, {name}"
+        out.append(scale_table(scale(settings, name, items), title))
+        out += claims(verdicts(settings, name, items))
+    return present(*out)

@@ -7,9 +7,9 @@ from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import DECIDED, HOLDS, NO_EFFECT, NOT_TESTED, REVERSED, Verdict
 from paperlib.papers.dfd.profiles import Settings
-from paperlib.papers.dfd.study import LAMBDA, MAIN, SIZES
+from paperlib.papers.dfd.study import LAMBDA, MAIN, NAMES, SIZES
 from paperlib.papers.dfd.tables import BASE, HELD_OUT, STUDENT, lambda_curves, started
-from paperlib.report import Markdown
+from paperlib.report import Markdown, Table
 
 NOTHING_YET = Markdown("*Not measured yet.*")
 OVER_VDSR = {
@@ -46,6 +46,18 @@ def against(what: str, value: Interval | None, other: str) -> str:
     return f"{what} {how} {other}: {shown(value)}."
 
 
+def earned(setting: Table) -> Markdown:
+    """Whether the setting has what it must have, by the table of it: its last column says so."""
+    if not setting.rows:
+        return NOTHING_YET
+    missed = [f"- {row[0]}" for row in setting.rows if row[-1] != "yes"]
+    if not missed:
+        return Markdown("All conditions that were measured are met.")
+    which = "One condition is" if len(missed) == 1 else f"{len(missed)} conditions are"
+    text = f"{which} **not** met; what follows is to be read with that in mind:"
+    return Markdown("\n".join([text, "", *missed]))
+
+
 def choices(settings: Settings, found: Scores) -> Markdown:
     """What each choice that the paper leaves open is worth, by the table of ablations."""
     mean = f"{STUDENT}/reduction=mean"
@@ -79,9 +91,10 @@ def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
         )
     for verdict in verdicts:
         if verdict.claim.better.startswith("tuned") and verdict.measured:
-            parts.append(f"**{verdict.word}**: “{verdict.claim.quote}” ({verdict.claim.network}).")
+            claim = verdict.claim
+            parts.append(f"**{verdict.word}**: “{claim.quote}” ({NAMES[claim.network]}).")
     if (over := difference(found, f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
-        parts.append(f"On these images λ = {LAMBDA:g} gains {shown(over)}.")
+        parts.append(f"On these images {NAMES[MAIN]} gains {shown(over)} with λ = {LAMBDA:g}.")
     return _bullets(parts)
 
 
@@ -101,41 +114,51 @@ def conclusion(
     """
     told = [_distillation(verdicts), _super_resolution(verdicts)]
     told += [f"**With more images**: {curve.claim.text}: {curve.text()}." for curve in curves]
-    head_start = difference(found, f"{BASE}/init=lr", BASE)
-    own = difference(found, started(settings, "scratch"), BASE)
-    if head_start and own:
-        more = "more" if own.mean > head_start.mean else "less"
-        told.append(
-            f"**Distillation or longer training**: the teacher's feature gains {shown(own)}; as"
-            f" many epochs again without a teacher gain {shown(head_start)}. In the mean,"
-            f" distillation is worth {more}."
-        )
+    told.append(_longer_training(settings, found))
     return Markdown("\n\n".join(part for part in told if part)) or NOTHING_YET
 
 
 def _distillation(verdicts: Iterable[Verdict]) -> str:
     """How often DFD beats its base network, and by how much."""
     pairs = [(f"dfd/{size}", f"lr/{size}") for size in SIZES]
-    own = [v for v in verdicts if (v.claim.better, v.claim.worse) in pairs and v.word != NOT_TESTED]
+    about = [v for v in verdicts if (v.claim.better, v.claim.worse) in pairs]
+    headlines = {verdict.word for verdict in about if verdict.claim.headline}
+    own = [verdict for verdict in about if verdict.word != NOT_TESTED]
     if not own:
         return ""
-    headlines = {verdict.word for verdict in own if verdict.claim.headline}
     says = "Whether the teacher's feature helps is **not decided** for all headline claims"
     if headlines == {HOLDS}:
-        says = "**The teacher's feature helps** where the headline claims say so"
+        says = "**The teacher's feature helps**: the headline claims about it hold here"
     elif headlines == {NO_EFFECT}:
         says = "**The teacher's feature does nothing** that labels do not do"
     elif headlines and headlines <= set(DECIDED):
         says = "The teacher's feature **does not help everywhere** where the headline claims say so"
     elif not headlines:
-        says = "No headline claim about the base network was measured"
+        says = "No headline claim is about these data"
     counts = ", ".join(
         f"{sum(v.word == word for v in own)} “{word}”"
         for word in dict.fromkeys(v.word for v in own)
     )
     effects = [v.effect for v in own if v.effect is not None]
-    span = f", with means from {min(effects):+.1f} to {max(effects):+.1f} points" if effects else ""
-    return f"{says}. Of {len(own)} comparisons with a base network: {counts}{span}."
+    span = ""
+    if len(effects) > 1:
+        span = f", with means from {min(effects):+.1f} to {max(effects):+.1f} points"
+    compared = f"{len(own)} comparison{'s' if len(own) > 1 else ''} with a base network"
+    return f"{says}. Of {compared}: {counts}{span}."
+
+
+def _longer_training(settings: Settings, found: Scores) -> str:
+    """What distillation is worth beside the epochs that the teacher costs."""
+    student, longer = started(settings, "scratch"), f"{BASE}/init=lr"
+    own, head_start = difference(found, student, BASE), difference(found, longer, BASE)
+    apart = difference(found, student, longer)
+    if own is None or head_start is None:
+        return ""
+    return (
+        f"**Distillation or longer training**: the teacher's feature gains {shown(own)}; the epochs"
+        f" that its training took, given to the base network instead, gain {shown(head_start)}. "
+        + against("The student", apart, "the base network that is trained twice as long")
+    )
 
 
 def _super_resolution(verdicts: Iterable[Verdict]) -> str:
@@ -149,7 +172,7 @@ def _super_resolution(verdicts: Iterable[Verdict]) -> str:
     if plain and plain.measured:
         undecided = f"whether VDSR changes anything for a classifier behind it: {plain.word}"
         says = VDSR_OVER_BASE.get(plain.word, undecided)
-        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)} over none).")
+        parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)}, against none).")
     return " ".join(parts) and "**Enlarging first**: " + " ".join(parts)
 
 

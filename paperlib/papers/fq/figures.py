@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
-from paperlib.figures import DPI, PAGE, STUDENT, TEACHER, Interval, legend
+from paperlib.figures import COLORS, DPI, PAGE, STUDENT, TEACHER, Interval, legend
 from paperlib.papers.fq.central_moments import CentralMoments
 from paperlib.papers.fq.quantization import POW, SF, exponent
 
@@ -112,25 +111,26 @@ def strength_curves(curves: Mapping[str, Mapping[str, Mapping[float, Interval]]]
     """The supplement's Fig. 3: accuracy against strength, a panel per distortion, a line per model.
 
     A band is the interval of a mean, cut off at the panel's edge; where there is none (`half` is
-    infinite), there is no band. The axis starts at 0. The first model is the one that the others
-    are compared with: dashed, black.
+    infinite), there is no band. Every panel has its own axis, which need not start at 0. The first
+    model is the one that the others are compared with: dashed, black.
 
     Args:
         curves: distortion -> model -> strength -> estimate. Models have one colour in all panels.
     """
     models = list(dict.fromkeys(model for panel in curves.values() for model in panel))
-    colors = dict(zip(models, ["black", *sns.color_palette("deep")], strict=False))
-    fig, axes = _panels(len(curves), columns=3, height=1.9, margin=0.6, sharey=True)
+    colors = dict(zip(models, ["black", *COLORS], strict=False))
+    fig, axes = _panels(len(curves), columns=2, height=2.1, margin=0.6)
     for ax, (distortion, panel) in zip(axes.flat, curves.items(), strict=False):
         for model, curve in panel.items():
             _curve(ax, curve, model, colors[model], "--" if model == models[0] else "-")
+        means = [value.mean for curve in panel.values() for value in curve.values()]
+        room = 0.1 * (max(means) - min(means)) + 1.0
+        ax.set_ylim(min(means) - room, max(means) + room)
         ax.set_title(distortion, fontsize=9, pad=3)
-        ax.tick_params(labelsize=7, pad=1)
+        ax.tick_params(labelsize=8, pad=1)
         ax.xaxis.set_major_locator(MaxNLocator(5))
     for line in axes:
-        line[0].set_ylabel("top-1 accuracy (%)", fontsize=8)
-    drawn = [curve for panel in curves.values() for curve in panel.values()]
-    axes[0][0].set_ylim(0, 1.2 * max(value.mean for curve in drawn for value in curve.values()))
+        line[0].set_ylabel("accuracy (%)", fontsize=8)
     fig.supxlabel("strength of the distortion", fontsize=8)
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
     legend(fig, list(lines.values()), len(models))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from paperlib import study
+from paperlib.datasets import DETECTION
 from paperlib.study import DETECTOR, Recipe
 
 
@@ -16,7 +17,8 @@ class Settings(study.Settings):
         smallcnn: of Table 1's network.
         vgg16: of Fig. 1's network.
         detector: of Fig. 4's networks.
-        left_out: cells of Table 3 that would cost too much.
+        left_out: items, and cells of Table 3, that would cost too much.
+        distortions: those of Table 3 that are calibrated and tested; () stands for all.
         decides_tenths: whether Table 1 gets `seeds` seeds: its effects are tenths of a point, which
             small networks with little training cannot show with 20 seeds.
     """
@@ -26,7 +28,13 @@ class Settings(study.Settings):
     vgg16: Recipe
     detector: Recipe
     left_out: tuple[str, ...] = ()
+    distortions: tuple[str, ...] = ()
     decides_tenths: bool = False
+
+    @property
+    def main(self) -> str:
+        """The data set of Table 3 and Figs. 1 to 3: the first one for classification, or ""."""
+        return next((name for name in self.datasets if name not in DETECTION), "")
 
     def recipe(self, network: str) -> Recipe:
         """That of any classifier, by the name of its network."""
@@ -34,7 +42,9 @@ class Settings(study.Settings):
 
 
 SMOKE = Recipe(train_size=256, test_size=128, epochs=1, batch_size=64, schedule="onecycle", lr=0.1)
-DEMO = SMOKE.but(train_size=1000, test_size=1000, epochs=4, batch_size=16, lr=0.05)
+# Chosen on held-out images, with other seeds: the cheapest of four at which both networks have
+# learned, 82 and 93 %. Networks of all four withstand noise very differently from seed to seed.
+DEMO = SMOKE.but(train_size=1000, test_size=1000, epochs=6, batch_size=32, lr=0.03)
 # Few images, seen often: a network that has learned, at a cost that allows many seeds. `tables`
 # shows what twice the epochs would change on held-out images.
 CPU = SMOKE.but(train_size=1500, test_size=0, epochs=40, batch_size=32)
@@ -60,9 +70,11 @@ PROFILES = {
         seeds=20,
         # a ResNet-50 learns nothing in a minute
         recipes={"resnet18": DEMO.but(width=0.125), "plain10": DEMO.but(width=0.25)},
-        smallcnn=DEMO.but(lr=0.02),
-        vgg16=DEMO.but(width=0.125, lr=0.02, batch_size=32, train_size=2000, epochs=6),
-        detector=SCENES.but(train_size=1000),
+        smallcnn=DEMO.but(train_size=500, lr=0.02, epochs=4),
+        vgg16=DEMO.but(width=0.125, lr=0.02, train_size=2000, epochs=6),
+        detector=SCENES.but(train_size=500),
+        left_out=("fig3", "resnet18/sf-pow-10"),
+        distortions=("salt_and_pepper", "ngrn_noise"),
         holdout=500,
     ),
     # The paper's small data sets, as much of each as two CPU cores can do.
@@ -96,5 +108,6 @@ PROFILES = {
         detector=VOC.but(options={"stages": 3, "anchors": "48,96,192"}),
         holdout=5000,
         decides_tenths=True,
+        deviates="the training, which the supplement does not print, and distortions' strengths",
     ),
 }

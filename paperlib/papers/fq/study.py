@@ -47,6 +47,7 @@ OPTIONS: dict[str, Options] = {
     "sf-pow-10": {"kind": "sf-pow", "beta": 10},
 }
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5)  # Fig. 3: times the calibrated strength
+DRAWN = ("base", "sf-10", "pow-1", "hpow")  # there
 FIG3_IMAGES = 2000  # test images behind a point of its curves, at most
 ITEMS = ("calibration", "table1", "table3", "fig1", "fig3", "fig4", "ablations", "setting", "scale")
 
@@ -97,8 +98,9 @@ class Study(BaseStudy[Settings]):
 
         They are those of the held-out training images: test images play no part.
         """
-        base = self.classifier("resnet18", 0)
-        return as_trained(base, method="calibration", options=fractions(), test_size=100)
+        base, chosen = self.classifier("resnet18", 0), self.settings.distortions or DISTORTIONS
+        shares = {name: share for name, share in fractions().items() if name in chosen}
+        return as_trained(base, method="calibration", options=shares, test_size=100)
 
     def under(
         self,
@@ -117,7 +119,8 @@ class Study(BaseStudy[Settings]):
 
     def moments(self, degrade: Mapping[str, Plain]) -> Run:
         """The shift of VGG-16's features under a degradation."""
-        return as_trained(self.classifier("vgg16", 0), method="moments", holdout=0, degrade=degrade)
+        own: dict[str, Any] = {"method": "moments", "options": {}, "holdout": 0}
+        return as_trained(self.classifier("vgg16", 0), degrade=degrade, **own)
 
     def detector(self, kind: str, seed: int, chain: Mapping[str, float] | None = None) -> Run:
         """A detector, trained on clean scenes; with a chain of distortions, tested under it."""
@@ -156,7 +159,7 @@ class Study(BaseStudy[Settings]):
     def fig3(self, strengths: Mapping[str, float]) -> RunCells:
         """Cells "fig3/<network>/<model>": the paper's network, or a smaller one."""
         network = "resnet50" if self.settings.profile == "paper" else "resnet18"
-        models = {name: OPTIONS[name] for name in self._models(network)}
+        models = {name: OPTIONS[name] for name in self._models(network) if name in DRAWN}
         size = min(FIG3_IMAGES, self.settings.recipe(network).test_size or FIG3_IMAGES)
         return {
             f"fig3/{cell}": [self.under(run, strengths, STRENGTHS, test_size=size) for run in runs]
@@ -246,23 +249,23 @@ def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCel
     """All runs of the paper on a data set, by item (`ITEMS`) and cell, seed s at position s.
 
     Classifiers of the first data set are trained for all items, those of others for Table 1;
-    detectors on scenes. An item that has no place on this data set has no cells, and what is tested
-    under distortions has none without the calibration: that run alone is asked of `results`.
+    detectors on scenes. An item that has no place on this data set or in this profile has no cells,
+    and what is tested under distortions has none without the calibration: that run alone is asked
+    of `results`.
     """
     runs = Study(settings, dataset)
     items: dict[str, RunCells] = {item: {} for item in ITEMS}
     if dataset in DETECTION:
         return {**items, "fig4": runs.fig4()}
     items["table1"] = runs.table1()
-    first = next(name for name in settings.datasets if name not in DETECTION)
-    if dataset != first:
+    if dataset != settings.main:
         return items
     items["calibration"] = {"strengths": [runs.calibration()]}
     items |= {"ablations": runs.ablations(), "setting": runs.setting()}
     if strengths := read_strengths(results(items["calibration"]["strengths"])):
         items |= {"table3": runs.table3(strengths), "fig1": runs.fig1(strengths)}
         items |= {"fig3": runs.fig3(strengths), "scale": runs.scale(strengths)}
-    return items
+    return {item: {} if item in settings.left_out else own for item, own in items.items()}
 
 
 def study(settings: Settings, dataset: str, results: Results) -> Collected:

@@ -8,7 +8,7 @@ PAPER = Paper(
     venue="ECCV 2022",
     source="poster",
     idea="one network distils from itself; a learned uncertainty weights the distance",
-    profile="demo",
+    profile="cpu",
     datasets=("cifar10",),
 )
 METHODS = {

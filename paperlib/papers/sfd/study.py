@@ -31,7 +31,6 @@ SFD: dict[str, dict[str, Plain]] = {
     "sfd": {},
     "sfd-code": {"variant": "code"},
 }
-LAMBDAS = {"wo-uem": (0.5, 5.0, 50.0), "sfd": (0.03, 0.3, 3.0)}  # each has its own
 VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "detach=True": {"detach": True},
     "weighting=increasing": {"weighting": "increasing"},
@@ -39,13 +38,15 @@ VARIANTS: dict[str, dict[str, Plain]] = {  # one change of a default each
     "uncertainty=channel": {"uncertainty": "channel"},
 }
 SEVERITIES = (1, 3, 5)  # of the poster's histograms
-CLAIMED = (
-    "vanilla",
-    "ce",
-    "wo-uem",
-    "sfd",
-)  # in headline claims, and the fair baseline: more seeds
+ARMS = ("wo-uem", "sfd")  # with distillation, by the poster
+HEADLINE = ("vanilla", "ce", *ARMS)  # in headline claims, and the fair baseline
+CLAIMED = (*HEADLINE, "ddp", "urie", "vid", "qualnet")  # in any claim: more seeds
 SHOWN = ("vanilla", "ddp", "qualnet", "ce", "wo-uem", "sfd")  # in the pictures of features
+
+
+def seen_at(model: str, severity: int) -> str:
+    """The cell of a model's features under the seen corruptions at a severity."""
+    return f"features/{model}/{severity}"
 
 
 class Study(BaseStudy[Settings]):
@@ -123,13 +124,16 @@ class Study(BaseStudy[Settings]):
         }
 
     def lambdas(self) -> RunCells:
-        """Cells "<model>/<lambda>", judged on held-out training images."""
+        """Cells "lambda/<model>/<lambda>", judged on held-out training images.
+
+        Empty where the profile tries none.
+        """
         network, holdout = self.settings.networks[0], self.settings.holdout
         return {
-            f"{name}/{value:g}": [
+            f"lambda/{name}/{value:g}": [
                 self.model(network, seed, name, {"lambda_": value}, holdout) for seed in self.few
             ]
-            for name, values in LAMBDAS.items()
+            for name, values in self.settings.tried.items()
             for value in values
         }
 
@@ -145,7 +149,7 @@ class Study(BaseStudy[Settings]):
                 for seed in self.few
             ]
             for factor in self.settings.scales
-            for name in CLAIMED
+            for name in HEADLINE
         }
 
     def setting(self) -> RunCells:
@@ -187,17 +191,17 @@ class Study(BaseStudy[Settings]):
         }
 
     def pictures(self) -> RunCells:
-        """Cells "<model>/<severity>"."""
+        """Cells "features/<model>/<severity>"."""
         return {
-            f"{name}/{severity}": [self.features(seed, name, severity) for seed in self.few]
+            seen_at(name, severity): [self.features(seed, name, severity) for seed in self.few]
             for name in SHOWN
             for severity in SEVERITIES
         }
 
     def maps(self) -> RunCells:
-        """Cells "<model>": maps of the first stage, as the last ones have few pixels. One seed."""
+        """Cells "maps/<model>", one seed: the first stage's, as the last ones have few pixels."""
         severity, layer = max(SEVERITIES), "body.stage1"
-        return {name: [self.features(0, name, severity, layer=layer)] for name in SHOWN}
+        return {f"maps/{name}": [self.features(0, name, severity, layer=layer)] for name in SHOWN}
 
 
 def plan(settings: Settings, dataset: str, results: Results) -> dict[str, RunCells]:

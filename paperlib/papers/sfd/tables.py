@@ -1,21 +1,40 @@
 """The tables of self-feature distillation, made of the records that `sfd.study` returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib import methods
-from paperlib.common_corruptions import SUMMARIES, with_summaries
+from paperlib.common_corruptions import SUMMARIES
 from paperlib.degrade.tables import EXTRA
 from paperlib.evidence.claims import read_claims, read_csv
+from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Score, Scores
-from paperlib.evidence.verdicts import Verdict, judge_claims
+from paperlib.evidence.verdicts import NOT_TESTED, Verdict, judge_claims
 from paperlib.methods import Task
+from paperlib.papers.sfd.numbers import (
+    ERROR,
+    SEVEREST,
+    cannot,
+    measured_on,
+    scores,
+    stand_ins,
+    taken,
+)
 from paperlib.papers.sfd.profiles import Settings
-from paperlib.papers.sfd.study import LAMBDAS, MODELS, NAMES, SEVERITIES, SHOWN, VARIANTS, Study
+from paperlib.papers.sfd.study import (
+    ARMS,
+    MODELS,
+    NAMES,
+    SEVERITIES,
+    SHOWN,
+    VARIANTS,
+    Study,
+    seen_at,
+)
 from paperlib.report import (
     NOTHING,
     Gap,
@@ -29,20 +48,53 @@ from paperlib.report import (
     text,
 )
 
-CLAIMED = ("resnet50", "resnext101")  # the poster's networks
 GAINS = {**SUMMARIES, "mce": "mCE, less"}  # columns of gains
 
 
 def describe(settings: Settings) -> str:
     """The setting in words, for titles: what is reduced is said."""
-    clean, corrupted = settings.images(), settings.images(settings.adapted)
-    images = [f"{clean} clean images", f"{corrupted} corrupted ones"]
-    return settings.caption([*images, *settings.width_text(NAMES)])
+    clean = f"{settings.images()} clean images for {settings.schedule()}"
+    adapted = settings.adapted
+    corrupted = f"{settings.images(adapted)} corrupted ones for {settings.schedule(adapted)}"
+    return settings.caption([clean, corrupted, *settings.width_text(NAMES)])
 
 
-def scores(dataset: str, items: Items) -> Scores:
-    """All numbers, and the summaries of those tested under all corruptions."""
-    return with_summaries(Scores.of(*items.values()), "vanilla", dataset)
+def _measured(
+    title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], labels: int = 1
+) -> Table:
+    """A table without the rows and columns in which nothing was measured.
+
+    Args:
+        title: of the table.
+        headers, rows: of the table with all of them.
+        labels: how many of the first columns are no measurements.
+    """
+    kept = [row for row in rows if any(part != NOTHING for part in row[labels:])]
+    there = [i for i in range(len(headers)) if i < labels or any(row[i] != NOTHING for row in kept)]
+    return Table(title, [headers[i] for i in there], [[row[i] for i in there] for row in kept])
+
+
+def _small(estimate: Estimate | None) -> str:
+    """Of numbers far below 1: with three digits where there is no interval to say how many."""
+    if estimate is not None and estimate.n == 1:
+        return f"{estimate.mean:.3g} (1)"
+    return text(estimate)
+
+
+def _small_rows(
+    found: Scores, cells: Mapping[str, str], metrics: Iterable[str]
+) -> list[tuple[str, ...]]:
+    """A row per cell, a column per metric."""
+    metrics = list(metrics)
+    return [
+        (label, *(_small(found.estimate(cell, metric)) for metric in metrics))
+        for label, cell in cells.items()
+    ]
+
+
+def present(*found: Table) -> Tables:
+    """The tables that have rows."""
+    return Tables(table for table in found if table.rows)
 
 
 def printed() -> Tables:
@@ -75,13 +127,13 @@ def main(settings: Settings, dataset: str, found: Scores) -> Table:
     what = "top-1 (%) and mCE relative to the vanilla network"
     title = f"First table, ours: {dataset}, {what}, {describe(settings)}"
     rows = metric_rows(found, _models(settings), SUMMARIES)
-    return Table(title, ("", *SUMMARIES.values()), rows)
+    return _measured(title, ("", *SUMMARIES.values()), rows)
 
 
 def unseen(settings: Settings, dataset: str, found: Scores) -> Table:
     """Accuracy under each unseen corruption."""
     title = f"Second table, ours: {dataset}, unseen corruptions, top-1 (%)"
-    return Table(title, ("", *EXTRA), metric_rows(found, _models(settings), EXTRA))
+    return _measured(title, ("", *EXTRA), metric_rows(found, _models(settings), EXTRA))
 
 
 def gain_over_ce(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -93,7 +145,7 @@ def gain_over_ce(settings: Settings, dataset: str, found: Scores) -> Table:
         if model != "ce"
     }
     title = f"Gain over cross-entropy on the same clean and corrupted images (points), {dataset}"
-    return Table(title, ("", *GAINS.values()), gain_rows(found, pairs, GAINS))
+    return _measured(title, ("", *GAINS.values()), gain_rows(found, pairs, GAINS))
 
 
 def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -102,24 +154,25 @@ def ablations(settings: Settings, dataset: str, found: Scores) -> Table:
     pairs = {name: (f"{network}/sfd/{name}", f"{network}/sfd") for name in VARIANTS}
     what = f"difference to the default (points), {NAMES[network]}, {dataset}"
     rows = gain_rows(found, pairs, GAINS)
-    return Table(f"What poster and code leave open: {what}", ("variant", *GAINS.values()), rows)
+    title = f"What poster and code leave open: {what}"
+    return _measured(title, ("variant", *GAINS.values()), rows)
 
 
 def lambdas(settings: Settings, dataset: str, found: Scores) -> Table:
     """The distillation's weight, judged on held-out training images; the chosen one is bold."""
     rows = []
-    for model, values in LAMBDAS.items():
+    for model, values in settings.tried.items():
         for value in values:
-            held_out = text(found.estimate(f"{model}/{value:g}", "validation_top1"))
+            held_out = text(found.estimate(f"lambda/{model}/{value:g}", "validation_top1"))
             chosen = value == settings.weight(model)
             rows.append((MODELS[model], f"**{value:g}**" if chosen else f"{value:g}", held_out))
     what = f"{dataset}, {settings.holdout:,} images"
     title = f"Held-out accuracy (%) under seen corruptions by λ: {what}"
-    return Table(title, ("", "λ", "held-out top-1 (seeds)"), rows)
+    return _measured(title, ("", "λ", "held-out top-1 (seeds)"), rows, labels=2)
 
 
-def costs(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Parameters, multiplications per image at test time, and seconds of training.
+def costs(settings: Settings, dataset: str) -> Table:
+    """Parameters, and multiplications per image at test time.
 
     Counted for ten classes; images have 32 pixels a side, or what the name of a folder says.
     """
@@ -140,16 +193,13 @@ def costs(settings: Settings, dataset: str, found: Scores) -> Table:
                 used += tensor.numel()
                 # SFD's UEM is dropped after training
                 extra += tensor.numel() if parameter.startswith("uncertainty.") else 0
-        seconds = found.estimate(f"{network}/{name}", "seconds")
-        spent = f"{seconds.mean:.0f}" if seconds else NOTHING
-        rows.append((label, f"{used - extra:,}", f"{extra:,}", f"{count / 1e6:,.1f}", spent))
-    parameters = ("parameters at test time", "in training only")
-    headers = ("", *parameters, "million MACs per image", "seconds of training")
+        rows.append((label, f"{used - extra:,}", f"{extra:,}", f"{count / 1e6:,.1f}"))
+    headers = ("", "parameters at test time", "in training only", "million MACs per image")
     return Table(f"Cost, {NAMES[network]}, {task.size} × {task.size} pixels", headers, rows)
 
 
 FEATURES = {  # metrics of `features`, and what the tables call them
-    "relative_mse": "error of z over its power",
+    ERROR: "error of z over its power",
     "at_own": "nearest the own class, %",
     "scatter_ratio": "scatter between over within classes",
 }
@@ -163,31 +213,30 @@ THETA = {
 
 def features(settings: Settings, dataset: str, found: Scores) -> Table:
     """How far degraded features are from clean ones, under the severest corruptions."""
-    severest = max(SEVERITIES)
-    cells = {MODELS[name]: f"{name}/{severest}" for name in SHOWN}
-    title = f"Features under seen corruptions of severity {severest}, {dataset}"
-    return Table(title, ("", *FEATURES.values()), metric_rows(found, cells, FEATURES))
+    cells = {MODELS[name]: seen_at(name, SEVEREST) for name in SHOWN}
+    title = f"Features under seen corruptions of severity {SEVEREST}, {dataset}"
+    return _measured(title, ("", *FEATURES.values()), _small_rows(found, cells, FEATURES))
 
 
 def theta(settings: Settings, dataset: str, found: Scores) -> Table:
     """What theta is, and whether it fits the error, by severity."""
-    cells = {f"severity {severity}": f"sfd/{severity}" for severity in SEVERITIES}
+    cells = {f"severity {severity}": seen_at("sfd", severity) for severity in SEVERITIES}
     title = f"Does θ fit? SFD under seen corruptions, {dataset}, {describe(settings)}"
-    return Table(title, ("", *THETA.values()), metric_rows(found, cells, THETA))
+    return _measured(title, ("", *THETA.values()), _small_rows(found, cells, THETA))
 
 
 def terms(settings: Settings, dataset: str, items: Items) -> Table:
     """What the terms of the loss are in the last epoch, and what the distillation does.
 
-    The last column is to be compared with that of cross-entropy alone: a term that does not bring
-    clean and degraded features together is inert.
+    The last column is what `numbers.cannot` reads: a term that does not bring clean and degraded
+    features together is inert.
     """
     network, found = settings.networks[0], Scores.of(items["features"])
     rows = []
-    for name in ("ce", "wo-uem", "sfd"):
+    for name in ("ce", *ARMS):
         records = items["main"].get(f"{network}/{name}", [])
         last = [record.history[-1] for record in records if record.history]
-        weight = settings.weight(name)
+        weight, part = settings.weight(name), taken(found, name) if name in ARMS else None
         entropy = [one["clean"] + one["degraded"] for one in last]
         pull = [weight * one["distillation"] for one in last if "distillation" in one]
         rows.append(
@@ -196,12 +245,15 @@ def terms(settings: Settings, dataset: str, items: Items) -> Table:
                 f"{weight:g}",
                 f"{fmean(entropy):.2f}" if entropy else NOTHING,
                 f"{fmean(pull):+.3f}" if pull else NOTHING,
-                *(text(found.estimate(f"{name}/{s}", "relative_mse")) for s in SEVERITIES),
+                *(_small(found.estimate(seen_at(name, s), ERROR)) for s in SEVERITIES),
+                f"{100 * part.mean:.0f} %" if part else NOTHING,
             )
         )
     errors = (f"error of z over its power, severity {severity}" for severity in SEVERITIES)
     headers = ("", "λ", "both cross-entropies", "λ × distillation", *errors)
-    return Table(f"Terms of the loss in the last epoch, {dataset}", headers, rows)
+    headers = (*headers, f"taken away, severity {SEVEREST}")
+    title = f"What the distillation does: loss in the last epoch and error of features, {dataset}"
+    return _measured(title, headers, rows, labels=2)
 
 
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -211,6 +263,11 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     networks = {
         f"{name}, clean images": network,
         f"{name}, cross-entropy on both, seen corruptions": f"{network} ce",
+    }
+    networks = {
+        label: own
+        for label, own in networks.items()
+        if found.gain(f"setting/{own}/2", f"setting/{own}/1", "validation_top1")
     }
     # features of degraded images cannot become better than those of clean ones
     bound = f"{cell} on clean images"
@@ -224,42 +281,54 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
             if claim.headline and (claim.worse, claim.metric) == ("wo-uem", group)
         )
         gap = Gap(bound, cell, points or 0.0, group)
-        gaps[f"{MODELS['wo-uem']}: clean images above {group} corruptions"] = gap
+        if clean:
+            gaps[f"{MODELS['wo-uem']}: clean images above {group} corruptions"] = gap
     return setting_table(found, networks, gaps)
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
     """All claims. They are about ImageNet; the profile's networks stand in for the poster's."""
-    stand_ins = dict(zip(CLAIMED, settings.networks, strict=False))
     found = scores(dataset, items)
     return judge_claims(
-        read_claims("sfd"), found, dataset, settings, about="imagenet", stands_for=stand_ins
+        read_claims("sfd"),
+        found,
+        dataset,
+        settings,
+        about="imagenet",
+        stands_for=stand_ins(settings),
+        cells=measured_on(settings),
+        cannot=cannot(settings, found),
     )
 
 
-def claims(settings: Settings, dataset: str, items: Items) -> Table:
-    """`verdicts` as a table; the title says which network stands for which."""
-    return claims_table(verdicts(settings, dataset, items), names=NAMES)
+def claims(found: Iterable[Verdict]) -> Table:
+    """Verdicts on what was measured; the title says which network stands for which."""
+    return claims_table([one for one in found if one.word != NOT_TESTED], names=NAMES)
 
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
-    """The headline claims' effects by number of training images."""
+    """The headline claims' effects by number of training images; those measured at two or more."""
     recipe = settings.recipes[settings.networks[0]]
     images = {1.0: recipe.train_size}
     images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
-    found = scores(dataset, items)
-    return curves(verdicts(settings, dataset, items), found, images)
+    found = curves(verdicts(settings, dataset, items), scores(dataset, items), images)
+    return [curve for curve in found if len(curve.points) > 1]
 
 
 def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
-    """All tables in the chapter's order. `studies`: by data set what `sfd.study` returned."""
+    """All tables in the chapter's order; those of which nothing was measured are left out.
+
+    Args:
+        settings: of all that was measured.
+        studies: by data set what `sfd.study` returned.
+    """
     out: list[Table] = [*printed()]
     for dataset, items in studies.items():
         found = scores(dataset, items)
+        out.append(setting(settings, dataset, found))
+        out += [lambdas(settings, dataset, found), terms(settings, dataset, items)]
         out += [part(settings, dataset, found) for part in (main, unseen, gain_over_ce)]
-        out += [part(settings, dataset, found) for part in (features, theta)]
-        out.append(terms(settings, dataset, items))
-        out += [part(settings, dataset, found) for part in (lambdas, ablations)]
-        out += [setting(settings, dataset, found)] if settings.checked else []
-        out += [scale_table(scale(settings, dataset, items))] if settings.scales else []
-    return out + [claims(settings, dataset, items) for dataset, items in studies.items()]
+        out += [part(settings, dataset, found) for part in (features, theta, ablations)]
+        out.append(scale_table(scale(settings, dataset, items)))
+        out.append(claims(verdicts(settings, dataset, items)))
+    return present(*out)

@@ -1,86 +1,147 @@
 """What the chapter says of its own numbers: every sentence is chosen by them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
-from paperlib.evidence.verdicts import DECIDED, HOLDS, NO_EFFECT, REVERSED, Verdict
-from paperlib.papers.sfd.study import SEVERITIES
+from paperlib.evidence.verdicts import (
+    DECIDED,
+    HOLDS,
+    NO_EFFECT,
+    NOT_TESTABLE,
+    NOT_TESTED,
+    REVERSED,
+    Verdict,
+)
+from paperlib.papers.sfd.numbers import ERROR, SEVEREST, is_inert, taken, takes
+from paperlib.papers.sfd.profiles import CODE, Settings
+from paperlib.papers.sfd.study import ARMS, MODELS, NAMES, SEVERITIES, seen_at
 from paperlib.report import Markdown
 
 NOTHING_YET = Markdown("*Not measured yet.*")
+COMPARED = ("hq", "seen", "unseen")  # metrics of the gain over cross-entropy
 FIT = 2.0  # error squared over theta squared where the loss is least
 # Of error squared over theta squared: a factor of two to both sides still counts as fitting.
 FITTING = (FIT / 2, FIT * 2)
 RANKED = 0.3  # a rank correlation from which theta is said to tell large errors from small ones
-ACTIVE = 0.1  # part of the error that a distillation must take away, not to be called inert
 
 
 def theta(found: Scores) -> Markdown:
     """Whether theta moves with severity, ranks errors, and has their size."""
-    modes = [found.estimate(f"sfd/{s}", "theta_mode") for s in SEVERITIES]
-    ranks = [found.estimate(f"sfd/{s}", "spearman_live") for s in SEVERITIES]
-    sizes = [found.estimate(f"sfd/{s}", "calibration_live") for s in SEVERITIES]
-    if None in (*modes, *ranks, *sizes):
-        return NOTHING_YET
-    places, correlations, ratios = map(_means, (modes, ranks, sizes))
-    rising = sorted(places) == places and places[0] < places[-1]
-    moves = "moves to the right" if rising else "does **not** move to the right"
-    listed = _listed(places, "{:.2f}")
-    parts = [f"Here the mode {moves} with severity ({listed} at {_listed(SEVERITIES, '{}')})."]
-    least = min(correlations)
-    ranked = "tells large errors from small ones" if least >= RANKED else "hardly ranks errors"
-    parts.append(
-        f"θ {ranked}: its rank correlation with them is {_listed(correlations, '{:.2f}')}."
+    return Markdown(" ".join(_theta(found))) or NOTHING_YET
+
+
+def _theta(found: Scores) -> list[str]:
+    modes, ranks, sizes = (
+        [own.mean for s in SEVERITIES if (own := found.estimate(seen_at("sfd", s), metric))]
+        for metric in ("theta_mode", "spearman_live", "calibration_live")
     )
+    if not len(modes) == len(ranks) == len(sizes) == len(SEVERITIES):
+        return []
+    rising = sorted(modes) == modes and modes[0] < modes[-1]
+    moves = "moves to the right" if rising else "does **not** move to the right"
+    at = _listed(SEVERITIES, "{}")
+    ranked = "tells large errors from small ones" if min(ranks) >= RANKED else "hardly ranks errors"
     low, high = FITTING
-    if all(low <= ratio <= high for ratio in ratios):
+    if all(low <= size <= high for size in sizes):
         fits = "so θ has the size of the errors"
-    elif max(ratios) > high:
+    elif max(sizes) > high:
         fits = "so θ is too sure of itself where that is far above"
     else:
         fits = "so θ is larger than the errors are"
-    parts.append(
-        f"The squared error is {_listed(ratios, '{:.1f}')} times θ²; the loss is least at {FIT:g}, "
-        f"{fits}."
+    return [
+        f"The mode of θ {moves} with severity ({_listed(modes, '{:.2f}')} at {at}).",
+        f"θ {ranked}: its rank correlation with them is {_listed(ranks, '{:.2f}')}.",
+        f"The squared error is {_listed(sizes, '{:.1f}')} times θ²; the loss is least at {FIT:g}, "
+        f"{fits}.",
+    ]
+
+
+def weights(settings: Settings) -> Markdown:
+    """Which lambda each arm has."""
+    own = {name: settings.weight(name) for name in ARMS}
+    if set(own.values()) == {CODE}:
+        return Markdown(f"Here λ is {CODE:g} in all arms, as in the released code.")
+    listed = " and ".join(f"{value:g} for {MODELS[name]}" for name, value in own.items())
+    return Markdown(
+        f"The released code has λ = {CODE:g}. Here each arm has **its own**, chosen on training "
+        f"images that were kept out: {listed}. The uncertainty divides the error by a small number,"
+        " so that with the same λ it would be a stronger distillation, not only a wiser one."
     )
-    return Markdown(" ".join(parts))
+
+
+def tuning(settings: Settings, found: Scores) -> Markdown:
+    """Whether the lambdas that were chosen are the best of the table."""
+    parts = []
+    for name, values in settings.tried.items():
+        own = f"lambda/{name}/{settings.weight(name):g}"
+        others = [o for value in values if (o := f"lambda/{name}/{value:g}") != own]
+        gains = {o: found.gain(own, o, "validation_top1") for o in others}
+        if not all(gains.values()):
+            continue
+        better = [o.rpartition("/")[2] for o, gain in gains.items() if gain and gain.mean < 0]
+        says = f"λ = {', '.join(better)} is better in the mean" if better else "no other is better"
+        parts.append(f"for {MODELS[name]} {says} than {settings.weight(name):g}")
+    return Markdown(f"On these images, {'; '.join(parts)}.") if parts else NOTHING_YET
 
 
 def inert(found: Scores) -> Markdown:
     """Whether the distillation brings clean and degraded features together, and which does more."""
-    severest = max(SEVERITIES)
-    errors = {
-        name: found.estimate(f"{name}/{severest}", "relative_mse")
-        for name in ("ce", "wo-uem", "sfd")
-    }
-    means = {name: error.mean for name, error in errors.items() if error}
-    if len(means) < len(errors):
-        return NOTHING_YET
     parts = []
-    for name, label in (("wo-uem", "the plain squared error"), ("sfd", "the uncertain one")):
-        taken = 1 - means[name] / means["ce"]
-        how = f"takes away {100 * taken:.0f} %" if taken > 0 else f"adds {-100 * taken:.0f} %"
-        kind = "" if taken >= ACTIVE else ": it is **inert**, and what follows cannot speak of it"
-        parts.append(f"{label} {how} of the error that cross-entropy alone leaves{kind}")
-    text = "; ".join(parts)
-    return Markdown(f"At severity {severest}, {text}.")
+    for name in ARMS:
+        part = taken(found, name)
+        if part is None:
+            return NOTHING_YET
+        kind = ": it is **inert**, and no claim about it is testable here" if is_inert(part) else ""
+        parts.append(f"- {MODELS[name]} {takes(part)}{kind}.")
+    return Markdown("\n".join([f"Under seen corruptions of severity {SEVEREST}:", "", *parts]))
+
+
+def features(found: Scores) -> Markdown:
+    """Which features are nearest to those of clean images, and which are best told apart."""
+    errors, hits = (
+        {
+            name: estimate.mean
+            for name in MODELS
+            if (estimate := found.estimate(seen_at(name, SEVEREST), metric))
+        }
+        for metric in (ERROR, "at_own")
+    )
+    if len(errors) < 2:
+        return NOTHING_YET
+    least, most = min(errors, key=errors.__getitem__), max(hits, key=hits.__getitem__)
+    parts = [f"The least error has {MODELS[least]} ({errors[least]:.3f})"]
+    parts.append(
+        f"the most features near their own class's mean {MODELS[most]} ({hits[most]:.1f} %)"
+    )
+    return Markdown(f"{', '.join(parts)}.")
+
+
+def untested(verdicts: Iterable[Verdict]) -> Markdown:
+    """How many claims were not measured, by the poster's network."""
+    counts = Counter(v.claim.network for v in verdicts if v.word == NOT_TESTED)
+    if not counts:
+        return Markdown("All of the poster's claims were measured.")
+    listed = ", ".join(f"{count} about {NAMES[network]}" for network, count in counts.items())
+    return Markdown(f"Not measured, and so not in this table: {listed}.")
 
 
 def conclusion(
-    verdicts: Sequence[Verdict], over_ce: Mapping[str, Estimate], curves: Iterable[Curve] = ()
+    settings: Settings, found: Scores, verdicts: Sequence[Verdict], curves: Iterable[Curve] = ()
 ) -> Markdown:
     """What the chapter ends with.
 
     Args:
-        verdicts: on all claims.
-        over_ce: metric -> what SFD gains over cross-entropy on the same images.
+        settings: of what was measured.
+        found: all numbers on the first data set.
+        verdicts: on all claims there.
         curves: the headline claims' effects by number of images.
     """
     headlines = [verdict for verdict in verdicts if verdict.claim.headline]
-    parts = [_corruptions(headlines), _uncertainty(headlines), _over_cross_entropy(over_ce)]
-    parts += [f"{curve.claim.text}: {curve.text()}." for curve in curves if len(curve.points) > 1]
+    parts = [_corruptions(headlines), _uncertainty(headlines)]
+    parts += [_over_cross_entropy(found, settings.networks[0]), " ".join(_theta(found))]
+    parts += [f"{curve.claim.text}: {curve.text()}." for curve in curves]
     told = [part for part in parts if part]
     return Markdown("\n\n".join(told)) if told else NOTHING_YET
 
@@ -102,6 +163,9 @@ def _uncertainty(headlines: Iterable[Verdict]) -> str:
     if not own:
         return ""
     words = {verdict.word for verdict in own}
+    if NOT_TESTABLE in words:
+        (why, *_) = (verdict.why for verdict in own if verdict.word == NOT_TESTABLE)
+        return f"What the uncertainty is worth **cannot be tested here**: {why}."
     if words == {HOLDS}:
         says = "**The uncertainty earns its place**: it beats the plain squared error"
     elif words == {NO_EFFECT}:
@@ -120,29 +184,32 @@ def _uncertainty(headlines: Iterable[Verdict]) -> str:
     return f"{says}: {', '.join(effects)}."
 
 
-def _over_cross_entropy(gains: Mapping[str, Estimate]) -> str:
+def _over_cross_entropy(found: Scores, network: str) -> str:
     """What distillation adds to training on the same images."""
+    gains = {
+        name: own
+        for name in ARMS
+        if (own := found.gains(f"{network}/{name}", f"{network}/ce", COMPARED))
+    }
     if not gains:
         return ""
-    listed = ", ".join(f"{gain.text(sign=True)} {metric}" for metric, gain in gains.items())
-    above = [metric for metric, gain in gains.items() if gain.mean > gain.half]
-    below = [metric for metric, gain in gains.items() if gain.mean < -gain.half]
-    if len(above) == len(gains):
-        says = "Distillation adds to what cross-entropy on the same images gives"
-    elif above or below:
-        says = "Against cross-entropy on the same images the picture is mixed"
-        if not above:
-            says = "Distillation takes away from what cross-entropy on the same images gives"
-    else:
+    told = [own["seen"].mean for own in gains.values() if not own["seen"].contains(0)]
+    if not told:
+        says = "is **not told from 0**"
+    elif min(told) < 0:
         says = (
-            "Against cross-entropy on the same images, the row that the poster lacks, no gain is "
-            "told from 0"
+            "**costs accuracy**" if max(told) < 0 else "**helps in one form and harms in another**"
         )
-    return f"{says} (points: {listed})."
-
-
-def _means(estimates: Iterable[Estimate | None]) -> list[float]:
-    return [estimate.mean for estimate in estimates if estimate]
+    else:
+        says = "**helps**" if len(told) == len(gains) else "**helps in one form**"
+    listed = (
+        f"{MODELS[name]} {', '.join(f'{gain.text(sign=True)} {m}' for m, gain in own.items())}"
+        for name, own in gains.items()
+    )
+    return (
+        f"Against cross-entropy on the same images, the row that the poster lacks, distillation "
+        f"{says} under seen corruptions (points): {'; '.join(listed)}."
+    )
 
 
 def _listed(values: Iterable[float], form: str) -> str:

@@ -3,11 +3,13 @@
 import itertools
 
 from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval, interval
 from paperlib.evidence.scores import Items, Scores
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.papers.ssdl.study import LAMBDAS, METHODS, PAIR, STRENGTHS, TAPS, TUNED
+from paperlib.papers.ssdl.study import METHODS, PAIR, TAPS, TUNED
 
 Curves = dict[str, dict[float, Estimate]]  # line -> place -> value
+Gains = dict[str, dict[float, Interval]]
 
 
 def label(level: str) -> str:
@@ -21,9 +23,20 @@ def main_level(settings: Settings) -> str:
     return settings.levels[0]
 
 
-def noises(settings: Settings) -> dict[str, str]:
-    """Every level, by its words."""
-    return {label(level): level for level in settings.levels}
+def measured(settings: Settings, found: Scores) -> list[str]:
+    """The noise levels at which any method was tested."""
+    return [x for x in settings.levels if any(found.values(f"{name}/{x}") for name in METHODS)]
+
+
+def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
+    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
+    values = found.differences(better, worse, metric)
+    return interval(values) if values else None
+
+
+def told(value: Interval) -> int:
+    """1 where the interval is above 0, -1 where it is below, else 0."""
+    return (value.low > 0) - (value.high < 0)
 
 
 def scores(items: Items) -> Scores:
@@ -31,27 +44,27 @@ def scores(items: Items) -> Scores:
     return Scores.of(*items.values())
 
 
-def curves(settings: Settings, found: Scores) -> tuple[Curves, Curves]:
+def curves(settings: Settings, found: Scores) -> tuple[Curves, Gains]:
     """Method -> sigma of the Gaussian noise (of 255) -> top-1; and gains over the noisy baseline.
 
     The floor has no gain here: it loses so much that nothing else could be seen.
     """
     sigmas = {float(level.partition("-")[2]): level for level in settings.levels if "-" in level}
     accuracy: Curves = {}
-    gains: Curves = {}
+    gains: Gains = {}
     for name, text in METHODS.items():
         for sigma, level in sorted(sigmas.items()):
             if value := found.estimate(f"{name}/{level}"):
                 accuracy.setdefault(text, {})[sigma] = value
-            gain = found.gain(f"{name}/{level}", f"noisy/{level}")
+            gain = difference(found, f"{name}/{level}", f"noisy/{level}")
             if gain and name not in ("noisy", "floor"):
                 gains.setdefault(text, {})[sigma] = gain
     return accuracy, gains
 
 
-def tuned(found: Scores) -> dict[str, Curves]:
+def tuned(settings: Settings, found: Scores) -> dict[str, Curves]:
     """Taps -> method -> lambda -> held-out accuracy, where it is at least half of the best."""
-    cells = list(itertools.product(TUNED, TAPS, LAMBDAS))
+    cells = list(itertools.product(TUNED, TAPS, settings.lambdas))
     values = [found.estimate(f"{n}/{taps}/{v:g}", "validation_top1") for n, taps, v in cells]
     least = 0.5 * max((value.mean for value in values if value), default=0.0)
     out: dict[str, Curves] = {}
@@ -122,22 +135,27 @@ def by_strength(settings: Settings) -> dict[str, dict[float, str]]:
     """Cells of noisy teachers and of their students, by the teacher's share of the epochs."""
     out = {}
     for line, same in (("teacher", "noisy"), ("student", "ssdl")):
-        cells = {round(share, 2): f"{line}/{share:.2g}" for share in STRENGTHS}
+        cells = {round(share, 2): f"{line}/{share:.2g}" for share in settings.strengths}
         cells[1.0] = f"{same}/{main_level(settings)}"
         out[line] = dict(sorted(cells.items()))
     return out
 
 
 def knobs(settings: Settings, found: Scores) -> dict[str, Curves]:
-    """Knob -> line -> value -> top-1. There is compute only where there are further schedules."""
-    panels = {"teacher's epochs, times the student's": by_strength(settings)}
-    compute = by_compute(settings, found)
-    if len(compute[STUDENT]) > 1:
-        panels["compute, times one training"] = compute
-    return {
+    """Knob -> line -> value -> top-1; of a knob that has one value there is nothing to draw."""
+    panels = {
+        "teacher's epochs, times the student's": by_strength(settings),
+        "compute, times one training": by_compute(settings, found),
+    }
+    drawn = {
         knob: {
             line: {at: value for at, cell in cells.items() if (value := found.estimate(cell))}
             for line, cells in lines.items()
         }
         for knob, lines in panels.items()
+    }
+    return {
+        knob: lines
+        for knob, lines in drawn.items()
+        if all(len(values) > 1 for values in lines.values())
     }

@@ -10,6 +10,8 @@ from paperlib.runs import Plain
 from paperlib.study import DETECTOR, Recipe
 
 Options = dict[str, Plain]  # of a distilling method: its taps and lambda, ...
+# What teacher and student cost, in trainings of one network: a step is 3 passes, an answer 1.
+PAIR = 7 / 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Settings(study.Settings):
             the item "tuning" shows the grid that they come from.
         denoisers: recipes of "unet" (Noise2Noise) and "liu" (before joint training, and in it).
         detector: of detectors, one more task.
+        lambdas: of the grid that "tuning" shows, for both methods and all taps.
+        strengths: epochs of further noisy teachers, as shares of the recipe's.
         schedules: further lengths of training that are compared, as shares of the recipe's epochs.
     """
 
@@ -30,6 +34,8 @@ class Settings(study.Settings):
     distilled: Mapping[str, Options]
     denoisers: Mapping[str, Recipe]
     detector: Recipe
+    lambdas: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+    strengths: tuple[float, ...] = (1 / PAIR, PAIR)
     schedules: tuple[float, ...] = ()
 
     def scaled(self, factor: float) -> Self:
@@ -38,8 +44,6 @@ class Settings(study.Settings):
         return dataclasses.replace(super().scaled(factor), denoisers=denoisers)
 
 
-# What teacher and student cost, in trainings of one network: a step is 3 passes, an answer 1.
-PAIR = 7 / 3
 ADAM = {"optimizer": "adam", "weight_decay": 0.0}  # denoisers
 TUNED: dict[str, Options] = {
     "stl": {"taps": "stages", "lambda_": 10.0},
@@ -63,6 +67,7 @@ PROFILES = {
         denoisers=dict.fromkeys(("unet", "liu"), SMOKE.but(**ADAM, width=0.125, lr=3e-3)),
         detector=DETECTOR.but(train_size=32, test_size=16, epochs=1),
         holdout=64,
+        lambdas=(10.0,),
     ),
     "demo": Settings(
         profile="demo",
@@ -73,7 +78,8 @@ PROFILES = {
         recipes={"resnet18": DEMO.but(width=0.125, lr=0.1)},
         denoisers=dict.fromkeys(("unet", "liu"), DEMO.but(**ADAM, width=0.25, lr=3e-3, epochs=2)),
         detector=DETECTOR.but(train_size=600, test_size=200, epochs=2),
-        holdout=1000,
+        lambdas=(),
+        strengths=(),
     ),
     # Few images and a long schedule: longer training then gains little, which is what a fair
     # comparison with the compute of teacher and student asks for, on two CPU cores. Denoisers are

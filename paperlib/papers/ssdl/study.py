@@ -23,11 +23,9 @@ METHODS = {
 }
 CLEAN = {"name": "none"}  # no degradation
 NEEDS_CLEAN = ("floor", "joint", "stl")  # clean training images
-LAMBDAS = (0.1, 1.0, 10.0, 100.0)
 TAPS = ("last", "stages")
 TUNED = ("stl", "ssdl")  # alike: the same grid, the same level, the same images kept out
 DECIDED = ("noisy", "noisy-long", "stl", "ssdl", "joint", "n2n")  # have seeds until it is clear
-STRENGTHS = (1 / PAIR, PAIR)  # of the teacher's epochs, beside 1
 LENGTHS = (1, 2)  # times the epochs, on held-out images: does longer training change much?
 DETECTED = "gaussian-60"  # the noise of scenes
 ITEMS = (
@@ -168,7 +166,7 @@ class Study(BaseStudy[Settings]):
     def tuning(self) -> RunCells:
         """Cells "<method>/<taps>/<lambda>", judged on held-out noisy training images."""
         cells: RunCells = {}
-        for name, taps, value in itertools.product(TUNED, TAPS, LAMBDAS):
+        for name, taps, value in itertools.product(TUNED, TAPS, self.settings.lambdas):
             options = {"taps": taps, "lambda_": value}
             cells[f"{name}/{taps}/{value:g}"] = [
                 self.model(name, self.level, seed, self.settings.holdout, **options)
@@ -182,7 +180,7 @@ class Study(BaseStudy[Settings]):
         Cells "teacher/<share of its epochs>" and "student/<share>".
         """
         few, cells = self.few, {}
-        for share in STRENGTHS:
+        for share in self.settings.strengths:
             cells[f"teacher/{share:.2g}"] = [self.noisy(self.level, s, epochs=share) for s in few]
             cells[f"student/{share:.2g}"] = [self.student(seed, share) for seed in few]
         return cells

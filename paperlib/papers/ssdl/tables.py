@@ -1,9 +1,10 @@
 """The tables of simple self-distillation, made of the records that `ssdl.study` returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from paperlib.datasets import DETECTION
 from paperlib.evidence.claims import read_claims
+from paperlib.evidence.looks import Interval
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
 from paperlib.evidence.verdicts import Verdict, judge_claims
@@ -13,14 +14,25 @@ from paperlib.papers.ssdl.numbers import (
     STUDENT,
     by_compute,
     by_strength,
+    difference,
     label,
     main_level,
-    noises,
+    measured,
     scores,
+    told,
 )
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.papers.ssdl.study import LAMBDAS, METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
-from paperlib.report import Gap, Table, claims_table, gain_text, scale_table, setting_table, text
+from paperlib.papers.ssdl.study import METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
+from paperlib.report import (
+    NOTHING,
+    Gap,
+    Table,
+    claims_table,
+    effect_text,
+    scale_table,
+    setting_table,
+    text,
+)
 
 MARGIN = 1.0  # points: the claims' own, the largest difference that counts as none
 
@@ -31,26 +43,37 @@ def describe(settings: Settings) -> str:
     return settings.caption([images, settings.schedule(), *settings.width_text(NAMES)])
 
 
+def _any(rows: Iterable[Sequence[str]], first: int = 1) -> list[Sequence[str]]:
+    """Rows that have any number, from the column `first` on."""
+    return [row for row in rows if any(cell not in ("", NOTHING) for cell in row[first:])]
+
+
 def tuning(settings: Settings, dataset: str, found: Scores) -> Table:
     """Held-out accuracy by taps and lambda; the best mean is bold."""
-    rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in LAMBDAS]
+    rows = [[f"{taps}, λ = {value:g}"] for taps in TAPS for value in settings.lambdas]
     for name in TUNED:
-        cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in LAMBDAS]
+        cells = [f"{name}/{taps}/{value:g}" for taps in TAPS for value in settings.lambdas]
         own = [found.estimate(cell, "validation_top1") for cell in cells]
         best = max((value.mean for value in own if value), default=None)
         for row, value in zip(rows, own, strict=True):
             row.append(f"**{text(value)}**" if value and value.mean == best else text(value))
     title = f"Held-out accuracy (%), {label(main_level(settings))}, {dataset}"
-    return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), rows)
+    return Table(title, ("taps, weight", *(METHODS[name] for name in TUNED)), _any(rows))
 
 
 def setting(settings: Settings, dataset: str, found: Scores) -> Table:
     """Whether the networks have learned, and whether there is room for what is claimed."""
     level = main_level(settings)
-    networks = {f"trained on {name} images": name for name in ("clean", "noisy")}
+    networks = {
+        f"trained on {name} images": name
+        for name in ("clean", "noisy")
+        if found.values(f"setting/{name}/2", "validation_top1")
+    }
+    above = {"clean images": "ceiling/clean", "clean teacher": f"stl/{level}"}
     gaps = {
-        "clean images, over the noisy baseline": Gap("ceiling/clean", f"noisy/{level}", MARGIN),
-        "clean teacher, over the noisy baseline": Gap(f"stl/{level}", f"noisy/{level}", MARGIN),
+        f"{what}, over the noisy baseline": Gap(cell, f"noisy/{level}", MARGIN)
+        for what, cell in above.items()
+        if found.differences(cell, f"noisy/{level}")
     }
     title = f"Whether the setting can show the effects, {label(level)}, {dataset}"
     return setting_table(found, networks, gaps, title)
@@ -64,28 +87,36 @@ def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
 
 
 def main(settings: Settings, dataset: str, found: Scores) -> Table:
-    """Top-1 of every method at every noise level."""
-    levels = settings.levels
+    """Top-1 of every method at every noise level, where it was measured."""
+    levels = measured(settings, found)
     ceiling = text(found.estimate("ceiling/clean"))
     rows = [("clean-trained, tested clean (ceiling)", "yes", *[ceiling] * len(levels))]
     for name, method in METHODS.items():
         own = (text(found.estimate(f"{name}/{level}")) for level in levels)
         rows.append((method, "yes" if name in NEEDS_CLEAN else "no", *own))
     headers = ("method", "clean images", *map(label, levels))
-    return Table(f"Top-1 (%), {dataset}, {describe(settings)}", headers, rows)
+    return Table(f"Top-1 (%), {dataset}, {describe(settings)}", headers, _any(rows, 2))
 
 
 def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
-    """Gains over the noisy baseline, and over the one with the compute of teacher and student."""
-    out, columns = [], noises(settings)
+    """Gains over the noisy baseline, and over the one with the compute of teacher and student.
+
+    With the intervals of the verdicts, as some of them have seeds until a claim is decided.
+    """
+    out, levels = [], measured(settings, found)
     for base in ("noisy", "noisy-long"):
         rows = []
         for name in (name for name in METHODS if name != base):
-            pairs = [(f"{name}/{level}", f"{base}/{level}") for level in columns.values()]
-            rows.append((METHODS[name], *(gain_text(found.gain(*pair)) for pair in pairs)))
+            pairs = [(f"{name}/{level}", f"{base}/{level}") for level in levels]
+            rows.append((METHODS[name], *(bold(difference(found, *pair)) for pair in pairs)))
         title = f"Gain over the {METHODS[base]} (points), {dataset}"
-        out.append(Table(title, ("method", *columns), rows))
+        out.append(Table(title, ("method", *map(label, levels)), _any(rows)))
     return out
+
+
+def bold(value: Interval | None) -> str:
+    """An effect for a table, bold where its interval excludes 0."""
+    return f"**{effect_text(value)}**" if value and told(value) else effect_text(value)
 
 
 def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -99,18 +130,20 @@ def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
             hits = text(found.estimate(f"{name}/{level}"))
             rows.append((label(level), METHODS[name], text(value), hits))
     headers = ("noise", "method", "PSNR of what is classified (dB)", "top-1 (%)")
-    return Table(f"Image quality and recognition, {dataset}", headers, rows)
+    return Table(f"Image quality and recognition, {dataset}", headers, _any(rows, 2))
 
 
 def teachers(settings: Settings, dataset: str, found: Scores) -> Table:
     """Ablation: noisy teachers of other strengths, and their students."""
     own, rows = by_strength(settings), []
     for share, teacher in own["teacher"].items():
-        rows.append((f"{share:.2g}", *_pair(found, teacher, own["student"][share])))
+        student = own["student"][share]
+        if found.values(student):
+            rows.append((f"{share:.2g}", *_pair(found, teacher, student)))
     models = ("baseline of these epochs", "student", "student over baseline")
     headers = ("teacher's epochs, times the student's", *models)
     title = f"Noisy teachers of different strength, {label(main_level(settings))}, {dataset}"
-    return Table(title, headers, rows)
+    return Table(title, headers, rows if len(rows) > 1 else [])
 
 
 def schedules(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -123,12 +156,12 @@ def schedules(settings: Settings, dataset: str, found: Scores) -> Table:
     ]
     headers = ("compute, times one training", BASELINE, STUDENT, "student over baseline")
     title = f"Baseline and student, {label(main_level(settings))}, {dataset}"
-    return Table(title, headers, rows)
+    return Table(title, headers, rows if len(rows) > 1 else [])
 
 
 def _pair(found: Scores, baseline: str, student: str) -> tuple[str, str, str]:
     """Top-1 of both cells, and the student's gain."""
-    gain = text(found.gain(student, baseline), sign=True)
+    gain = bold(difference(found, student, baseline))
     return text(found.estimate(baseline)), text(found.estimate(student)), gain
 
 
@@ -138,10 +171,10 @@ def detection(settings: Settings, dataset: str, found: Scores) -> Table:
     rows = []
     for name, method in labels.items():
         cell = f"detector/{name}"
-        over = "" if name == "noisy" else text(found.gain(cell, "detector/noisy", "map50"), True)
+        over = "" if name == "noisy" else bold(difference(found, cell, "detector/noisy", "map50"))
         rows.append((method, text(found.estimate(cell, "map50")), over))
     title = "Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5"
-    return Table(f"{title} (%), {dataset}", ("", "mAP50", "over the baseline"), rows)
+    return Table(f"{title} (%), {dataset}", ("", "mAP50", "over the baseline"), _any(rows))
 
 
 def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
@@ -163,10 +196,9 @@ def tables(settings: Settings, studies: Mapping[str, Items]) -> list[Table]:
             out.append(detection(settings, dataset, found))
             continue
         out.append(claims_table(verdicts(settings, dataset, items)))
-        out += [setting(settings, dataset, found)] if items["setting"] else []
-        out += [part(settings, dataset, found) for part in (tuning, main)]
-        out += gains(settings, dataset, found)
-        out += [part(settings, dataset, found) for part in (psnr, teachers)]
-        out += [schedules(settings, dataset, found)] if items["schedules"] else []
-        out += [scale_table(scale(settings, dataset, items))] if items["scale"] else []
+        shown = [part(settings, dataset, found) for part in (setting, tuning, main)]
+        shown += gains(settings, dataset, found)
+        shown += [part(settings, dataset, found) for part in (psnr, teachers, schedules)]
+        shown += [scale_table(scale(settings, dataset, items))] if items["scale"] else []
+        out += [table for table in shown if table.rows]
     return out

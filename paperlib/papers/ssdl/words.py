@@ -11,12 +11,15 @@ from paperlib.papers.ssdl.numbers import (
     STUDENT,
     by_compute,
     by_strength,
+    difference,
     label,
     main_level,
+    told,
 )
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.report import Markdown
+from paperlib.report import Markdown, Table
 
+NOTHING_YET = Markdown("*Not measured in this setting.*")
 LONG = "the noisy baseline that trains as long"  # as teacher and student
 # what each headline claim's verdict means, by the method that SSDL is compared with
 MEANS: Mapping[str, Mapping[str, str]] = {
@@ -47,10 +50,9 @@ MEANS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
-    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
-    values = found.differences(better, worse, metric)
-    return interval(values) if values else None
+def if_any(table: Table) -> Table | Markdown:
+    """A table, or that there is nothing to show in it."""
+    return table if table.rows else NOTHING_YET
 
 
 def shown(value: Interval, unit: str = " points") -> str:
@@ -63,15 +65,13 @@ def against(what: str, value: Interval | None, other: str) -> str:
     """Whether `what` is ahead of `other`, as a sentence; empty where nothing was measured."""
     if value is None:
         return ""
-    how = "cannot be told from"
-    if value.low > 0 or value.high < 0:
-        how = "is ahead of" if value.mean > 0 else "is behind"
+    how = {1: "is ahead of", 0: "cannot be told from", -1: "is behind"}[told(value)]
     return f"{what} {how} {other}: {shown(value)}."
 
 
 def bullets(sentences: Iterable[str]) -> Markdown:
     """A list of the sentences that are not empty."""
-    return Markdown("\n".join(f"- {sentence}" for sentence in sentences if sentence))
+    return Markdown("\n".join(f"- {text}" for text in sentences if text))
 
 
 def compute(settings: Settings, found: Scores) -> Markdown:
@@ -91,6 +91,8 @@ def compute(settings: Settings, found: Scores) -> Markdown:
 def schedules(settings: Settings, found: Scores) -> Markdown:
     """SSDL beside the baseline of the same compute, from the shortest schedule to the longest."""
     cells = by_compute(settings, found)
+    if len(cells[STUDENT]) < 2:  # `compute` says it
+        return Markdown()
     return bullets(
         against(
             f"With {at:.2g} times the compute of one training, SSDL",
@@ -105,7 +107,9 @@ def schedules(settings: Settings, found: Scores) -> Markdown:
 def teachers(settings: Settings, found: Scores) -> Markdown:
     """What the weakest and the strongest noisy teacher are worth to the student."""
     cells = by_strength(settings)
-    first, *_, last = cells["student"]  # shares of the epochs
+    first, last = min(cells["student"]), max(cells["student"])  # shares of the epochs
+    if first == last:
+        return Markdown()
     sentence = against(
         f"The student of the teacher with {last:.2g} times the epochs",
         difference(found, cells["student"][last], cells["student"][first]),
@@ -149,9 +153,7 @@ def features(settings: Settings, found: Scores) -> Markdown:
         for view in ("network_noisy", "again_clean"):
             other = found.values(level, metric.replace("other_noisy", view))
             value = interval([own[seed] - other[seed] for seed in own])
-            how = "is not told from"
-            if value.low > 0 or value.high < 0:
-                how = "is above" if value.mean > 0 else "is below"
+            how = {1: "is above", 0: "is not told from", -1: "is below"}[told(value)]
             name = COMPARED[view].partition(" (")[0]
             parts.append(f"{how} that of the {name} ({shown(value, '')})")
     text = " and ".join(parts)

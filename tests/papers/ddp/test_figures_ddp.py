@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import legend
 from matplotlib.quiver import Quiver
 
 from paperlib.evidence.estimates import Estimate
@@ -53,6 +54,33 @@ def test_arrows_of_both_conditions_and_their_margins():
             assert np.allclose(
                 margin.get_facecolor()[0, :3], thin.get_facecolor()[number, :3] * 0.6
             )
+
+
+def test_conditions_that_lose_stand_left_of_0_at_the_bottom():
+    one = {
+        "severity 3": {"fog": Estimate(5.0, 1.0, 3), "elastic": Estimate(-20.0, 3.0, 3)},
+        "severity 5": {"fog": Estimate(9.0, 1.0, 3), "elastic": Estimate(-10.0, math.inf, 1)},
+    }
+    other = {"severity 5": {"snow": Estimate(30.0, 2.0, 3)}}
+    figure = figures_ddp.conditions({"ResNet-18": one, "VGG-16": other})
+    first, second = figure.axes
+    labels = {text.get_text(): text.get_position()[1] for text in first.get_yticklabels()}
+    assert labels == {"fog": 2, "elastic": 1, "snow": 0}
+    assert [ax.get_title() for ax in (first, second)] == ["ResNet-18", "VGG-16"]
+    assert legend(figure) == ["severity 3", "severity 5"]
+    dots = [(x, y) for line in first.containers for x, y in zip(*line[0].get_data(), strict=True)]
+    assert [(x, round(y)) for x, y in dots] == [(5.0, 2), (-20.0, 1), (9.0, 2), (-10.0, 1)]
+    bars = [bar for line in first.containers for bar in line[2][0].get_segments()]
+    assert [tuple(bar[:, 0]) for bar in bars[:2]] == [(4.0, 6.0), (-23.0, -17.0)]
+    hollow = [
+        list(zip(*line.get_data(), strict=True))
+        for line in first.get_lines()
+        if line.get_markerfacecolor() == "white" and len(line.get_xdata())
+    ]
+    assert [[x for x, _ in dots] for dots in hollow] == [[-10.0]]
+    harm = [patch.get_bbox().x1 for ax in figure.axes for patch in ax.patches]
+    assert harm == [0, 0]
+    assert first.get_xlim() == second.get_xlim()
 
 
 def metrics(base):

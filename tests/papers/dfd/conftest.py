@@ -1,8 +1,13 @@
 """Records of DFD's study that nobody trained."""
 
+from random import Random
+
 import pytest
 
+from paperlib.papers.dfd import study as dfd
 from paperlib.runs import Record
+
+IMAGES = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
 
 
 @pytest.fixture
@@ -14,13 +19,33 @@ def fake():
         records = []
         for run in runs:
             lambda_ = float(run.options.get("lambda_", 0))
-            names = ("top1@lowres", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
-            metrics = {
-                "top1": 50 - lambda_,
-                "validation_top1": 40 + lambda_,
-                **dict.fromkeys(names, 1.0),
-            }
-            records.append(Record(run, metrics, (), {}))
+            top1 = {"top1": 50 - lambda_, "validation_top1": 40 + lambda_, "top1@lowres-4": 30.0}
+            records.append(Record(run, {**top1, **dict.fromkeys(IMAGES, 1.0)}, (), {}))
         return records
 
     return fake
+
+
+@pytest.fixture
+def measured():
+    """What `study` returns if every cell has 50 %, teachers 70 %, each with a little spread."""
+
+    def measured(gains=None, seeds=5, profile="cpu", dataset="cifar10", missing=()):
+        """`gains`: cell -> further points; `missing`: items of which nothing was measured."""
+
+        def record(cell, run):
+            teacher = 20.0 if cell.endswith("/hr") else 0.0
+            spread = Random(f"{cell} {run.seed}").uniform(-0.2, 0.2)
+            top1 = 50 + teacher + (gains or {}).get(cell, 0.0) + spread
+            metrics = {"top1": top1, "validation_top1": top1, "top1@lowres-4": 30.0}
+            return Record(run, {**metrics, **dict.fromkeys(IMAGES, 1.0)}, (), {})
+
+        return {
+            item: {
+                cell: [record(cell, run) for run in runs[: 0 if item in missing else seeds]]
+                for cell, runs in cells.items()
+            }
+            for item, cells in dfd.plan(dfd.PROFILES[profile], dataset, lambda runs: []).items()
+        }
+
+    return measured

@@ -15,8 +15,9 @@ from paperlib.methods import Batch, Task, build, build_network
 from paperlib.papers.fq.calibration import CalibrationOptions
 from paperlib.papers.fq.insertion import alphas
 from paperlib.papers.fq.method import PENALTIES, penalty
-from paperlib.running import make_degradation, train
-from paperlib.training import Trainer, make_optimizer
+from paperlib.prepared import prepare
+from paperlib.running import train
+from paperlib.training import evaluate, make_optimizer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
 POW = {"kind": "pow", "splits": 2, "penalty": "l1"}
@@ -105,14 +106,18 @@ def test_wrong_options(make, options, message):
 # Weight decay
 
 
-def trainer(run, cpu):
+def trainer(run, execution):
     """A trainer of a run, and its alphas."""
-    split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
-    torch.manual_seed(0)
-    method = build(run, TASK, {})
-    return Trainer(run, method, split, make_degradation(run.degrade, {}, cpu), cpu), alphas(
-        method.network
-    )
+    own = prepare(run, load(run.dataset), {}, execution).trainer
+    return own, alphas(own.method.network)
+
+
+def test_trains_in_float32_also_where_others_train_in_bfloat16(tiny, cpu):
+    """A step of SF-100 is not much larger than one of bfloat16."""
+    bf16 = dataclasses.replace(cpu, precision="bf16")
+    own, _ = trainer(tiny(method="fq", network="smallcnn", width=0.25, options=POW), bf16)
+    assert own.execution == cpu
+    assert prepare(tiny(), load("synthdigits"), {}, bf16).trainer.execution == bf16
 
 
 def test_weight_decay_leaves_alpha_alone(tiny, cpu):
@@ -181,7 +186,7 @@ def test_a_run_without_epochs_tests_the_network_of_another(tiny, cpu, store):
 
 
 def test_names_of_metrics():
-    assert degrade.label({"name": "lowres", "factor": 4}) == "lowres"
+    assert degrade.label({"name": "lowres", "factor": 4}) == "lowres-4"
     assert (
         degrade.label(
             {"name": "corruption", "corruption": "fog", "severity": 3, "table": "cifar-c"}
@@ -205,10 +210,8 @@ def test_degradations_stay_in_float32_under_autocast(tiny, cpu, store):
             seen.append((images.float() @ images.float()).dtype)
             return images
 
-    from paperlib.training import evaluate
-
     method = build(run, TASK, {})
-    evaluate(method, load(run.dataset).split(32, 0, 32)[2], Declared(), bf16)
+    evaluate(method, load(run.dataset).split(32, 0, 32)[2], Declared(), bf16, ("test", 0))
     assert seen == [torch.float32]
 
 

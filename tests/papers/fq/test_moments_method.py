@@ -6,11 +6,13 @@ import torch
 from helpers import built
 
 from paperlib import methods, sweep
+from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.execution import Execution
 from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.fq.central_moments import CentralMoments
 from paperlib.papers.fq.moments import KEPT, LAYERS, renormalised, shifts, summary, thinned
+from paperlib.prepared import prepare
 from paperlib.runs import Run
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -219,12 +221,11 @@ def test_samples_are_the_shifts(make, run):
     assert sum(t.numel() * t.element_size() for t in samples.values()) <= largest < 200_000
 
 
-def test_float32_inside_autocast(make, run):
-    method = make(run())
-    with torch.inference_mode():
-        plain = method.measure(batches())
-        with torch.autocast("cpu", torch.bfloat16):
-            assert method.measure(batches()) == plain
+def test_measures_in_float32_also_where_others_do_in_bfloat16(run):
+    own = run()
+    parents = {"init": build_network(own.uses["init"], TASK)}
+    ready = prepare(own, load("synthdigits"), parents, Execution("cpu", "bf16"))
+    assert ready.trainer.execution.precision == "fp32"
 
 
 def test_networks_with_power_functions(make, run):

@@ -6,13 +6,13 @@ import dataclasses
 import pytest
 import torch
 
-from paperlib import methods, running
+from paperlib import degrade, methods, running
 from paperlib.datasets import load
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task, build_network
 from paperlib.papers.sfd.method import mse, ulfd
 from paperlib.papers.sfd.network import SelfFeature
-from paperlib.running import load_network, make_degradation, train
+from paperlib.running import load_network, train
 from paperlib.training import Trainer
 
 TASK = Task(10, (0.5, 0.45, 0.4), (0.25, 0.24, 0.26))
@@ -123,10 +123,8 @@ def test_lambda_0_is_cross_entropy_alone(make, batch):
 
 def trained_by_optimizer(method, tiny, cpu):
     run = tiny(method="sfd")
-    split = load(run.dataset).split(run.train_size, run.holdout, run.test_size)[0]
-    return Trainer(
-        run, method, split, make_degradation(run.degrade, {}, cpu), cpu
-    ).optimizer.param_groups
+    split = load(run.dataset).split(run.train_size, run.holdout, run.test_size, run.seed)[0]
+    return Trainer(run, method, split, degrade.build(run.degrade), cpu).optimizer.param_groups
 
 
 def test_what_the_optimizer_sees(make, tiny, cpu):

@@ -57,23 +57,24 @@ def test_students_differ_in_what_the_teacher_sees_alone(make, taps):
     assert make("stl", taps=taps).eval().loss(batch)["distillation"] != first["distillation"]
 
 
-def test_by_default_stl_is_dfd(make):
+def test_by_default_stl_is_dfd_with_the_mean(make):
     batch = make_batch(images(8, seed=1))
-    assert make("stl").eval().loss(batch) == make("dfd").eval().loss(batch)
+    assert make("stl").eval().loss(batch) == make("dfd", reduction="mean").eval().loss(batch)
+    assert make("stl", reduction="sum").eval().loss(batch) == make("dfd").eval().loss(batch)
 
 
-def test_by_default_ssdl_is_what_it_was(make, tiny, cpu):
-    """Every bit after some steps: older records were made by a DFD whose teacher sees the noise."""
+def test_ssdl_is_dfd_whose_teacher_sees_the_noise(make, tiny, cpu):
+    """Every bit after some steps."""
 
-    class Before(DFD):
+    class Noisy(DFD):
         reads_clean = False
 
         def loss(self, batch):
             return super().loss(batch._replace(clean=batch.degraded))
 
-    run = tiny(method="ssdl", degrade=NOISE, options={"lambda_": 1.0})
+    run = tiny(method="ssdl", degrade=NOISE, options={"lambda_": 1.0, "reduction": "mean"})
     weights = []
-    for kind in (SSDL, Before):
+    for kind in (SSDL, Noisy):
         made = make("ssdl", lambda_=1.0)
         torch.manual_seed(0)
         method = kind(run, TASK, made.parents, kind.parse(run))

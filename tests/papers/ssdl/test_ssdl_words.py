@@ -100,11 +100,12 @@ def test_the_setting_is_judged_by_twice_the_epochs():
 
 
 def test_effects_by_number_of_images():
-    gains = {f"ssdl/{NOISE}": 3.0, f"scale/4/ssdl/{NOISE}": 1.0, f"scale/0.25/ssdl/{NOISE}": 6.0}
+    fewest, fewer = f"scale/{1 / 16:g}/ssdl/{NOISE}", f"scale/0.25/ssdl/{NOISE}"
+    gains = {f"ssdl/{NOISE}": 1.0, fewer: 3.0, fewest: 6.0}
     curves = ssdl_tables.scale(SETTINGS, "cifar10", measured(gains))
     own = curves[0]
     assert own.claim.worse == f"noisy/{NOISE}"
-    assert [round(own.points[size].mean) for size in (375, 1500, 6000)] == [6, 3, 1]
+    assert [round(own.points[size].mean) for size in (94, 375, 1500)] == [6, 3, 1]
     assert own.trend in ("falls", "vanishes")
     assert len(curves) == 4
 
@@ -180,6 +181,43 @@ def test_without_records_nothing_is_said():
     lines = words.conclusion(SETTINGS, found, verdicts).splitlines()
     assert len(lines) == 4
     assert all("not tested" in line for line in lines)
+
+
+def test_tables_show_what_was_measured_alone():
+    items = measured({f"ssdl/{NOISE}": 3.0})
+    for item in items:
+        kept = (f"noisy/{NOISE}", f"ssdl/{NOISE}", f"stl/{NOISE}") if item == "main" else ()
+        items[item] = {cell: rows if cell in kept else [] for cell, rows in items[item].items()}
+    claims, *tables = ssdl_tables.tables(SETTINGS, {"cifar10": items})
+    assert "not tested" in str(claims)
+    setting, main, gains = tables[:3]
+    assert len(setting.rows) == 1
+    assert list(main.headers) == ["method", "clean images", "Gaussian, σ = 60"]
+    assert len(main.rows) == 3
+    assert len(gains.rows) == 2
+    for table in tables:
+        assert table.rows, table.title
+        assert not [row for row in table.rows if set(row[2:]) == {"–"}], table.title
+    nothing = ssdl_tables.tables(SETTINGS, {"cifar10": {item: {} for item in items}})
+    assert [table.title[:6] for table in nothing] == ["Claims"]
+    assert words.if_any(main) is main
+    assert words.if_any(ssdl_tables.tuning(SETTINGS, "cifar10", ssdl_numbers.scores(items))) == (
+        "*Not measured in this setting.*"
+    )
+
+
+def test_gains_have_the_intervals_of_the_verdicts():
+    """Seeds are added until a claim is decided, so that ordinary intervals would be too narrow."""
+    items = measured({f"ssdl/{NOISE}": 3.0})
+    found = ssdl_numbers.scores(items)
+    rows = {row[0]: row[1] for row in ssdl_tables.gains(SETTINGS, "cifar10", found)[0].rows}
+    (verdict,) = [
+        v
+        for v in ssdl_tables.verdicts(SETTINGS, "cifar10", items)
+        if (v.claim.better, v.claim.worse) == (f"ssdl/{NOISE}", f"noisy/{NOISE}")
+    ]
+    assert rows["SSDL"] == f"**{verdict.measured.text()}**"
+    assert "**" not in rows[ssdl.METHODS["n2n"]]
 
 
 def test_detectors_are_compared_with_the_one_without_a_teacher():

@@ -196,8 +196,9 @@ class Reproduction:
         if self.fixed:
             left, given = self._everything(), {"SEEDS": str(self.settings.seeds)}
         else:
-            next_ = (self._next(verdict) for verdict in headlines if verdict.word in OPEN)
-            left, given = [*chain(*next_), *self._everything(self.settings.few_seeds)], {}
+            # as many seeds as would probably decide them, or all
+            claimed = (self._of([v], v.needed) for v in headlines if v.word in OPEN)
+            left, given = [*chain(*claimed), *self._everything(self.settings.few_seeds)], {}
         left = [job for job in left if job.record is None]
         if left:
             yield f"to finish, about {duration(self._seconds(left))} here: {again(**given)}"

@@ -237,6 +237,14 @@ def test_a_stopped_one_says_what_is_left_to_do(reproduce):
     assert more == "to decide 2 other claim(s), about 2h10m here: again BUDGET=3h"
 
 
+def test_what_is_left_has_the_seeds_that_a_headline_claim_will_probably_get(reproduce, tiny):
+    paper = Toy(tiny, claims=(claim("close", "base", True),), top1={**Toy.top1, "close": 50.15})
+    _, done = reproduce(paper, most=6)
+    assert done.verdicts()[0].needed is None, "more than 200"
+    rest = next(line for line in said(done) if line.startswith("to finish, "))
+    assert minutes(rest) == 17 * (1 + 2) + 4 + 40 + 1
+
+
 def test_a_claim_that_wants_more_seeds_than_the_plan_has_says_so(reproduce, tiny):
     paper = Toy(tiny, claims=(claim("close", "base", True),), top1={**Toy.top1, "close": 50.15})
     _, done = reproduce(paper)

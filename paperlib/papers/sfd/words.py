@@ -81,8 +81,10 @@ def tuning(settings: Settings, found: Scores) -> Markdown:
         if not all(gains.values()):
             continue
         better = [o.rpartition("/")[2] for o, gain in gains.items() if gain and gain.mean < 0]
-        says = f"λ = {', '.join(better)} is better in the mean" if better else "no other is better"
-        parts.append(f"for {MODELS[name]} {says} than {settings.weight(name):g}")
+        which = (
+            f"λ = {' and '.join(better)} did better in the mean" if better else "no λ did better"
+        )
+        parts.append(f"for {MODELS[name]} {which} than {settings.weight(name):g}")
     return Markdown(f"On these images, {'; '.join(parts)}.") if parts else NOTHING_YET
 
 
@@ -169,7 +171,10 @@ def _uncertainty(headlines: Iterable[Verdict]) -> str:
     if words == {HOLDS}:
         says = "**The uncertainty earns its place**: it beats the plain squared error"
     elif words == {NO_EFFECT}:
-        says = "**The uncertainty does nothing that the plain squared error does not do**"
+        says = (
+            "**The uncertainty adds nothing to the plain squared error**, within half the poster's"
+        )
+        says += " effect"
     elif words == {REVERSED}:
         says = "**The uncertainty costs accuracy** against the plain squared error"
     elif words & set(DECIDED):

@@ -7,8 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,34 +223,23 @@ def _shown(path: Path) -> Path:
 
 
 def _record(options: argparse.Namespace) -> None:
+    from paperlib import recording
     from paperlib.archive import Archive
-    from paperlib.book.chapters import finished
     from paperlib.files import write_atomically
     from paperlib.reproducing import asked
     from paperlib.store import Store
 
-    settings, store = asked(options), Store(options.runs)
-    built = _built(options.paper, settings)
+    slug, settings = options.paper, asked(options)
+    built = _built(slug, settings)
     if (cost := built / "cost.json").exists():
-        write_atomically(RESULTS / "cost" / f"{options.paper}-{built.name}.json", cost.read_bytes())
+        write_atomically(RESULTS / "cost" / f"{slug}-{built.name}.json", cost.read_bytes())
     if options.cost:
         return
-    study = papers.study(options.paper).study
-    studies = [study(settings, name, finished(store)) for name in settings.datasets]
-    records = chain.from_iterable(
-        records for items in studies for cells in items.values() for records in cells.values()
-    )
-    found = {record.run.hash: record.run for record in records}
-    wanted = [choose("run", _complete(run, found), found) for run in options.run] or list(found)
-    archive = Archive(RESULTS / options.paper)
-    kept = [archive.promote(found[run], store, options.replace) for run in wanted]
+    archive, store = Archive(RESULTS / slug), Store(options.runs)
+    kept, gone = recording.record(slug, settings, store, archive, options.run, options.replace)
     print(f"{len(kept)} record(s) in {_shown(archive.folder)}")
-
-
-def _complete(start: str, hashes: Collection[str]) -> str:
-    """The only hash with this beginning; else the beginning itself."""
-    matches = [run for run in hashes if run.startswith(start)]
-    return matches[0] if len(matches) == 1 else start
+    if gone:
+        print(f"{len(gone)} that no page's plan names any more are removed")
 
 
 def _verdicts(options: argparse.Namespace) -> None:

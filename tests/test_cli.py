@@ -13,7 +13,11 @@ import pytest
 from torchvision import datasets as tv
 
 from paperlib import cli, papers
-from paperlib.runs import Record
+from paperlib.archive import Archive
+from paperlib.execution import Execution
+from paperlib.runs import Record, Run
+from paperlib.store import Store
+from paperlib.sweep import Sweep
 
 CLOSED = "http://127.0.0.1:9/"  # the discard port: nobody answers
 SMOKE = ("dfd", "--profile", "smoke")
@@ -297,3 +301,17 @@ def test_only_finished_runs_are_recorded_and_none_is_trained(smoke, tmp_path, mo
     kept = {path.stem[-16:] for path in (tmp_path / "results" / "dfd").glob("*.json")}
     assert kept
     assert kept <= {path.name for path in runs.iterdir()}
+
+
+def test_what_no_plan_names_any_more_leaves_the_committed_records(smoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "results")
+    archive = Archive(tmp_path / "results" / "dfd")
+    stray = Store(smoke.folder / "stray")
+    run = Run("supervised", "synthdigits", "smallcnn", epochs=1, train_size=32, test_size=32)
+    Sweep(stray, None, Execution.on("cpu"), bar=False)([run])
+    left = archive.promote(run, stray)
+    assert cli.main(["record", *SMOKE, *smoke.runs, "--run", finished(smoke)[0].parent.name]) == 0
+    assert left.exists()
+    assert cli.main(["record", *SMOKE, *smoke.runs]) == 0
+    assert not left.exists()
+    assert run.hash not in (archive.folder / "manifest.csv").read_text()

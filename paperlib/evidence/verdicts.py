@@ -196,7 +196,7 @@ def judge(
     shown, word, p, why = WEIGHING[claim.kind](claim, found)
     verdict = replace(blank, word=word, p=p, room=room, n=shown.n, effect=shown.mean)
     verdict = replace(verdict, low=shown.low, high=shown.high)
-    lacking = room is not None and room < claim.margin
+    lacking = room is not None and room < claim.margin and shown.n >= LOOKS[0]
     if cannot:
         verdict, why = replace(verdict, word=NOT_TESTABLE), cannot
     elif lacking and (word != HOLDS or claim.kind == AS_GOOD_AS):

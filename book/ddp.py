@@ -75,7 +75,7 @@ report.in_words(verdicts)
 
 # %% [markdown]
 # These are the abstract's headline claims, with what our runs say of them; [how to read a
-# verdict](index.md#how-to-read-a-verdict). What was trained for it, and whether the claims could
+# verdict](verdicts.md). What was trained for it, and whether the claims could
 # show at all, is said in [the setting](#the-setting).
 #
 # ## The method

@@ -50,7 +50,7 @@ in_words(verdict for own in verdicts.values() for verdict in own)
 
 # %% [markdown]
 # These are the paper's headline claims, with what our runs say of them; [how to read a
-# verdict](index.md#how-to-read-a-verdict). What was trained for it, and whether the claims could
+# verdict](verdicts.md). What was trained for it, and whether the claims could
 # show at all, is said in [the setting](#the-setting).
 #
 # ## The problem

@@ -65,7 +65,7 @@ report.in_words(verdicts)
 
 # %% [markdown]
 # These are the paper's headline claims that its supplement has numbers for, with what our runs say
-# of them; [how to read a verdict](index.md#how-to-read-a-verdict). What was trained for it, and
+# of them; [how to read a verdict](verdicts.md). What was trained for it, and
 # whether the claims could show at all, is said in [the setting](#the-setting).
 #
 # ## The method

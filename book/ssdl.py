@@ -59,7 +59,7 @@ level = ssdl_numbers.main_level(settings)
 in_words(verdicts) if main else Markdown(f"*This page shows {', '.join(names)}.*")
 
 # %% [markdown]
-# [How to read a verdict](index.md#how-to-read-a-verdict). All numbers on this page are of one
+# [How to read a verdict](verdicts.md). All numbers on this page are of one
 # setting; the first two sections say what it is about, and [below](#the-setting) is why it can
 # decide.
 #
@@ -150,7 +150,7 @@ several = len({sigma for curve in accuracy.values() for sigma in curve}) > 1
 _ = figures_ssdl.noise_curves(accuracy, gains) if several else None
 
 # %% [markdown]
-# Gains, paired by seed, with the intervals of the [verdicts](index.md#how-to-read-a-verdict), which
+# Gains, paired by seed, with the intervals of the [verdicts](verdicts.md), which
 # allow for seeds that were added until a claim was decided; bold where they exclude 0.
 
 # %% tags=["remove-input"]

@@ -308,7 +308,7 @@ def written() -> dict[Path, str]:
     from paperlib.papers import overview
 
     all_blocks = {**blocks.BLOCKS, **overview.BLOCKS, **papers.load("BLOCKS")}
-    pictures = {PICTURES / name: draw() for name, draw in papers.load("PICTURES").items()}
+    pictures = {PICTURES / name: draw() for name, draw in overview.PICTURES.items()}
     return {**blocks.rendered(PAGES, all_blocks), **pictures}
 
 

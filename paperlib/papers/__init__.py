@@ -6,8 +6,7 @@ name, what the core looks up when it needs it:
 
 - `METHODS`, and `CLASSIFIERS` where the paper has networks of its own: the names that runs may use;
 - `BENCHES`: functions of no argument that `make bench` calls;
-- `BLOCKS`: functions of no argument that write a marked block of a page, in Markdown;
-- `PICTURES`: functions of no argument that draw a picture of the README, as SVG.
+- `BLOCKS`: functions of no argument that write a marked block of a page, in Markdown.
 
 Nothing here imports torch: the command line reads it before it knows what it is asked for.
 """

@@ -6,7 +6,7 @@ Nothing here names a paper: everything is asked of the packages that `papers.PAP
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -17,6 +17,7 @@ from paperlib.book.blocks import Blocks, pipe
 from paperlib.evidence.claims import DATA, read_claims
 from paperlib.evidence.looks import MOST
 from paperlib.evidence.verdicts import UNDECIDED, VERDICTS, Verdict, recipe_text
+from paperlib.papers import headlines
 from paperlib.report import NOTHING, claims_table
 from paperlib.study import Collected, Results, select
 
@@ -211,6 +212,12 @@ def _shown(found: Iterable[Verdict]) -> list[str]:
     return [f"{own} + {others}" if own or others else NOTHING for own, others in pairs]
 
 
+def picture() -> str:
+    """The README's picture of the headline claims, as SVG."""
+    return headlines.svg((slug, own) for slug in papers.published() for own in verdicts(slug))
+
+
+PICTURES: Mapping[str, Callable[[], str]] = {"headlines.svg": picture}
 BLOCKS: Blocks = {
     "findings": findings,
     "index": index,

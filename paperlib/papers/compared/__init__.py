@@ -8,5 +8,4 @@ PAPER = Paper(
     profile="cpu",
     datasets=("cifar10",),
 )
-BLOCKS = {"compared": "paperlib.papers.compared.picture:block"}
-PICTURES = {"gains.svg": "paperlib.papers.compared.picture:svg"}
+BLOCKS = {"compared": "paperlib.papers.compared.page:block"}

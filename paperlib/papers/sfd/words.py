@@ -190,30 +190,22 @@ def _uncertainty(headlines: Iterable[Verdict]) -> str:
 
 
 def _over_cross_entropy(found: Scores, network: str) -> str:
-    """What distillation adds to training on the same images."""
-    gains = {
-        name: own
-        for name in ARMS
-        if (own := found.gains(f"{network}/{name}", f"{network}/ce", COMPARED))
-    }
-    if not gains:
+    """What each distillation adds to training on the same images."""
+    parts = []
+    for name in ARMS:
+        gains = found.gains(f"{network}/{name}", f"{network}/ce", COMPARED)
+        if not gains:
+            continue
+        seen = gains["seen"]
+        says = "**helps**" if seen.mean > 0 else "**harms**"
+        says = "is **not told from 0**" if seen.contains(0) else says
+        listed = ", ".join(f"{gain.text(sign=True)} {metric}" for metric, gain in gains.items())
+        parts.append(f"{MODELS[name]} {says} ({listed})")
+    if not parts:
         return ""
-    told = [own["seen"].mean for own in gains.values() if not own["seen"].contains(0)]
-    if not told:
-        says = "is **not told from 0**"
-    elif min(told) < 0:
-        says = (
-            "**costs accuracy**" if max(told) < 0 else "**helps in one form and harms in another**"
-        )
-    else:
-        says = "**helps**" if len(told) == len(gains) else "**helps in one form**"
-    listed = (
-        f"{MODELS[name]} {', '.join(f'{gain.text(sign=True)} {m}' for m, gain in own.items())}"
-        for name, own in gains.items()
-    )
     return (
-        f"Against cross-entropy on the same images, the row that the poster lacks, distillation "
-        f"{says} under seen corruptions (points): {'; '.join(listed)}."
+        "Against cross-entropy on the same images, the row that the poster lacks, under seen "
+        f"corruptions {', and '.join(parts)}, in points."
     )
 
 

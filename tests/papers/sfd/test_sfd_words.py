@@ -96,14 +96,9 @@ def test_the_conclusion_says_why_it_cannot_speak_of_an_inert_distillation(measur
 
 
 @pytest.mark.parametrize(
-    ("gains", "says"),
-    [
-        ({"sfd": 1.0, "wo-uem": 1.0}, "**helps** under seen"),
-        ({"sfd": 1.0, "wo-uem": 0.0}, "**helps in one form** under seen"),
-        ({"sfd": 1.0, "wo-uem": -1.0}, "**helps in one form and harms in another**"),
-        ({"sfd": -1.0, "wo-uem": -1.0}, "**costs accuracy**"),
-        ({"sfd": 0.0, "wo-uem": 0.0}, "is **not told from 0**"),
-    ],
+    ("gain", "says"), [(1.0, "**helps**"), (-1.0, "**harms**"), (0.0, "is **not told from 0**")]
 )
-def test_the_conclusion_says_what_distillation_adds_to_cross_entropy(measured, gains, says):
-    assert says in conclude(measured(gains))
+def test_the_conclusion_says_what_each_distillation_adds_to_cross_entropy(measured, gain, says):
+    text = conclude(measured({"sfd": gain, "wo-uem": 1.0}))
+    assert "under seen corruptions SFD without UEM **helps** (+" in text
+    assert f"and SFD (poster) {says} (" in text

@@ -9,7 +9,7 @@ from html import escape
 
 from paperlib.evidence.verdicts import HOLDS, NO_EFFECT, REVERSED, Verdict
 
-LABELS, PANEL, WORDS, ROW, TOP = 500, 330, 130, 22, 44  # pixels
+LABELS, PANEL, WORDS, ROW, TOP = 555, 330, 130, 22, 44  # pixels
 LOWEST, HIGHEST, STEP = -10, 25, 5  # points
 CLASSES = {HOLDS: "better", REVERSED: "worse", NO_EFFECT: "none"}  # of all other words "open"
 STYLE = """text { font: 12px system-ui, sans-serif; fill: #1f2328 }
@@ -54,7 +54,7 @@ def svg(found: Iterable[tuple[str, Verdict]]) -> str:
     ]
     for points in range(LOWEST, HIGHEST + 1, STEP):
         place = f'x="{_x(points)}" y="{TOP + height + 14}" text-anchor="middle"'
-        lines.append(f'<text class="small" {place}>{f"{points:+d}".replace("-", "−")}</text>')
+        lines.append(f'<text class="small" {place}>{_signed(points)}</text>')
     for row, (slug, verdict) in enumerate(rows):
         lines += _row(slug, verdict, TOP + row * ROW + ROW // 2)
     return "\n".join([*lines, "</svg>", ""])
@@ -64,6 +64,10 @@ def _x(points: float) -> str:
     """Where so many points are; what is beyond the panel is at its edge."""
     share = (min(max(points, LOWEST), HIGHEST) - LOWEST) / (HIGHEST - LOWEST)
     return f"{LABELS + share * PANEL:.1f}"
+
+
+def _signed(points: int) -> str:
+    return f"{points:+d}".replace("-", "−") if points else "0"
 
 
 def _row(slug: str, verdict: Verdict, y: int) -> Iterator[str]:

@@ -26,7 +26,7 @@ ADAM = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3}  # as in sfd
 MODULE = {"lr": 3e-3, "weight_decay": 0.0}
 
 SMOKE = Recipe(train_size=128, test_size=32, epochs=1, batch_size=64, schedule="onecycle")
-DEMO = Recipe(train_size=300, test_size=2500, epochs=40, batch_size=32, schedule="onecycle")
+DEMO = Recipe(train_size=200, epochs=60, batch_size=32, schedule="onecycle")  # as in ssdl
 CPU = Recipe(train_size=1500, epochs=40, batch_size=32, schedule="onecycle")
 PAPER = Recipe(epochs=100, batch_size=128, schedule="step")
 
@@ -44,9 +44,9 @@ PROFILES = {
         datasets=("synthdigits",),
         seeds=3,
         few_seeds=3,
-        recipes={"resnet18": DEMO.but(width=0.125, lr=0.1)},
-        adapted=DEMO.but(**ADAM, epochs=20),
-        module=DEMO.but(**ADAM | MODULE, epochs=20),
+        recipes={"resnet18": DEMO.but(width=0.0625, lr=0.1)},
+        adapted=DEMO.but(**ADAM, epochs=30),
+        module=DEMO.but(**ADAM | MODULE, epochs=30),
     ),
     # The recipe of the chapters on dfd, ssdl and fq, so that their trainings serve here too.
     "cpu": Settings(

@@ -67,7 +67,7 @@ PROFILES = {
     "demo": Settings(
         profile="demo",
         datasets=("synthdigits", "scenes"),
-        seeds=20,
+        seeds=10,
         # a ResNet-50 learns nothing in a minute
         recipes={"resnet18": DEMO.but(width=0.125), "plain10": DEMO.but(width=0.25)},
         smallcnn=DEMO.but(train_size=500, lr=0.02, epochs=4),

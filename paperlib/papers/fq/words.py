@@ -55,7 +55,7 @@ def calibration(found: Scores) -> Markdown:
 
 
 def spread(verdicts: Iterable[Verdict]) -> Markdown:
-    """What the spread over seeds lets the headline claims' last look tell."""
+    """What the spread over seeds would let the headline claims' last look tell."""
     most = LOOKS[-1]
     told = [
         f"- {v.claim.text}: the gain varies by {own.sd:.1f} points, so {most} seeds leave "

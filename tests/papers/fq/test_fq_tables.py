@@ -190,12 +190,14 @@ def test_claims_about_a_strength_that_is_not_reached_cannot_be_tested():
         (0.5, 12, 20, "no effect"),
     ],
 )
-def test_what_all_seeds_leave_wider_than_the_margin_cannot_be_tested(gain, spread, seeds, word):
+def test_what_all_seeds_would_not_decide_without_an_effect_cannot_be_tested(
+    gain, spread, seeds, word
+):
     own = [v for v in judged(results(gain, seeds=seeds, spread=spread)) if v.claim.headline]
     assert {verdict.word for verdict in own} == {word}
     for verdict in own:
         if word == "not testable here":
-            assert verdict.why.startswith("20 seeds still leave ±5.")
+            assert verdict.why.startswith("20 seeds leave ±5.2 points; to show that there is no ")
             assert verdict.reason.endswith(", in the reduced setting `cpu` on cifar10")
             assert verdict.needed is None
 

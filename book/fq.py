@@ -311,9 +311,7 @@ words.shown(report.scale_table(scales))
 #
 # Differences are paired by seed. Table 3's claims are about ImageNet and a thousand classes: sizes
 # are not compared. Of Table 1, a claim is what a penalty does on a data set, not every number. A
-# claim is *not testable here* if a distortion is weaker than the paper's, or if networks differ so
-# much from seed to seed that all seeds of the profile do not decide it, and would probably not even
-# if there were no effect at all.
+# claim is *not testable here* if a distortion is weaker than the paper's.
 
 # %% tags=["remove-input"]
 Tables(fq_tables.claims(settings, name, own) for name, own in studies.items())

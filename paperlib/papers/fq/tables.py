@@ -2,19 +2,17 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from paperlib import networks
 from paperlib.datasets import DETECTION
-from paperlib.evidence.claims import BETTER, Claim, read_claims, read_csv
+from paperlib.evidence.claims import Claim, read_claims, read_csv
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.looks import LOOKS, MOST, seeds_needed
 from paperlib.evidence.scale import Curve, curves
 from paperlib.evidence.scores import Items, Scores
-from paperlib.evidence.verdicts import NOT_TESTABLE, UNDECIDED, Verdict, judge_claims
+from paperlib.evidence.verdicts import Verdict, judge_claims
 from paperlib.papers.fq import numbers
 from paperlib.papers.fq.moments import LAYERS
 from paperlib.papers.fq.numbers import DERIVED, DETECTED, label, metric, scores
@@ -289,29 +287,7 @@ def verdicts(settings: Settings, dataset: str, items: Items) -> list[Verdict]:
         )
         return " and ".join(shares)
 
-    judged = judge_claims(
-        claims, found, dataset, settings, about=about, cells=DERIVED, cannot=cannot
-    )
-    return [_undecidable(verdict, settings.seeds) for verdict in judged]
-
-
-def _undecidable(verdict: Verdict, seeds: int) -> Verdict:
-    """Not testable, if the profile's seeds, at least ten, would probably not show "no effect".
-
-    How a network that has never seen noise withstands it is a lottery between seeds. Said only
-    when all of them are there and have not decided. Holm counts the claim among those tested.
-    """
-    own, claim = verdict.measured, verdict.claim
-    if verdict.word != UNDECIDED or own is None or own.n < max(LOOKS[-2], min(seeds, LOOKS[-1])):
-        return verdict
-    needed = seeds_needed(0.0, own.sd, claim.kind, claim.margin)
-    if claim.kind != BETTER or own.low > 0 or own.high < 0 or (needed or MOST) <= own.n:
-        return verdict
-    why = f"{own.n} seeds leave ±{own.half:.1f} points; to show that there is no effect beyond "
-    why += f"±{claim.margin:.2f} would take {needed or f'more than {MOST}'}, so much do networks "
-    why += "differ from seed to seed"
-    reason = why + verdict.reason.removeprefix(verdict.why)
-    return replace(verdict, word=NOT_TESTABLE, needed=None, reason=reason)
+    return judge_claims(claims, found, dataset, settings, about=about, cells=DERIVED, cannot=cannot)
 
 
 def claims(settings: Settings, dataset: str, items: Items) -> Table:

@@ -178,30 +178,6 @@ def test_claims_about_a_strength_that_is_not_reached_cannot_be_tested():
     assert "not testable here" not in words_of["ngrn_noise"] | words_of["motion_blur"]
 
 
-@pytest.mark.parametrize(
-    ("gain", "spread", "seeds", "word"),
-    [
-        (2.0, 60, 10, "undecided"),  # more seeds are to come
-        (2.0, 60, 20, "not testable here"),
-        (-2.0, 60, 20, "not testable here"),
-        (6.0, 60, 20, "undecided"),  # for Holm: alone it would hold
-        (20.0, 60, 20, "holds"),
-        (1.8, 22, 20, "undecided"),  # the interval is narrow enough, but lies across the margin
-        (0.5, 12, 20, "no effect"),
-    ],
-)
-def test_what_all_seeds_would_not_decide_without_an_effect_cannot_be_tested(
-    gain, spread, seeds, word
-):
-    own = [v for v in judged(results(gain, seeds=seeds, spread=spread)) if v.claim.headline]
-    assert {verdict.word for verdict in own} == {word}
-    for verdict in own:
-        if word == "not testable here":
-            assert verdict.why.startswith("20 seeds leave ±5.2 points; to show that there is no ")
-            assert verdict.reason.endswith(", in the reduced setting `cpu` on cifar10")
-            assert verdict.needed is None
-
-
 def test_a_claim_is_about_what_distortions_leave_room_for():
     """Nothing is better on distorted images than the base network on clean ones."""
     own = next(verdict for verdict in judged() if verdict.claim.headline)

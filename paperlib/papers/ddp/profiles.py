@@ -99,5 +99,6 @@ PROFILES = {
         },
         module=PAPER_MODULE,
         few=PAPER_MODULE.but(**TEN, epochs=1000),
+        deviates="all training, of which the abstract says nothing",
     ),
 }

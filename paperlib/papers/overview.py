@@ -205,6 +205,20 @@ def results() -> str:
     return "\n\n".join(parts)
 
 
+def origins() -> str:
+    """Which code made the committed records: a row per paper and commit, and what has changed."""
+    rows, changed = [], []
+    for slug in papers.PAPERS:
+        archive = Archive(DATA / "results" / slug)
+        for commit, count, oldest, newest in archive.origins():
+            days = oldest[:10] if oldest[:10] == newest[:10] else f"{oldest[:10]} to {newest[:10]}"
+            rows.append((slug, f"`{commit}`", f"{count}", days))
+        if line := archive.stale():
+            changed.append(f"- {slug}: {line}.")
+    table = pipe(("paper", "commit", "records", "trained"), rows)
+    return "\n\n".join([table, *["\n".join(changed)] * bool(changed)])
+
+
 def _shown(found: Iterable[Verdict]) -> list[str]:
     """The counts in the order of `VERDICTS`: headline claims + others."""
     counts = Counter((verdict.word, verdict.claim.headline) for verdict in found)
@@ -224,5 +238,6 @@ BLOCKS: Blocks = {
     "contents": contents,
     "claims": claims,
     "results": results,
+    "origins": origins,
     **verdict_blocks.BLOCKS,
 }

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from paperlib import papers
+from paperlib.archive import Origin
 from paperlib.evidence.claims import BETTER, Claim
 from paperlib.evidence.scores import Score, Scores
 from paperlib.evidence.verdicts import VERDICTS, judge_claims
@@ -136,3 +137,20 @@ def test_the_ledger_as_text_fits_a_terminal():
 
 def test_the_page_on_verdicts_is_in_the_contents():
     assert "\nverdicts\n" in overview.contents()
+
+
+def test_where_the_records_come_from_is_said(monkeypatch):
+    class Committed:
+        def __init__(self, folder):
+            pass
+
+        def origins(self):
+            return [Origin("abc", 2, "2026-11-24T10:00", "2026-11-25T09:00")]
+
+        def stale(self):
+            return "1 of 2 records were made by other code (training)"
+
+    monkeypatch.setattr(overview, "Archive", Committed)
+    text = overview.origins()
+    assert cells(text.partition("\n\n")[0]) == [["p", "`abc`", "2", "2026-11-24 to 2026-11-25"]]
+    assert text.endswith("- p: 1 of 2 records were made by other code (training).")

@@ -15,13 +15,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from paperlib import datasets, degrade, methods
+from paperlib import costs, datasets, degrade, methods
 from paperlib.datasets import Dataset, Split
 from paperlib.execution import Execution
 from paperlib.fingerprint import WORDS, differences, in_words, made_of
-from paperlib.methods import Task
 from paperlib.progress import progress_bar
-from paperlib.running import check_recipe, flops, is_over, task, train
+from paperlib.running import check_recipe, is_over, train
 from paperlib.runs import Record, Run, digest, in_order
 from paperlib.store import WEIGHTS, Store
 
@@ -88,7 +87,8 @@ class Sweep:
         _check(missing, self.root)
         self.reused |= records.keys() - self.trained
         if missing:
-            with progress_bar(sum(map(self._cost, missing)), self.bar) as bar:
+            total = sum(costs.of_training(run, self.root) for run in missing)
+            with progress_bar(total, self.bar) as bar:
                 work = self._one_by_one if self.workers == 1 else self._at_once
                 for record in work(missing, bar):
                     run = record.run
@@ -144,22 +144,11 @@ class Sweep:
             return torch.get_num_threads()
         return max(1, (os.cpu_count() or 1) // self.workers)
 
-    def _cost(self, run: Run) -> float:
-        """Expected work: images times their operations; enough to estimate the time left."""
-        dataset = datasets.load(run.dataset, self.root)
-        count = run.train_size or len(dataset.train.labels) - run.holdout
-        return count * run.epochs * self._cost_of_image(run)
-
-    def _cost_of_image(self, run: Run) -> float:
-        """Floating-point operations: forward and backward, and forward through the parents."""
-        seen = task(datasets.load(run.dataset, self.root))
-        return 3 * _forward(run, seen) + sum(_forward(used, seen) for used in run.uses.values())
-
     def _one_by_one(self, runs: Sequence[Run], bar: tqdm) -> Iterator[Record]:
         """Train in this process, in the given order."""
         for i, run in enumerate(runs):
             bar.set_description(f"run {i + 1}/{len(runs)}: {run.label}")
-            cost = self._cost_of_image(run)
+            cost = costs.of_image(run, self.root)
 
             def tick(count: int, cost: float = cost) -> None:
                 bar.update(count * cost)
@@ -183,7 +172,7 @@ class Sweep:
                 unfinished = {*waiting, *running.values()}
                 for run in [run for run in waiting if unfinished.isdisjoint(run.uses.values())]:
                     del waiting[run]
-                    cost = self._cost_of_image(run)
+                    cost = costs.of_image(run, self.root)
                     how = self.store, self.root, self.execution, cost, self.until
                     running[pool.submit(_work, run, *how, run in self._again)] = run
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -243,12 +232,6 @@ def _without_pixels(dataset: Dataset) -> Dataset:
         Split(part.images[..., :0], part.labels) for part in (dataset.train, dataset.test)
     )
     return Dataset(dataset.name, train, test, dataset.classes)
-
-
-def _forward(run: Run, seen: Task) -> int:
-    """Floating-point operations of the run's network for one image of the data that is seen."""
-    size = methods.method(run.method).input_size(run, seen)
-    return flops(run.network, run.width, run.method, size)
 
 
 _ticks: Any = None

@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import save
 
-from paperlib import datasets, methods, networks, running
+from paperlib import costs, datasets, methods, networks, running
 from paperlib.datasets import folder
 from paperlib.errors import UserError
 from paperlib.methods import Batch, Task
@@ -66,19 +66,16 @@ def test_every_network_trains_a_step_at_any_size(network, pixels, tiny):
     assert method.network.head.weight.grad.abs().max() > 0
 
 
-def test_costs_grow_with_the_images(root, store, cpu, tiny):
-    sweeping = Sweep(store, root, cpu)
+def test_costs_grow_with_the_images(root, tiny):
     small, large = (
-        sweeping._cost_of_image(tiny(dataset=f"pets@{n}", network="alexnet")) for n in (64, 128)
+        costs.of_image(tiny(dataset=f"pets@{n}", network="alexnet"), root) for n in (64, 128)
     )
     assert small == 3 * running.flops("alexnet", 0.0625, "supervised", 64)
     assert large == 3 * running.flops("alexnet", 0.0625, "supervised", 128)
     assert large > 3 * small
     lowres = {"name": "lowres", "factor": 4, "up": "none"}
     run = tiny(dataset="pets@64", network="espcn", method="super_resolution", degrade=lowres)
-    assert sweeping._cost_of_image(run) == 3 * running.flops(
-        "espcn", 0.0625, "super_resolution", 16
-    )
+    assert costs.of_image(run, root) == 3 * running.flops("espcn", 0.0625, "super_resolution", 16)
 
 
 def test_the_stem_in_the_count_is_that_of_the_size(tiny):

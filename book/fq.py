@@ -36,7 +36,7 @@ data_root = ""
 # %% tags=["hide-input"]
 from pathlib import Path
 
-from paperlib import figures, report
+from paperlib import figures, report, sentences
 from paperlib.book.chapters import measurements, source
 from paperlib.datasets import DETECTION, load
 from paperlib.papers.fq import figures as fq_figures
@@ -116,7 +116,7 @@ source(quantization.power)
 # and if noise costs more accuracy than the paper's non-linearities win back.
 
 # %% tags=["remove-input"]
-fq_tables.setting(settings, main, found) if items["table3"] else words.NOTHING_YET
+fq_tables.setting(settings, main, found) if items["table3"] else sentences.NOTHING_YET
 
 # %% [markdown]
 # The supplement does not say how strong its distortions were, but it prints what each cost the base
@@ -125,7 +125,7 @@ fq_tables.setting(settings, main, found) if items["table3"] else words.NOTHING_Y
 # the accuracy of a guess. All networks are tested under the same strengths.
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.strengths(main, found))
+sentences.if_any(fq_tables.strengths(main, found))
 
 # %% tags=["remove-input"]
 words.calibration(found)
@@ -153,7 +153,7 @@ fq_tables.table3_printed()
 # few numbers are known.
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.table3(settings, main, found))
+sentences.if_any(fq_tables.table3(settings, main, found))
 
 # %% [markdown]
 # ## Fig. 3: accuracy against strength
@@ -184,7 +184,7 @@ else:
     print("No record yet.")
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.moments(main, found))
+sentences.if_any(fq_tables.moments(main, found))
 
 # %% tags=["remove-input"]
 words.moments(found)
@@ -196,7 +196,7 @@ words.moments(found)
 # differences to the base network, 0.1 to 0.6 points, are hardly larger than those deviations.
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.table1(settings, measured))
+sentences.if_any(fq_tables.table1(settings, measured))
 
 # %% [markdown]
 # The two networks that the supplement describes. The small CNN's last convolution and the average
@@ -245,7 +245,7 @@ else:
     print("No record yet.")
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.detection(scenes, measured[scenes])) if scenes else None
+sentences.if_any(fq_tables.detection(scenes, measured[scenes])) if scenes else None
 
 # %% tags=["remove-input"]
 words.detected(measured[scenes]) if scenes else None
@@ -286,7 +286,7 @@ words.detected(measured[scenes]) if scenes else None
 # What the alternatives are worth on the small network:
 
 # %% tags=["remove-input"]
-words.shown(fq_tables.ablations(settings, main, found))
+sentences.if_any(fq_tables.ablations(settings, main, found))
 
 # %% tags=["remove-input"]
 words.ablations(found)
@@ -304,7 +304,7 @@ margins = {curve.claim.text: curve.claim.margin for curve in scales}
 _ = figures.scale(effects, margins) if scales else print("No record yet.")
 
 # %% tags=["remove-input"]
-words.shown(report.scale_table(scales))
+sentences.if_any(report.scale_table(scales))
 
 # %% [markdown]
 # ## All claims

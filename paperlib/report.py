@@ -176,8 +176,7 @@ def _sentence(verdict: Verdict) -> str:
     parts = [f"**{verdict.word}**{size}: {claim.text}{under} ({claim.source})."]
     if (own := verdict.measured) is not None:
         seeds = f"{own.n} seed{'s' if own.n > 1 else ''}"
-        effect = own.text().removesuffix(f" ({own.n})")
-        parts.append(f"Measured: {effect} points over {seeds}.")
+        parts.append(f"Measured: {own.number} points over {seeds}.")
     if claim.points is not None:
         on = f" on {claim.dataset}" if claim.dataset else ""
         parts.append(f"The paper: {claim.points:+.2f}{on}.")

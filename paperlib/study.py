@@ -98,6 +98,11 @@ class Settings:
         recipes = {name: recipe.scaled(factor) for name, recipe in self.recipes.items()}
         return dataclasses.replace(self, recipes=recipes)
 
+    def images_at_scales(self, recipe: Recipe) -> dict[float, int]:
+        """Factor -> number of training images by a recipe, 1 first; see `evidence.scale`."""
+        scaled = {factor: recipe.scaled(factor).train_size for factor in self.scales}
+        return {1.0: recipe.train_size, **scaled}
+
     @property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks that the tables compare; figures show the first."""

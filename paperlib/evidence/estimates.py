@@ -36,6 +36,11 @@ class Estimate:
         return abs(value - self.mean) <= self.half
 
     @property
+    def told(self) -> int:
+        """1 where the interval is above 0, -1 where it is below, else 0."""
+        return 0 if self.contains(0) else 1 if self.mean > 0 else -1
+
+    @property
     def decimals(self) -> int:
         """How many decimals tables show: as far as the half-width has two digits, two at most.
 
@@ -48,14 +53,15 @@ class Estimate:
 
     def text(self, sign: bool = False) -> str:
         """For a table: "81.26 ± 0.35 (3)", or "81.3 (1)" without an interval."""
-        return f"{self._interval(sign)} ({self.n})"
+        return f"{self.number(sign)} ({self.n})"
 
     def gain_text(self) -> str:
         """For a table of many gains: "+1.23 ± 0.34", bold if the interval excludes 0."""
-        text = self._interval(sign=True)
-        return text if self.contains(0) else f"**{text}**"
+        text = self.number(sign=True)
+        return f"**{text}**" if self.told else text
 
-    def _interval(self, sign: bool) -> str:
+    def number(self, sign: bool = False) -> str:
+        """Without the seeds: "81.26 ± 0.35"."""
         mean = round(self.mean, self.decimals)
         signed = "+" if sign and mean else ""  # what rounds to 0 has no sign
         half = "" if math.isinf(self.half) else f" ± {self.half:.{self.decimals}f}"

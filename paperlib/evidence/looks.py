@@ -52,6 +52,11 @@ class Interval:
         """Half the interval's width."""
         return (self.high - self.low) / 2
 
+    @property
+    def told(self) -> int:
+        """1 where the interval is above 0, -1 where it is below, else 0."""
+        return (self.low > 0) - (self.high < 0)
+
     def prediction(self, seeds: int) -> float:
         """Half the width of the 95 % interval for the mean over so many further seeds.
 
@@ -68,10 +73,15 @@ class Interval:
 
     def text(self) -> str:
         """For a table: "+2.05 [+1.10, +3.00] (5)", or "+2.1 (2)" without an interval."""
+        return f"{self.number} ({self.n})"
+
+    @property
+    def number(self) -> str:
+        """Without the seeds: "+2.05 [+1.10, +3.00]"."""
         digits = Estimate(self.mean, self.half, self.n).decimals
         shown = [_signed(value, digits) for value in (self.mean, self.low, self.high)]
         interval = f" [{shown[1]}, {shown[2]}]" if math.isfinite(self.half) else ""
-        return f"{shown[0]}{interval} ({self.n})"
+        return f"{shown[0]}{interval}"
 
     def p(self, value: float = 0.0) -> float:
         """The smallest level at which an interval like this one excludes a value; 1 if none."""

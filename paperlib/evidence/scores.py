@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from paperlib.evidence.estimates import Estimate
+from paperlib.evidence.looks import Interval, interval
 from paperlib.runs import Record
 
 # what a paper's `study` returns: records by item (a table or figure) and cell
@@ -104,6 +105,11 @@ class Scores:
         """The mean of `differences`, or None where no seed has both."""
         found = self.differences(better, worse, metric)
         return Estimate.of(found) if found else None
+
+    def interval(self, better: str, worse: str, metric: str = "top1") -> Interval | None:
+        """The interval of the looks of `differences`, or None where no seed has both."""
+        found = self.differences(better, worse, metric)
+        return interval(found) if found else None
 
     def gains(self, better: str, worse: str, metrics: Iterable[str]) -> dict[str, Estimate]:
         """Metric -> gain in it; those that no seed of both has are left out."""

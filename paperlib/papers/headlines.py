@@ -72,7 +72,7 @@ def _signed(points: int) -> str:
 
 def _row(slug: str, verdict: Verdict, y: int) -> Iterator[str]:
     claim, own, kind = verdict.claim, verdict.measured, CLASSES.get(verdict.word, "open")
-    yield f'<text x="0" y="{y + 4}"><tspan class="name">{slug}</tspan></text>'
+    yield f'<text class="name" x="0" y="{y + 4}">{slug}</text>'
     yield f'<text class="small" x="40" y="{y + 4}">{escape(claim.text)}</text>'
     if claim.points is not None:
         x = float(_x(claim.points))

@@ -130,7 +130,7 @@ def ledger_text(slugs: Iterable[str], source: Source = verdicts) -> str:
 def _line(verdict: Verdict) -> str:
     claim, own = verdict.claim, verdict.measured
     under = f", {verdict.condition}" if verdict.condition else ""
-    measured = NOTHING if own is None else own.text().removesuffix(f" ({own.n})")
+    measured = NOTHING if own is None else own.number
     seeds = f"{verdict.n}"
     if verdict.word == UNDECIDED:
         seeds += f"/{verdict.needed}" if verdict.needed else f"/{MOST}+"

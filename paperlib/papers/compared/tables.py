@@ -77,11 +77,6 @@ def _rows(found: Scores) -> Iterator[tuple[str, str]]:
     return ((method, label) for method, label in METHODS.items() if method in tested)
 
 
-def told(value: Estimate) -> int:
-    """1 where the interval is above 0, -1 where it is below, else 0."""
-    return 0 if value.contains(0) else 1 if value.mean > 0 else -1
-
-
 def gains(found: Scores) -> dict[str, dict[str, Estimate]]:
     """Method -> degradation -> gain over `FAIR`, paired by seed."""
     out: dict[str, dict[str, Estimate]] = {}

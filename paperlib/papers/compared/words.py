@@ -6,7 +6,7 @@ from typing import NamedTuple
 from paperlib.evidence.estimates import Estimate
 from paperlib.evidence.scores import Scores
 from paperlib.papers.compared.study import CLEAN_ONLY, DEGRADATIONS, METHODS
-from paperlib.papers.compared.tables import FAIR, told
+from paperlib.papers.compared.tables import FAIR
 from paperlib.report import Markdown
 
 NOTHING_YET = "Not measured in this setting."
@@ -49,27 +49,23 @@ def _advised(case: Situation, found: Scores) -> str:
         return f"{start} {seeds}: {methods}."
     parts = []
     for sign, said in {1: "ahead under", -1: "behind under", 0: "not told apart under"}.items():
-        own = [label for label, gain in known.items() if told(gain) == sign]
+        own = [label for label, gain in known.items() if gain.told == sign]
         if own:
-            shown = (f"{label} ({_points(known[label])})" for label in own)
+            shown = (f"{label} ({known[label].number(sign=True)})" for label in own)
             parts.append(f"{said} {', '.join(shown)}")
     return f"{start} {_use(case, known)} In points, {methods}: {'; '.join(parts)}."
 
 
 def _use(case: Situation, known: Mapping[str, Estimate]) -> str:
     simple = LEFT.get(case.other, METHODS[case.other])
-    ahead = [label for label, gain in known.items() if told(gain) > 0]
+    ahead = [label for label, gain in known.items() if gain.told > 0]
     if len(ahead) == len(known):
         return f"Use {case.method}."
     if ahead:
         return f"Use {case.method} against {' and '.join(ahead)}, else {simple}."
-    if any(told(gain) < 0 for gain in known.values()):
+    if any(gain.told < 0 for gain in known.values()):
         return f"Use {simple}."
     return f"Use {simple}: these seeds do not show that more is worth it."
-
-
-def _points(gain: Estimate) -> str:
-    return gain.text(sign=True).removesuffix(f" ({gain.n})")
 
 
 def findings(found: Scores) -> Markdown:
@@ -88,12 +84,13 @@ def _finding(name: str, found: Scores) -> str:
     text = f"{label}: nothing has a higher mean than {METHODS[FAIR]}."
     gain = found.gain(cells[best], cells[FAIR])
     if best != FAIR and gain:
-        how = "is ahead of" if told(gain) > 0 else "is not told from"
+        how = "is ahead of" if gain.told > 0 else "is not told from"
         text = (
             f"{label}: of {len(means)} means the highest is that of {METHODS[best]}, which {how}"
-            f" {METHODS[FAIR]}: {_points(gain)} over {gain.n} seeds."
+            f" {METHODS[FAIR]}: {gain.number(sign=True)} over {gain.n} seeds."
         )
     clean = found.gain(cells[best], cells["vanilla"], "top1@none")
     if best not in CLEAN_ONLY and clean:
-        text += f" Beside training on clean images only, it gains {_points(clean)} on those."
+        gained = clean.number(sign=True)
+        text += f" Beside training on clean images only, it gains {gained} on those."
     return text

@@ -267,9 +267,7 @@ def claims(settings: Settings, dataset: str, items: Items) -> Table:
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     """The headline claims' effects by number of images that the frozen network has learned."""
-    recipe = settings.recipes[settings.networks[0]]
-    images = {1.0: recipe.train_size}
-    images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
+    images = settings.images_at_scales(settings.recipes[settings.networks[0]])
     return curves(verdicts(settings, dataset, items), scores(dataset, items), images)
 
 

@@ -11,8 +11,8 @@ from paperlib.papers.ddp.numbers import MEAN, drifts, gains
 from paperlib.papers.ddp.profiles import Settings
 from paperlib.papers.ddp.study import CUB, ELSEWHERE, NAMES, QUALITIES, SEVEREST, VARIANTS
 from paperlib.report import Markdown
+from paperlib.sentences import NOTHING_YET, bullets, listed
 
-NOTHING_YET = Markdown("*Not measured yet.*")
 # from here on a rank correlation over 15 corruptions is told from 0 (two-sided, 5 %)
 RANKED = 0.52
 MOSTLY = 0.5  # share of the losses that a module must win back, to be said to win back most
@@ -20,29 +20,14 @@ MOSTLY = 0.5  # share of the losses that a module must win back, to be said to w
 Gains = Mapping[str, Estimate]  # by corruption
 
 
-def above(gain: Estimate) -> bool:
-    """Whether the interval is above 0."""
-    return gain.mean > gain.half
-
-
-def below(gain: Estimate) -> bool:
-    """Whether the interval is below 0."""
-    return gain.mean < -gain.half
-
-
-def points(gain: Estimate) -> str:
-    """ "+16.8 ± 1.8", without stars."""
-    return gain.gain_text().strip("*")
-
-
 def against(what: str, gain: Estimate | None, other: str) -> str:
     """Whether `what` is ahead of `other`, as a sentence; empty where nothing was measured."""
     if gain is None:
         return ""
     how = "is not told from"
-    if above(gain) or below(gain):
-        how = "is ahead of" if above(gain) else "is behind"
-    return f"{what} {how} {other}: {points(gain)} points."
+    if gain.told:
+        how = "is ahead of" if gain.told > 0 else "is behind"
+    return f"{what} {how} {other}: {gain.number(sign=True)} points."
 
 
 def recipe(settings: Settings, dataset: str) -> Markdown:
@@ -64,9 +49,12 @@ def recipe(settings: Settings, dataset: str) -> Markdown:
 
 def conditions(settings: Settings, dataset: str, found: Scores) -> Markdown:
     """Under how many conditions modules gain and lose, by network and severity."""
-    return _bullets(
-        f"{NAMES[network]}, severity {severity}: {_counted(own)}."
-        for network, severity, own in _measured(settings, dataset, found)
+    return (
+        bullets(
+            f"{NAMES[network]}, severity {severity}: {_counted(own)}."
+            for network, severity, own in _measured(settings, dataset, found)
+        )
+        or NOTHING_YET
     )
 
 
@@ -83,16 +71,17 @@ def _measured(
 def _counted(own: Gains) -> str:
     """What is told from 0 of some gains; of single seeds what the signs are."""
     best = max(own, key=lambda name: own[name].mean)
-    most = f"the most under {best} ({points(own[best])} points)"
+    most = f"the most under {best} ({own[best].number(sign=True)} points)"
     if all(gain.n == 1 for gain in own.values()):
         up = sum(gain.mean > 0 for gain in own.values())
         return f"{up} of {len(own)} conditions gain in the one seed that there is, {most}"
-    up = sum(map(above, own.values()))
-    losing = sorted((name for name in own if below(own[name])), key=lambda name: own[name].mean)
+    up = sum(gain.told > 0 for gain in own.values())
+    losing = sorted((name for name in own if own[name].told < 0), key=lambda name: own[name].mean)
     open_ = len(own) - up - len(losing)
     parts = [f"{up} of {len(own)} conditions gain, {most}"]
     if losing:
-        parts.append(f"**{_listed(f'{name} loses ({points(own[name])})' for name in losing)}**")
+        lost = (f"{name} loses ({own[name].number(sign=True)})" for name in losing)
+        parts.append(f"**{listed(lost)}**")
     if open_:
         parts.append(f"{open_} {'is' if open_ == 1 else 'are'} not told from 0")
     return "; ".join(parts)
@@ -107,7 +96,7 @@ def drift_left(settings: Settings, dataset: str, found: Scores) -> Markdown:
             cell = f"{network}/condition/{name}-{severity}"
             left = found.estimate(cell, "drift_left_share")
             judged |= left is not None and gain.n > 1
-            if left and left.mean < 1 and below(gain):
+            if left and left.mean < 1 and gain.told < 0:
                 lost.setdefault(name, []).append((100 * left.mean, -gain.mean))
     if not judged:
         return NOTHING_YET
@@ -171,7 +160,7 @@ def one_for_all(settings: Settings, dataset: str, found: Scores) -> Markdown:
         cells = f"{network}/condition-{SEVEREST}", f"{network}/blind-{SEVEREST}"
         other = f"one for all from {images} images at severity {SEVEREST}"
         sentences.append(against(own, found.gain(*cells, MEAN), other))
-    return _bullets(sentences)
+    return bullets(sentences) or NOTHING_YET
 
 
 def choices(settings: Settings, found: Scores) -> Markdown:
@@ -179,9 +168,12 @@ def choices(settings: Settings, found: Scores) -> Markdown:
     network = settings.networks[0]
     default = f"{network}/condition-{SEVEREST}"
     names = {"own": "Ten images of the data set itself", **{n: f"`{n}`" for n in VARIANTS}}
-    return _bullets(
-        against(what, found.gain(f"{network}/{name}-{SEVEREST}", default, MEAN), "the default")
-        for name, what in names.items()
+    return (
+        bullets(
+            against(what, found.gain(f"{network}/{name}-{SEVEREST}", default, MEAN), "the default")
+            for name, what in names.items()
+        )
+        or NOTHING_YET
     )
 
 
@@ -195,12 +187,12 @@ def jpeg(settings: Settings, found: Scores) -> Markdown:
         return NOTHING_YET
     first, last = (found.by_seed(*cells, name) for name in (names[0], names[-1]))
     grown = Estimate.of([last[seed] - first[seed] for seed in first if seed in last])
-    how = "grows" if above(grown) else "falls" if below(grown) else "is not told to change"
-    told = f"{sum(map(above, own.values()))} of {len(names)} qualities gain"
-    lost = sum(map(below, own.values()))
+    how = "grows" if grown.told > 0 else "falls" if grown.told < 0 else "is not told to change"
+    told = f"{sum(gain.told > 0 for gain in own.values())} of {len(names)} qualities gain"
+    lost = sum(gain.told < 0 for gain in own.values())
     told += f", {lost} lose" if lost else ""
     qualities = list(QUALITIES.values())
-    ends = f"{points(own[names[0]])} points to {points(own[names[-1]])}"
+    ends = f"{own[names[0]].number(sign=True)} points to {own[names[-1]].number(sign=True)}"
     return Markdown(
         f"Here {told}, and from quality {qualities[0]} to {qualities[-1]} the gain {how}: from "
         f"{ends}. In the printed rows it grows with the compression."
@@ -250,7 +242,7 @@ def _modules(headlines: Sequence[Verdict]) -> str:
         says = "**Modules learned from ten images do harm** here"
     elif words == {UNDECIDED}:
         says = "Whether ten images are enough is **not decided** here"
-    effects = _listed(
+    effects = listed(
         f"{_network(v)} {v.measured.text()} points at {v.condition} ({v.word})"
         for v in headlines
         if v.measured
@@ -267,10 +259,10 @@ def _won_back(headlines: Sequence[Verdict]) -> str:
     ]
     if not shares:
         return ""
-    listed = _listed(f"{100 * share:.0f} % ({_network(v)}, {v.condition})" for v, share in shares)
+    told = listed(f"{100 * share:.0f} % ({_network(v)}, {v.condition})" for v, share in shares)
     most = all(share >= MOSTLY for _, share in shares)
     kind = "**Most of the loss is won back**" if most else "A part of the loss is won back"
-    return f"{kind}: of what the corruptions cost, {listed}."
+    return f"{kind}: of what the corruptions cost, {told}."
 
 
 def _network(verdict: Verdict) -> str:
@@ -284,16 +276,14 @@ def _losses(settings: Settings, dataset: str, found: Scores) -> str:
         return ""
     lost: dict[str, list[float]] = {}
     for name, gain in (pair for row in own for pair in row.items()):
-        if below(gain):
+        if gain.told < 0:
             lost.setdefault(name, []).append(-gain.mean)
     if not lost:
         return "Under no condition a module is told to do harm."
     worst = sorted(lost, key=lambda name: -max(lost[name]))
-    listed = _listed(
-        f"{name} loses {_span(lost[name])} points in {len(lost[name])}" for name in worst
-    )
+    told = listed(f"{name} loses {_span(lost[name])} points in {len(lost[name])}" for name in worst)
     return (
-        f"**Not under every condition**: of {len(own)} pairs of network and severity, {listed}. A "
+        f"**Not under every condition**: of {len(own)} pairs of network and severity, {told}. A "
         "mean over conditions hides that: try the module on a few images of the condition before "
         "it is plugged in."
     )
@@ -323,20 +313,10 @@ def _blind(settings: Settings, found: Scores, blind: Estimate) -> str:
     network = settings.networks[0]
     images = settings.images(settings.module)
     says = "is not told to change anything"
-    if above(blind) or below(blind):
-        says = "gains" if above(blind) else "loses"
-    text = f"**One module for all conditions** {says}: {points(blind)} points from {images} images"
+    if blind.told:
+        says = "gains" if blind.told > 0 else "loses"
+    text = f"**One module for all conditions** {says}: {blind.number(sign=True)} points from "
+    text += f"{images} images"
     ten = found.gain(f"{network}/ten", f"{network}/frozen", "seen")
-    text += f", {points(ten)} from ten images elsewhere" if ten else ""
+    text += f", {ten.number(sign=True)} from ten images elsewhere" if ten else ""
     return f"{text} ({NAMES[network]}, mean over seen corruptions at all severities)."
-
-
-def _listed(parts: Iterable[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _bullets(sentences: Iterable[str]) -> Markdown:
-    told = [f"- {sentence}" for sentence in sentences if sentence]
-    return Markdown("\n".join(told)) or NOTHING_YET

@@ -228,8 +228,7 @@ def claims(found: Iterable[Verdict]) -> list[Table]:
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     """The headline claims' effects by number of training images; those measured at several."""
-    size = settings.recipes[MAIN].train_size
-    images = {factor: round(factor * size) for factor in (1.0, *settings.scales)}
+    images = settings.images_at_scales(settings.recipes[MAIN])
     found = curves(verdicts(settings, dataset, items), scores(items), images)
     return [curve for curve in found if len(curve.points) > 1]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from paperlib.evidence.looks import Interval, interval
 from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import DECIDED, HOLDS, NO_EFFECT, NOT_TESTED, REVERSED, Verdict
@@ -10,8 +9,8 @@ from paperlib.papers.dfd.profiles import Settings
 from paperlib.papers.dfd.study import LAMBDA, MAIN, NAMES, SIZES
 from paperlib.papers.dfd.tables import BASE, HELD_OUT, STUDENT, lambda_curves, started
 from paperlib.report import Markdown, Table
+from paperlib.sentences import NOTHING_YET, against, bullets, shown
 
-NOTHING_YET = Markdown("*Not measured yet.*")
 OVER_VDSR = {
     HOLDS: "A teacher is worth more than a better image: DFD beats the classifier behind VDSR",
     NO_EFFECT: "DFD and the classifier behind VDSR are equally good",
@@ -22,28 +21,6 @@ VDSR_OVER_BASE = {
     REVERSED: "other than the paper says, VDSR makes a difference for a classifier that is trained"
     " on its output",
 }
-
-
-def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
-    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
-    values = found.differences(better, worse, metric)
-    return interval(values) if values else None
-
-
-def shown(value: Interval) -> str:
-    """ "+2.05 [+1.10, +3.00] points over 5 seeds"."""
-    number = value.text().removesuffix(f" ({value.n})")
-    return f"{number} points over {value.n} seed{'s' if value.n > 1 else ''}"
-
-
-def against(what: str, value: Interval | None, other: str) -> str:
-    """Whether `what` is ahead of `other`, as a sentence; empty where nothing was measured."""
-    if value is None:
-        return ""
-    how = "cannot be told from"
-    if value.low > 0 or value.high < 0:
-        how = "is ahead of" if value.mean > 0 else "is behind"
-    return f"{what} {how} {other}: {shown(value)}."
 
 
 def earned(setting: Table) -> Markdown:
@@ -73,10 +50,10 @@ def choices(settings: Settings, found: Scores) -> Markdown:
             (head_start, control, "one that is trained once", BASE),
             (f"DFD from {weights} weights", started(settings, init), "that control", control),
         ]
-    return _bullets(
-        against(what, difference(found, better, worse), other)
-        for what, better, other, worse in rows
+    said = (
+        against(what, found.interval(better, worse), other) for what, better, other, worse in rows
     )
+    return bullets(said) or NOTHING_YET
 
 
 def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
@@ -93,9 +70,9 @@ def sweep(found: Scores, verdicts: Iterable[Verdict]) -> Markdown:
         if verdict.claim.better.startswith("tuned") and verdict.measured:
             claim = verdict.claim
             parts.append(f"**{verdict.word}**: “{claim.quote}” ({NAMES[claim.network]}).")
-    if (over := difference(found, f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
+    if (over := found.interval(f"{MAIN}/tuned/{LAMBDA:g}", f"{MAIN}/tuned", HELD_OUT)) and parts:
         parts.append(f"On these images {NAMES[MAIN]} gains {shown(over)} with λ = {LAMBDA:g}.")
-    return _bullets(parts)
+    return bullets(parts) or NOTHING_YET
 
 
 def conclusion(
@@ -150,8 +127,8 @@ def _distillation(verdicts: Iterable[Verdict]) -> str:
 def _longer_training(settings: Settings, found: Scores) -> str:
     """What distillation is worth beside the epochs that the teacher costs."""
     student, longer = started(settings, "scratch"), f"{BASE}/init=lr"
-    own, head_start = difference(found, student, BASE), difference(found, longer, BASE)
-    apart = difference(found, student, longer)
+    own, head_start = found.interval(student, BASE), found.interval(longer, BASE)
+    apart = found.interval(student, longer)
     if own is None or head_start is None:
         return ""
     return (
@@ -174,8 +151,3 @@ def _super_resolution(verdicts: Iterable[Verdict]) -> str:
         says = VDSR_OVER_BASE.get(plain.word, undecided)
         parts.append(f"{says[0].upper()}{says[1:]} ({shown(plain.measured)}, against none).")
     return " ".join(parts) and "**Enlarging first**: " + " ".join(parts)
-
-
-def _bullets(sentences: Iterable[str]) -> Markdown:
-    told = [f"- {sentence}" for sentence in sentences if sentence]
-    return Markdown("\n".join(told)) or NOTHING_YET

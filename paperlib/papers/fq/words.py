@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from paperlib.evidence.looks import LOOKS, Interval, interval, width
+from paperlib.evidence.looks import LOOKS, width
 from paperlib.evidence.scale import Curve
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import (
@@ -20,20 +20,15 @@ from paperlib.papers.fq.moments import LAYERS
 from paperlib.papers.fq.numbers import DETECTED, strengths
 from paperlib.papers.fq.study import DISTORTIONS, MIXED
 from paperlib.papers.fq.tables import VARIANTS
-from paperlib.report import Markdown, Table
+from paperlib.report import Markdown
+from paperlib.sentences import NOTHING_YET, listed, shown
 
-NOTHING_YET = Markdown("*Not measured yet.*")
 FINDINGS = {  # of the two headline claims about a network and its non-linearity, if they agree
     HOLDS: "**{} helps against noise**, as the paper says",
     NO_EFFECT: "**{} does nothing against noise** here",
     REVERSED: "**{} costs accuracy under noise** here",
     NOT_TESTABLE: "Whether {} helps against noise **cannot be tested here**",
 }
-
-
-def shown(table: Table) -> Table | Markdown:
-    """The table, or a word instead of one without rows."""
-    return table if table.rows else NOTHING_YET
 
 
 def calibration(found: Scores) -> Markdown:
@@ -43,7 +38,7 @@ def calibration(found: Scores) -> Markdown:
         return NOTHING_YET
     reached = [DISTORTIONS[name] for name, one in own.items() if one.reached]
     says = f"Of {len(own)} distortions, {len(reached)} cost our base network what they cost the"
-    parts = [f"{says} paper's: {_listed(reached)}."]
+    parts = [f"{says} paper's: {listed(reached) or 'none'}."]
     for name, one in own.items():
         if not one.reached:
             parts.append(
@@ -87,38 +82,21 @@ def moments(found: Scores) -> Markdown:
     )
 
 
-def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
-    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
-    values = found.differences(better, worse, metric)
-    return interval(values) if values else None
-
-
-def effect(value: Interval) -> str:
-    """ "+2.05 [+1.10, +3.00] points over 5 seeds"."""
-    number = value.text().removesuffix(f" ({value.n})")
-    return f"{number} points over {value.n} seed{'s' if value.n > 1 else ''}"
-
-
-def is_apart(value: Interval) -> bool:
-    """Whether the interval excludes 0."""
-    return value.low > 0 or value.high < 0
-
-
 def ablations(found: Scores) -> Markdown:
     """Which of the choices that the supplement leaves open make a difference."""
     told, alike = [], 0
     for cell, (name, other) in VARIANTS.items():
-        value = difference(found, f"smallcnn/{cell}", f"smallcnn/{other}")
-        if value and is_apart(value):
-            told.append(f"“{name}” ({effect(value)})")
-        alike += value is not None and not is_apart(value)
+        value = found.interval(f"smallcnn/{cell}", f"smallcnn/{other}")
+        if value and value.told:
+            told.append(f"“{name}” ({shown(value)})")
+        alike += value is not None and not value.told
     if not told and not alike:
         return NOTHING_YET
     if not told:
         return Markdown(f"None of {alike} variants is told from what it is compared with.")
     return Markdown(
         f"Of {len(told) + alike} variants, {len(told)} are told from what they are compared with: "
-        f"{_listed(told)}."
+        f"{listed(told)}."
     )
 
 
@@ -127,11 +105,11 @@ def detected(found: Scores) -> Markdown:
     parts = []
     scenes = {"clean": "clean", "minor": "slightly distorted", "heavy": "heavily distorted"}
     for name, words in scenes.items():
-        value = difference(found, f"detector/pow-1/{name}", f"detector/base/{name}", DETECTED)
+        value = found.interval(f"detector/pow-1/{name}", f"detector/base/{name}", DETECTED)
         if value:
             how = "ahead of" if value.mean > 0 else "behind"
-            says = f"is {how}" if is_apart(value) else "is not told from"
-            parts.append(f"on {words} scenes it {says} the one without ({effect(value)})")
+            says = f"is {how}" if value.told else "is not told from"
+            parts.append(f"on {words} scenes it {says} the one without ({shown(value)})")
     return Markdown(f"With POW-1, {'; '.join(parts)}.") if parts else NOTHING_YET
 
 
@@ -163,7 +141,7 @@ def _noise(verdicts: Iterable[Verdict]) -> list[str]:
         else:
             says = f"Whether {what} helps against noise is **not decided** for both kinds"
         effects = (
-            f"{v.claim.text.partition(' under ')[2]} {effect(v.measured)} (paper: "
+            f"{v.claim.text.partition(' under ')[2]} {shown(v.measured)} (paper: "
             f"{v.claim.points:+.1f}; {v.word})"
             for v in own
             if v.measured
@@ -187,10 +165,3 @@ def _scales(curves: Iterable[Curve]) -> str:
         return ""
     effects = "effect" if len(trends) == 1 else "effects"
     return f"**From few images to many**, of {len(trends)} {effects}: {', '.join(told)}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    """ "a, b and c"; "none" of nothing."""
-    if len(words) < 2:
-        return "".join(words) or "none"
-    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -308,9 +308,7 @@ def claims(found: Iterable[Verdict]) -> Table:
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     """The headline claims' effects by number of training images; those measured at two or more."""
-    recipe = settings.recipes[settings.networks[0]]
-    images = {1.0: recipe.train_size}
-    images |= {factor: recipe.scaled(factor).train_size for factor in settings.scales}
+    images = settings.images_at_scales(settings.recipes[settings.networks[0]])
     found = curves(verdicts(settings, dataset, items), scores(dataset, items), images)
     return [curve for curve in found if len(curve.points) > 1]
 

@@ -18,8 +18,8 @@ from paperlib.papers.sfd.numbers import ERROR, SEVEREST, is_inert, taken, takes
 from paperlib.papers.sfd.profiles import CODE, Settings
 from paperlib.papers.sfd.study import ARMS, MODELS, NAMES, SEVERITIES, seen_at
 from paperlib.report import Markdown
+from paperlib.sentences import NOTHING_YET
 
-NOTHING_YET = Markdown("*Not measured yet.*")
 COMPARED = ("hq", "seen", "unseen")  # metrics of the gain over cross-entropy
 FIT = 2.0  # error squared over theta squared where the loss is least
 # Of error squared over theta squared: a factor of two to both sides still counts as fitting.

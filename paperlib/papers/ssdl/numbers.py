@@ -3,7 +3,7 @@
 import itertools
 
 from paperlib.evidence.estimates import Estimate
-from paperlib.evidence.looks import Interval, interval
+from paperlib.evidence.looks import Interval
 from paperlib.evidence.scores import Items, Scores
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import METHODS, PAIR, TAPS, TUNED
@@ -28,17 +28,6 @@ def measured(settings: Settings, found: Scores) -> list[str]:
     return [x for x in settings.levels if any(found.values(f"{name}/{x}") for name in METHODS)]
 
 
-def difference(found: Scores, better: str, worse: str, metric: str = "top1") -> Interval | None:
-    """Of two cells, paired by seed, with the interval of the looks; None without a common seed."""
-    values = found.differences(better, worse, metric)
-    return interval(values) if values else None
-
-
-def told(value: Interval) -> int:
-    """1 where the interval is above 0, -1 where it is below, else 0."""
-    return (value.low > 0) - (value.high < 0)
-
-
 def scores(items: Items) -> Scores:
     """All numbers."""
     return Scores.of(*items.values())
@@ -56,7 +45,7 @@ def curves(settings: Settings, found: Scores) -> tuple[Curves, Gains]:
         for sigma, level in sorted(sigmas.items()):
             if value := found.estimate(f"{name}/{level}"):
                 accuracy.setdefault(text, {})[sigma] = value
-            gain = difference(found, f"{name}/{level}", f"noisy/{level}")
+            gain = found.interval(f"{name}/{level}", f"noisy/{level}")
             if gain and name not in ("noisy", "floor"):
                 gains.setdefault(text, {})[sigma] = gain
     return accuracy, gains

@@ -14,12 +14,10 @@ from paperlib.papers.ssdl.numbers import (
     STUDENT,
     by_compute,
     by_strength,
-    difference,
     label,
     main_level,
     measured,
     scores,
-    told,
 )
 from paperlib.papers.ssdl.profiles import Settings
 from paperlib.papers.ssdl.study import METHODS, NAMES, NEEDS_CLEAN, TAPS, TUNED
@@ -81,9 +79,8 @@ def setting(settings: Settings, dataset: str, found: Scores) -> Table:
 
 def scale(settings: Settings, dataset: str, items: Items) -> list[Curve]:
     """The headline claims' effects by number of training images."""
-    found, size = scores(items), settings.recipes[settings.networks[0]].train_size
-    images = {factor: round(factor * size) for factor in (1.0, *settings.scales)}
-    return curves(verdicts(settings, dataset, items), found, images)
+    images = settings.images_at_scales(settings.recipes[settings.networks[0]])
+    return curves(verdicts(settings, dataset, items), scores(items), images)
 
 
 def main(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -108,7 +105,7 @@ def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
         rows = []
         for name in (name for name in METHODS if name != base):
             pairs = [(f"{name}/{level}", f"{base}/{level}") for level in levels]
-            rows.append((METHODS[name], *(bold(difference(found, *pair)) for pair in pairs)))
+            rows.append((METHODS[name], *(bold(found.interval(*pair)) for pair in pairs)))
         title = f"Gain over the {METHODS[base]} (points), {dataset}"
         out.append(Table(title, ("method", *map(label, levels)), _any(rows)))
     return out
@@ -116,7 +113,7 @@ def gains(settings: Settings, dataset: str, found: Scores) -> list[Table]:
 
 def bold(value: Interval | None) -> str:
     """An effect for a table, bold where its interval excludes 0."""
-    return f"**{effect_text(value)}**" if value and told(value) else effect_text(value)
+    return f"**{effect_text(value)}**" if value and value.told else effect_text(value)
 
 
 def psnr(settings: Settings, dataset: str, found: Scores) -> Table:
@@ -161,7 +158,7 @@ def schedules(settings: Settings, dataset: str, found: Scores) -> Table:
 
 def _pair(found: Scores, baseline: str, student: str) -> tuple[str, str, str]:
     """Top-1 of both cells, and the student's gain."""
-    gain = bold(difference(found, student, baseline))
+    gain = bold(found.interval(student, baseline))
     return text(found.estimate(baseline)), text(found.estimate(student)), gain
 
 
@@ -171,7 +168,7 @@ def detection(settings: Settings, dataset: str, found: Scores) -> Table:
     rows = []
     for name, method in labels.items():
         cell = f"detector/{name}"
-        over = "" if name == "noisy" else bold(difference(found, cell, "detector/noisy", "map50"))
+        over = "" if name == "noisy" else bold(found.interval(cell, "detector/noisy", "map50"))
         rows.append((method, text(found.estimate(cell, "map50")), over))
     title = "Detection on scenes with Gaussian noise, σ = 60: mean average precision at overlap 0.5"
     return Table(f"{title} (%), {dataset}", ("", "mAP50", "over the baseline"), _any(rows))

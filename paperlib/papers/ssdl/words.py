@@ -1,8 +1,10 @@
 """Sentences of the chapter, made of the numbers that they speak of: they cannot contradict them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
-from paperlib.evidence.looks import Interval, interval
+from paperlib import sentences
+from paperlib.evidence.looks import interval
 from paperlib.evidence.scores import Scores
 from paperlib.evidence.verdicts import HOLDS, NO_EFFECT, REVERSED, Verdict
 from paperlib.papers.ssdl.numbers import (
@@ -11,15 +13,15 @@ from paperlib.papers.ssdl.numbers import (
     STUDENT,
     by_compute,
     by_strength,
-    difference,
     label,
     main_level,
-    told,
 )
 from paperlib.papers.ssdl.profiles import Settings
-from paperlib.report import Markdown, Table
+from paperlib.report import Markdown
+from paperlib.sentences import against, bullets, shown
 
 NOTHING_YET = Markdown("*Not measured in this setting.*")
+if_any = partial(sentences.if_any, otherwise=NOTHING_YET)
 LONG = "the noisy baseline that trains as long"  # as teacher and student
 # what each headline claim's verdict means, by the method that SSDL is compared with
 MEANS: Mapping[str, Mapping[str, str]] = {
@@ -50,37 +52,13 @@ MEANS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def if_any(table: Table) -> Table | Markdown:
-    """A table, or that there is nothing to show in it."""
-    return table if table.rows else NOTHING_YET
-
-
-def shown(value: Interval, unit: str = " points") -> str:
-    """ "+2.05 [+1.10, +3.00] points over 5 seeds"."""
-    number = value.text().removesuffix(f" ({value.n})")
-    return f"{number}{unit} over {value.n} seed{'s' if value.n > 1 else ''}"
-
-
-def against(what: str, value: Interval | None, other: str) -> str:
-    """Whether `what` is ahead of `other`, as a sentence; empty where nothing was measured."""
-    if value is None:
-        return ""
-    how = {1: "is ahead of", 0: "cannot be told from", -1: "is behind"}[told(value)]
-    return f"{what} {how} {other}: {shown(value)}."
-
-
-def bullets(sentences: Iterable[str]) -> Markdown:
-    """A list of the sentences that are not empty."""
-    return Markdown("\n".join(f"- {text}" for text in sentences if text))
-
-
 def compute(settings: Settings, found: Scores) -> Markdown:
     """Students, their teachers included, beside the baseline that trains as long, at all levels."""
     students = {"SSDL": "ssdl", "Student-teacher learning with a clean teacher": "stl"}
     return bullets(
         against(
             f"{label(level)}: {text}",
-            difference(found, f"{name}/{level}", f"noisy-long/{level}"),
+            found.interval(f"{name}/{level}", f"noisy-long/{level}"),
             LONG,
         )
         for text, name in students.items()
@@ -96,7 +74,7 @@ def schedules(settings: Settings, found: Scores) -> Markdown:
     return bullets(
         against(
             f"With {at:.2g} times the compute of one training, SSDL",
-            difference(found, student, cells[BASELINE][at]),
+            found.interval(student, cells[BASELINE][at]),
             "the baseline",
         )
         for at, student in cells[STUDENT].items()
@@ -112,7 +90,7 @@ def teachers(settings: Settings, found: Scores) -> Markdown:
         return Markdown()
     sentence = against(
         f"The student of the teacher with {last:.2g} times the epochs",
-        difference(found, cells["student"][last], cells["student"][first]),
+        found.interval(cells["student"][last], cells["student"][first]),
         f"that of the teacher with {first:.2g} times",
     )
     return Markdown(sentence)
@@ -123,7 +101,7 @@ def draws(settings: Settings, found: Scores) -> Markdown:
     return bullets(
         against(
             f"{label(level)}: a student whose teacher sees another draw of the noise",
-            difference(found, f"ssdl-independent/{level}", f"ssdl/{level}"),
+            found.interval(f"ssdl-independent/{level}", f"ssdl/{level}"),
             "one whose teacher sees the same",
         )
         for level in settings.levels
@@ -134,11 +112,11 @@ def restored(settings: Settings, found: Scores) -> Markdown:
     """Two denoisers: what is recognised behind them, and whose images are better."""
     level = main_level(settings)
     behind = {
-        f"Behind {name}, a classifier": difference(found, f"{cell}/{level}", f"noisy/{level}")
+        f"Behind {name}, a classifier": found.interval(f"{cell}/{level}", f"noisy/{level}")
         for name, cell in {"Noise2Noise": "n2n", "joint training": "joint"}.items()
     }
     sentences = [against(what, gain, "the noisy baseline") for what, gain in behind.items()]
-    quality = difference(found, f"joint/{level}", f"denoiser/{level}", "psnr")
+    quality = found.interval(f"joint/{level}", f"denoiser/{level}", "psnr")
     if quality is not None:
         sentences.append(f"Joint training's PSNR minus Noise2Noise's: {shown(quality, ' dB')}.")
     return bullets(sentences)
@@ -153,7 +131,7 @@ def features(settings: Settings, found: Scores) -> Markdown:
         for view in ("network_noisy", "again_clean"):
             other = found.values(level, metric.replace("other_noisy", view))
             value = interval([own[seed] - other[seed] for seed in own])
-            how = {1: "is above", 0: "is not told from", -1: "is below"}[told(value)]
+            how = {1: "is above", 0: "is not told from", -1: "is below"}[value.told]
             name = COMPARED[view].partition(" (")[0]
             parts.append(f"{how} that of the {name} ({shown(value, '')})")
     text = " and ".join(parts)
@@ -166,7 +144,7 @@ def detected(found: Scores) -> Markdown:
     return bullets(
         against(
             text,
-            difference(found, f"detector/{name}", "detector/noisy", "map50"),
+            found.interval(f"detector/{name}", "detector/noisy", "map50"),
             "the detector without a teacher",
         )
         for name, text in names.items()
@@ -188,7 +166,7 @@ def _meanings(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 def _alone(settings: Settings, found: Scores) -> Iterator[str]:
     level = main_level(settings)
-    value = difference(found, f"ssdl/{level}", f"noisy-long/{level}")
+    value = found.interval(f"ssdl/{level}", f"noisy-long/{level}")
     if value is None:
         return
     if value.low > 0:

@@ -153,8 +153,8 @@ def test_gains_are_over_the_baseline_with_the_most_compute():
     gains = compared_tables.gains(found)
     assert "longer" not in gains
     assert gains["dfd"]["noise"].mean == pytest.approx(3.0, abs=0.3)
-    assert compared_tables.told(gains["dfd"]["noise"]) == 1
-    assert compared_tables.told(gains["sfd"]["noise"]) == -1
+    assert gains["dfd"]["noise"].told == 1
+    assert gains["sfd"]["noise"].told == -1
     rows = {row[0]: row for row in compared_tables.gain_table("cifar10", found).rows}
     assert rows[compared.METHODS["dfd"]][1].startswith("**+")
     assert compared.METHODS["longer"] not in rows
